@@ -1,0 +1,136 @@
+# Octant's build. `make help` lists what it can do.
+#
+# One pattern: every src/*/*.c outside server/ and protocol/ is the library; those two and cli/ are the
+# program; every *_test.c is linked into one test program. V=name builds the same tree another way
+# (asan, tsan, debug), under build/name.
+
+V ?= release
+B := $(if $(filter release,$(V)),build,build/$(V))
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+AR ?= ar
+PREFIX ?= /usr/local
+DESTDIR ?=
+VERSION := 0.1.0
+JOBS ?= $(shell nproc)
+
+OPT_release := -O3 -g
+OPT_debug := -O0 -g3
+OPT_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+
+WARN := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wundef
+# No contraction: a score is the same bits on every CPU (docs/design/numbers.md).
+CFLAGS_ALL = -std=c17 $(OPT_$(V)) $(WARN) $(WERROR) -fPIC -fvisibility=hidden -ffp-contract=off \
+	-D_GNU_SOURCE -DOCTANT_VERSION='"$(VERSION)"' -Iinclude -Isrc -MMD -MP $(CFLAGS)
+WERROR ?=
+LDFLAGS_ALL = $(filter -fsanitize%,$(OPT_$(V))) $(LDFLAGS)
+
+T := build/third_party
+LIB_DIRS := base os kernel storage graph payload shard collection api
+ENGINE := $(wildcard src/engine.c)
+LIB_SRC := $(filter-out %_test.c,$(foreach d,$(LIB_DIRS),$(wildcard src/$(d)/*.c))) $(ENGINE)
+SERVER_SRC := $(filter-out %_test.c,$(wildcard src/server/*.c src/protocol/*.c))
+CLI_SRC := $(wildcard cli/*.c)
+TEST_SRC := $(wildcard src/*/*_test.c tests/support/*.c)
+
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o) $(B)/obj/third_party/yyjson.o
+SERVER_OBJ := $(SERVER_SRC:%.c=$(B)/obj/%.o) $(patsubst %,$(B)/obj/third_party/%.o,llhttp api http)
+CLI_OBJ := $(CLI_SRC:%.c=$(B)/obj/%.o)
+TEST_OBJ := $(TEST_SRC:%.c=$(B)/obj/%.o)
+
+LIBS := -lm -lpthread
+SERVER_LIBS := -luv -lyaml -lz
+
+.PHONY: all help setup lib test check check-all demo tidy symbols install clean bench asan tsan format unit
+all: $(B)/octant $(B)/liboctant.so $(B)/liboctant.a
+
+help:
+	@echo "make              build/octant, build/liboctant.so, build/liboctant.a"
+	@echo "make setup        install what the build and the tests need (Debian 12)"
+	@echo "make demo         set up, build, run the lesson on real text"
+	@echo "make test         set up, build, run every test"
+	@echo "make unit         the C unit tests, as built (V=asan, V=tsan: watched)"
+	@echo "make check        unit tests under ASan and UBSan"
+	@echo "make tidy         layers, symbols, warnings as errors"
+	@echo "make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
+	@echo "make bench        speed and recall beside hnswlib"
+
+$(T)/yyjson/.done $(T)/httptools/.done:
+	@sh tools/third_party.sh
+
+$(T)/yyjson/yyjson.c: $(T)/yyjson/.done
+$(T)/httptools/src/%.c: $(T)/httptools/.done
+
+# Instruction sets are chosen per file; src/kernel picks one at run time.
+$(B)/obj/src/kernel/%_avx2.o: ISA := -mavx2 -mfma
+$(B)/obj/src/kernel/%_avx512.o: ISA := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mfma
+
+$(B)/obj/third_party/yyjson.o: $(T)/yyjson/yyjson.c
+	@mkdir -p $(@D)
+	$(CC) -O3 -g -fPIC -fvisibility=hidden -Dyyjson_api= $(filter -fsanitize%,$(OPT_$(V))) -c -o $@ $<
+$(B)/obj/third_party/%.o: $(T)/httptools/src/%.c
+	@mkdir -p $(@D)
+	$(CC) -O3 -g -fPIC -I$(T)/httptools/include $(filter -fsanitize%,$(OPT_$(V))) -c -o $@ $<
+$(B)/obj/%.o: %.c | $(T)/yyjson/.done $(T)/httptools/.done
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(ISA) -isystem $(T)/yyjson -isystem $(T)/httptools/include -Itests -c -o $@ $<
+
+# Only oct_* leaves either library: the archive is one relocatable object with everything else made local.
+$(B)/liboctant.so: $(LIB_OBJ)
+	$(CC) -shared -Wl,-soname,liboctant.so.0 -Wl,--no-undefined -Wl,-z,defs $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	@ln -sf liboctant.so $(B)/liboctant.so.0
+$(B)/liboctant.a: $(LIB_OBJ)
+	$(LD) -r -o $(B)/obj/liboctant.o $^
+	objcopy --localize-hidden $(B)/obj/liboctant.o
+	@rm -f $@
+	$(AR) rcs $@ $(B)/obj/liboctant.o
+
+$(B)/octant: $(CLI_OBJ) $(SERVER_OBJ) $(LIB_OBJ)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(SERVER_LIBS) $(LIBS)
+
+$(B)/unit: $(TEST_OBJ) $(LIB_OBJ) $(SERVER_OBJ)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(SERVER_LIBS) $(LIBS)
+
+# One program per question (bench/README.md says which).
+$(B)/%_bench: $(B)/obj/bench/%_bench.o $(LIB_OBJ)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+unit: $(B)/unit
+	$(B)/unit $(T_ARGS)
+asan:
+	$(MAKE) V=asan build/asan/unit && build/asan/unit $(T_ARGS)
+tsan:
+	$(MAKE) V=tsan build/tsan/unit && TSAN_OPTIONS=halt_on_error=1 setarch -R build/tsan/unit $(T_ARGS)
+check: asan
+
+setup:
+	@sh tools/setup.sh
+demo: setup
+	$(MAKE) -j$(JOBS) all
+	@sh tools/demo.sh
+test: setup
+	$(MAKE) -j$(JOBS) all
+	@sh tools/test.sh
+
+tidy:
+	@sh tools/tidy.sh
+symbols: $(B)/liboctant.so $(B)/liboctant.a
+	@sh tools/symbols.sh $(B)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(B)/octant $(DESTDIR)$(PREFIX)/bin/octant
+	install -m 755 $(B)/liboctant.so $(DESTDIR)$(PREFIX)/lib/liboctant.so.$(VERSION)
+	ln -sf liboctant.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/liboctant.so.0
+	ln -sf liboctant.so.0 $(DESTDIR)$(PREFIX)/lib/liboctant.so
+	install -m 644 $(B)/liboctant.a $(DESTDIR)$(PREFIX)/lib/liboctant.a
+	install -m 644 include/octant.h include/octant_api.h $(DESTDIR)$(PREFIX)/include/
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/octant.pc.in \
+		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/octant.pc
+
+clean:
+	rm -rf build/obj build/asan build/tsan build/debug build/octant build/unit build/liboctant.*
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

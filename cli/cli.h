@@ -1,0 +1,49 @@
+/* cli.h - the commands of the program `octant`.
+ *
+ * A command is a line in main.c's table: name, arguments, flags, text of its help, function. Flags are
+ * "--name value" or "--name=value", before or after the other arguments.
+ */
+#ifndef OCT_CLI_H
+#define OCT_CLI_H
+
+#include "base/base.h"
+
+#define CLI_FLAGS_MAX 8
+
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 }; /* exit codes */
+
+typedef struct cli_flag {
+    const char *name;       /* "--path" */
+    const char *value_name; /* "DIR"; NULL: the flag takes no value */
+    const char *help;
+} cli_flag;
+
+typedef struct cli_arguments {
+    const char *values[CLI_FLAGS_MAX]; /* by index into the command's flags; NULL: not given, "": given */
+    const char *first;                 /* what is not a flag; NULL: none */
+} cli_arguments;
+
+typedef struct cli_command {
+    const char *name;
+    const char *argument;    /* "PATH", "[PATH]"; NULL: none is taken */
+    const char *summary;     /* one line */
+    const char *description; /* paragraphs, indented */
+    cli_flag    flags[CLI_FLAGS_MAX];
+    int (*run)(const cli_arguments *arguments);
+} cli_command;
+
+int cli_serve(const cli_arguments *arguments);
+int cli_info(const cli_arguments *arguments);
+int cli_check(const cli_arguments *arguments);
+
+/* The flags of serve and info, by position in main.c's table. */
+enum { SERVE_PATH, SERVE_HOST, SERVE_HTTP_PORT, SERVE_GRPC_PORT, SERVE_CONFIG, SERVE_LOG_LEVEL };
+enum { INFO_JSON };
+
+/* "octant: TEXT" to stderr; returns CLI_FAILED. */
+int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Open the database at `path` for reading only; on failure the reason has been printed. */
+oct_status cli_open_read_only(const char *path, oct_database **out);
+
+#endif

@@ -1,0 +1,524 @@
+/* octant.h - the typed C interface of Octant, a vector database engine.
+ *
+ * WHAT     Open a database (a directory, or memory), create collections of points, write points, search
+ *          them. Everything the REST API, the Python package and the command line can do ends here.
+ * SHAPES   Vectors are rows of 32-bit floats, row-major: component j of vector i is v[i * dim + j].
+ * TEXT     oct_slice is pointer and size, not NUL-terminated. Names and JSON documents are UTF-8.
+ * ERRORS   Every call that can fail returns an oct_status and takes an `oct_error *` last (may be NULL).
+ *          On failure the database is as it was before the call, and out-parameters are NULL or unchanged.
+ * MEMORY   Arguments are read during the call and never kept. Results are owned by the caller and
+ *          released with the `_free` or `_close` function named beside them, all of which accept NULL.
+ * THREADS  Every function may be called from any thread at any time, except oct_close, which must be
+ *          the last call on its database. Reads never wait for writes.
+ * ABI      Status values are never renumbered. Structs given by the caller start with OCT_..._INIT or
+ *          zeroes; a zero field means "not given" unless its comment says otherwise.
+ */
+#ifndef OCTANT_H
+#define OCTANT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define OCT_API __attribute__((visibility("default")))
+#else
+#define OCT_API
+#endif
+
+/* ---------------------------------------------------------------------------------------------
+ * Status and errors
+ * ------------------------------------------------------------------------------------------- */
+
+/* One line per status: name, value, text. Values are ABI: append, never renumber. */
+#define OCT_STATUS_MAP(X)                                                    \
+    X(OK, 0, "ok")                                                           \
+    X(NOMEM, -1, "out of memory")                                            \
+    X(INVALID, -2, "invalid argument")                                       \
+    X(DIM, -3, "vector has the wrong dimension")                             \
+    X(IO, -4, "input/output error")                                          \
+    X(CORRUPT, -5, "stored data failed its checksum")                        \
+    X(STOPPED, -6, "writing stopped after a failed sync; reopen")            \
+    X(NOT_FOUND, -7, "not found")                                            \
+    X(EXISTS, -8, "already exists")                                          \
+    X(FULL, -9, "no space left on the device")                               \
+    X(LOCKED, -10, "the database is open in another process")                \
+    X(TIMEOUT, -11, "the time allowed ran out")                              \
+    X(UNSUPPORTED, -12, "not supported")                                     \
+    X(BAD_REQUEST, -13, "bad request")                                       \
+    X(FORBIDDEN, -14, "forbidden")                                           \
+    X(FORMAT, -15, "malformed input")                                        \
+    X(RANGE, -16, "a value breaks a limit")                                  \
+    X(BUSY, -17, "too much work in flight; try again")                       \
+    X(INTERNAL, -18, "internal error")
+
+typedef enum oct_status {
+#define OCT_STATUS_ENUM(name, value, text) OCT_##name = (value),
+    OCT_STATUS_MAP(OCT_STATUS_ENUM)
+#undef OCT_STATUS_ENUM
+} oct_status;
+
+#define OCT_ERROR_TEXT_MAX 1024
+
+/* Where a failure is told. A fixed buffer, so that "out of memory" needs no memory. */
+typedef struct oct_error {
+    oct_status status;
+    char       text[OCT_ERROR_TEXT_MAX]; /* a sentence with the offending value; NUL-terminated */
+} oct_error;
+
+/* The general meaning of a status, a constant string. Any value is accepted. */
+OCT_API const char *oct_status_text(oct_status status);
+
+/* ---------------------------------------------------------------------------------------------
+ * Limits: checked at this interface, whoever calls
+ * ------------------------------------------------------------------------------------------- */
+
+#define OCT_DIM_MAX             65536u     /* components of one vector */
+#define OCT_COLLECTION_NAME_MAX 255u       /* bytes */
+#define OCT_VECTOR_NAME_MAX     200u       /* bytes */
+#define OCT_VECTORS_MAX         256u       /* named vectors of one collection */
+#define OCT_PAYLOAD_BYTES_MAX   (32u << 20) /* one payload document */
+#define OCT_PAYLOAD_DEPTH_MAX   128u       /* nesting of one payload document */
+#define OCT_POINTS_MAX          0xFFFFFFF0u /* points of one shard, dead ones included */
+#define OCT_LIMIT_MAX           (1u << 24) /* results of one request, offset included */
+#define OCT_M_MAX               512u       /* hnsw m */
+#define OCT_EF_CONSTRUCT_MAX    65536u
+
+/* ---------------------------------------------------------------------------------------------
+ * Small values
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct oct_slice {
+    const char *data;
+    size_t      size;
+} oct_slice;
+
+/* A point id: an unsigned 64-bit number (is_uuid 0, value in `low`) or a UUID (is_uuid 1; `high` holds
+ * its first eight bytes as a big-endian number, `low` the last eight). Numbers sort before UUIDs. */
+typedef struct oct_id {
+    uint64_t high;
+    uint64_t low;
+    uint32_t is_uuid;
+    uint32_t reserved; /* zero */
+} oct_id;
+
+static inline oct_id
+oct_id_number(uint64_t number)
+{
+    oct_id id = {0, 0, 0, 0};
+    id.low = number;
+    return id;
+}
+
+/* Values are stored on disk: append, never renumber. */
+typedef enum oct_distance { OCT_COSINE = 1, OCT_EUCLID = 2, OCT_DOT = 3, OCT_MANHATTAN = 4 } oct_distance;
+typedef enum oct_datatype { OCT_FLOAT32 = 0, OCT_FLOAT16 = 1, OCT_UINT8 = 2 } oct_datatype;
+
+#define OCT_UNSET (-1) /* "not given", for the signed fields of configurations */
+#define OCT_CLEAR (-2) /* in updates, as hnsw.m of a vector: drop all settings of its own first */
+
+/* ---------------------------------------------------------------------------------------------
+ * Configuration of a collection. Names, defaults and meaning are Qdrant's. Signed fields hold
+ * OCT_UNSET when not given; booleans among them hold 0 or 1.
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct oct_hnsw_config {
+    int64_t m;                    /* links per node; level 0 uses 2m. Default 16; 0: no graph */
+    int64_t ef_construct;         /* candidates kept while building. Default 100; at least 4 */
+    int64_t full_scan_threshold;  /* kilobytes of vectors below which a search scans. Default 10000 */
+    int64_t max_indexing_threads; /* 0: automatic */
+    int64_t on_disk;
+    int64_t payload_m;
+    int64_t inline_storage;
+    int64_t memory; /* enum oct_memory */
+} oct_hnsw_config;
+
+typedef enum oct_memory { OCT_MEMORY_COLD = 0, OCT_MEMORY_CACHED = 1, OCT_MEMORY_PINNED = 2 } oct_memory;
+
+typedef enum oct_quantization {
+    OCT_QUANTIZATION_UNSET = 0,
+    OCT_QUANTIZATION_SCALAR = 1,
+    OCT_QUANTIZATION_PRODUCT = 2,
+    OCT_QUANTIZATION_BINARY = 3,
+    OCT_QUANTIZATION_TURBO = 4,
+    OCT_QUANTIZATION_DISABLED = 5 /* in updates: remove it */
+} oct_quantization;
+
+typedef struct oct_quantization_config {
+    int64_t kind;           /* enum oct_quantization */
+    double  quantile;       /* scalar: 0.5 .. 1; negative: not given */
+    int64_t compression;    /* product: 4, 8, 16, 32, 64 */
+    int64_t encoding;       /* binary: 0 one_bit, 1 two_bits, 2 one_and_half_bits */
+    int64_t query_encoding; /* binary: 0 default, 1 binary, 2 scalar4bits, 3 scalar8bits */
+    int64_t bits;           /* turbo: 0 bits1, 1 bits1_5, 2 bits2, 3 bits4 */
+    int64_t always_ram;
+    int64_t memory;
+} oct_quantization_config;
+
+typedef struct oct_vector_config {
+    oct_slice               name; /* "" for the unnamed vector */
+    int64_t                 size; /* 1 .. OCT_DIM_MAX */
+    int64_t                 distance;
+    int64_t                 datatype;    /* OCT_UNSET: float32 */
+    int64_t                 on_disk;
+    int64_t                 memory;
+    int64_t                 multivector; /* 1: max_sim */
+    oct_hnsw_config         hnsw;        /* each set field overrides the collection's */
+    oct_quantization_config quantization;
+} oct_vector_config;
+
+typedef struct oct_optimizer_config {
+    double  deleted_threshold; /* negative: not given */
+    int64_t vacuum_min_vector_number;
+    int64_t default_segment_number;
+    int64_t max_segment_size;
+    int64_t memmap_threshold;
+    int64_t indexing_threshold; /* kilobytes; 0: no graph is built */
+    int64_t flush_interval_sec;
+    int64_t max_optimization_threads; /* -2: "auto" */
+    int64_t prevent_unoptimized;
+} oct_optimizer_config;
+
+typedef struct oct_wal_config {
+    int64_t wal_capacity_mb;
+    int64_t wal_segments_ahead;
+    int64_t wal_retain_closed;
+} oct_wal_config;
+
+typedef struct oct_collection_config {
+    const oct_vector_config *vectors;
+    size_t                   vector_count;
+    int64_t                  single_vector; /* 1: `vectors` is one unnamed vector, shown without a name */
+    int64_t                  shard_number;
+    int64_t                  replication_factor;
+    int64_t                  write_consistency_factor;
+    int64_t                  read_fan_out_factor;
+    int64_t                  on_disk_payload;
+    oct_hnsw_config          hnsw;
+    oct_optimizer_config     optimizer;
+    oct_wal_config           wal;
+    oct_quantization_config  quantization;
+    oct_slice                metadata; /* a JSON object, or empty */
+} oct_collection_config;
+
+/* Every field "not given". Call it before filling in what is wanted. */
+OCT_API void oct_hnsw_config_init(oct_hnsw_config *config);
+OCT_API void oct_quantization_config_init(oct_quantization_config *config);
+OCT_API void oct_vector_config_init(oct_vector_config *config);
+OCT_API void oct_collection_config_init(oct_collection_config *config);
+
+/* ---------------------------------------------------------------------------------------------
+ * Database
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct oct_database   oct_database;
+typedef struct oct_collection oct_collection;
+
+typedef enum oct_sync {
+    OCT_SYNC_ALWAYS = 0,   /* a waiting write returns after the log was synced (default) */
+    OCT_SYNC_INTERVAL = 1, /* synced every sync_interval_ms; a power cut may cost that much */
+    OCT_SYNC_NEVER = 2     /* left to the operating system; a crash of the process loses nothing */
+} oct_sync;
+
+typedef struct oct_open_options {
+    const char *path;             /* a directory, made if absent; NULL or ":memory:": in memory */
+    uint32_t    threads;          /* background threads; 0: one per CPU */
+    oct_sync    sync;
+    uint32_t    sync_interval_ms; /* for OCT_SYNC_INTERVAL; 0: 100 */
+    bool        read_only;        /* open without the writer's lock; writes are refused */
+} oct_open_options;
+
+/**
+ * Open a database. Recovers from a crash: the newest checkpoint plus the log's tail. The time does not
+ * grow with the number of points, only with the log written since the last checkpoint.
+ *
+ * Memory.  *out is released with oct_close.
+ * Errors.  OCT_LOCKED: another process has it open. OCT_CORRUPT: the catalogue cannot be trusted; the
+ *          text names file and offset. OCT_IO, OCT_NOMEM.
+ */
+OCT_API oct_status oct_open(const oct_open_options *options, oct_database **out, oct_error *error);
+
+/* Finish background work, write a checkpoint, close. Accepts NULL. The database is released whatever is
+ * returned; an error means that the checkpoint failed and the next open will replay the log instead. */
+OCT_API oct_status oct_close(oct_database *database, oct_error *error);
+
+/* Write a checkpoint now: everything acknowledged so far leaves the log and enters the columns. */
+OCT_API oct_status oct_checkpoint(oct_database *database, oct_error *error);
+
+typedef struct oct_database_info {
+    const char *version;          /* of the library, such as "0.1.0" */
+    const char *cpu_level;        /* the kernels in use: "avx512", "avx2", "neon", "scalar" */
+    const char *path;             /* NULL in memory */
+    uint64_t    collection_count;
+    uint64_t    log_sequence;     /* of the last record */
+    uint64_t    log_bytes;        /* not yet covered by a checkpoint */
+    uint64_t    replayed_records; /* when this database was opened */
+    double      open_seconds;
+} oct_database_info;
+
+OCT_API void oct_database_describe(oct_database *database, oct_database_info *info);
+
+OCT_API const char *oct_version(void);
+OCT_API const char *oct_cpu_level(void);
+
+/* ---------------------------------------------------------------------------------------------
+ * Collections
+ * ------------------------------------------------------------------------------------------- */
+
+/* Create. Errors: OCT_EXISTS, OCT_RANGE (a size, m or name out of bounds), OCT_INVALID. */
+OCT_API oct_status oct_collection_create(oct_database *database, oct_slice name,
+                                         const oct_collection_config *config, oct_error *error);
+
+/* Change what `changes` has set; `vectors` there lists only the vectors to change, by name. In metadata
+ * a null value removes its key. */
+OCT_API oct_status oct_collection_update(oct_database *database, oct_slice name,
+                                         const oct_collection_config *changes, oct_error *error);
+
+/* Delete a collection and its aliases. *existed tells whether there was one. */
+OCT_API oct_status oct_collection_delete(oct_database *database, oct_slice name, bool *existed, oct_error *error);
+
+/* Find a collection by name or alias. The handle keeps the collection alive, even past its deletion. */
+OCT_API oct_status oct_collection_open(oct_database *database, oct_slice name_or_alias,
+                                       oct_collection **out, oct_error *error);
+OCT_API void       oct_collection_close(oct_collection *collection);
+
+typedef struct oct_names { /* one allocation; items sorted by bytes */
+    size_t           count;
+    const oct_slice *items;
+    const oct_slice *targets; /* for aliases: the collection of each; otherwise NULL */
+} oct_names;
+
+OCT_API oct_status oct_collection_list(oct_database *database, oct_names **out, oct_error *error);
+OCT_API void       oct_names_free(oct_names *names);
+
+typedef enum oct_alias_action { OCT_ALIAS_CREATE, OCT_ALIAS_DELETE, OCT_ALIAS_RENAME } oct_alias_action;
+
+typedef struct oct_alias_change {
+    oct_alias_action action;
+    oct_slice        alias;
+    oct_slice        collection; /* create: the collection; rename: the new alias */
+} oct_alias_change;
+
+/* Apply all changes at once, or none. */
+OCT_API oct_status oct_alias_update(oct_database *database, const oct_alias_change *changes, size_t count,
+                                    oct_error *error);
+/* `collection` empty: the aliases of every collection. */
+OCT_API oct_status oct_alias_list(oct_database *database, oct_slice collection, oct_names **out, oct_error *error);
+
+typedef struct oct_collection_info {
+    oct_collection_config config; /* with every default filled in */
+    uint64_t points_count;
+    uint64_t indexed_vectors_count; /* vectors in the graph, over all named vectors */
+    uint64_t tail_vectors_count;    /* vectors scanned exactly until they join the graph */
+    uint64_t deleted_vectors_count; /* dead vectors that a compaction will drop */
+    uint64_t segments_count;        /* always 1: there is one mutable graph */
+    uint64_t version;               /* number of the last operation */
+    uint64_t ram_bytes;
+    uint64_t disk_bytes;
+    bool     stopped;               /* writing stopped after a failed sync */
+    oct_slice name;
+    void    *reserved;              /* owns the memory above */
+} oct_collection_info;
+
+OCT_API oct_status oct_collection_describe(oct_collection *collection, oct_collection_info **out, oct_error *error);
+OCT_API void       oct_collection_info_free(oct_collection_info *info);
+
+/* Wait until every full batch of the tail has joined the graph; `timeout_ms` 0: for ever. */
+OCT_API oct_status oct_collection_wait_indexed(oct_collection *collection, uint64_t timeout_ms, oct_error *error);
+
+/* Compact: drop dead vectors, renumber, rebuild the graph. Reads and writes go on meanwhile. */
+OCT_API oct_status oct_collection_optimize(oct_collection *collection, oct_error *error);
+
+/* A checksum over the graphs of a collection. Equal logs give equal checksums, with any number of threads. */
+OCT_API oct_status oct_collection_graph_checksum(oct_collection *collection, uint64_t *out, oct_error *error);
+
+/* Check invariants and stored checksums of a collection; OCT_CORRUPT names the first damage. */
+OCT_API oct_status oct_collection_check(oct_collection *collection, oct_error *error);
+
+/* ---------------------------------------------------------------------------------------------
+ * Writing points
+ * ------------------------------------------------------------------------------------------- */
+
+typedef enum oct_vector_kind { OCT_DENSE = 0, OCT_SPARSE = 1, OCT_MULTI = 2 } oct_vector_kind;
+
+typedef struct oct_vector {
+    oct_slice       name; /* "" for the unnamed vector */
+    oct_vector_kind kind;
+    const float    *values;
+    size_t          value_count;
+    const uint32_t *indices;   /* sparse: value_count of them */
+    size_t          row_count; /* multi: rows of value_count / row_count components */
+} oct_vector;
+
+typedef struct oct_point {
+    oct_id            id;
+    const oct_vector *vectors;
+    size_t            vector_count; /* named vectors may be left out */
+    oct_slice         payload;      /* a JSON object; empty: {} */
+} oct_point;
+
+typedef enum oct_write_status { OCT_WRITE_ACKNOWLEDGED = 0, OCT_WRITE_COMPLETED = 1 } oct_write_status;
+
+typedef struct oct_write_options {
+    bool wait; /* true: return when the write is durable and visible; false: when it is in the log's queue */
+} oct_write_options;
+
+typedef struct oct_write_result {
+    uint64_t         operation_id; /* grows by one with each operation of the collection */
+    oct_write_status status;
+} oct_write_result;
+
+/**
+ * Insert points, or replace those whose id exists: vectors and payload both. All points or none. Of
+ * several points with one id the last counts. Cosine vectors are stored normalised.
+ *
+ * Memory.  Nothing in `points` is kept. `options` NULL: wait. `result` may be NULL.
+ * Errors.  OCT_DIM; OCT_INVALID (unknown vector name, component not finite, payload not a JSON object);
+ *          OCT_FULL; OCT_STOPPED; OCT_NOMEM.
+ */
+OCT_API oct_status oct_upsert(oct_collection *collection, const oct_point *points, size_t count,
+                              const oct_write_options *options, oct_write_result *result, oct_error *error);
+
+/**
+ * The same for plain arrays: point i has id ids[i], the unnamed vector vectors[i * dim ...] and payload
+ * payloads[i] (`payloads` NULL: none has one). Large inputs are logged in pieces of about
+ * 8 MiB, each of which is atomic. `row_stride` is in floats; 0: dim.
+ */
+OCT_API oct_status oct_upsert_rows(oct_collection *collection, const uint64_t *ids, const float *vectors,
+                                   size_t count, size_t dim, size_t row_stride, const oct_slice *payloads,
+                                   const oct_write_options *options, oct_error *error);
+
+/* Replace the given vectors of existing points; others and the payload stay. OCT_NOT_FOUND names an
+ * unknown id, and then nothing has changed. */
+OCT_API oct_status oct_update_vectors(oct_collection *collection, const oct_point *points, size_t count,
+                                      const oct_write_options *options, oct_write_result *result, oct_error *error);
+
+/* Remove the named vectors from the points. Unknown ids are ignored. */
+OCT_API oct_status oct_delete_vectors(oct_collection *collection, const oct_id *ids, size_t count,
+                                      const oct_slice *names, size_t name_count,
+                                      const oct_write_options *options, oct_write_result *result, oct_error *error);
+
+/* Delete points. Unknown ids are ignored. */
+OCT_API oct_status oct_delete(oct_collection *collection, const oct_id *ids, size_t count,
+                              const oct_write_options *options, oct_write_result *result, oct_error *error);
+
+typedef enum oct_payload_action {
+    OCT_PAYLOAD_SET = 0,       /* merge `payload` into the document (at `key`, when given); null removes */
+    OCT_PAYLOAD_OVERWRITE = 1, /* replace the document */
+    OCT_PAYLOAD_DELETE = 2,    /* remove the paths in `keys` */
+    OCT_PAYLOAD_CLEAR = 3      /* remove everything */
+} oct_payload_action;
+
+typedef struct oct_payload_change {
+    oct_payload_action action;
+    oct_slice          payload; /* JSON object, for set and overwrite */
+    oct_slice          key;     /* payload path, for set; empty: the top */
+    const oct_slice   *keys;    /* payload paths, for delete */
+    size_t             key_count;
+} oct_payload_change;
+
+/* Change the payload of existing points. OCT_NOT_FOUND names an unknown id; nothing has changed then. */
+OCT_API oct_status oct_change_payload(oct_collection *collection, const oct_id *ids, size_t count,
+                                      const oct_payload_change *change, const oct_write_options *options,
+                                      oct_write_result *result, oct_error *error);
+
+/* ---------------------------------------------------------------------------------------------
+ * Reading points
+ * ------------------------------------------------------------------------------------------- */
+
+/* What a read returns beside ids and scores. */
+typedef struct oct_select {
+    bool             with_payload;
+    const oct_slice *include; /* payload paths to keep; count 0: all */
+    size_t           include_count;
+    const oct_slice *exclude; /* payload paths to drop */
+    size_t           exclude_count;
+    bool             with_vector;
+    const oct_slice *vectors; /* names; count 0: all */
+    size_t           vector_count;
+} oct_select;
+
+typedef struct oct_record {
+    oct_id            id;
+    uint64_t          version; /* number of the operation that last touched the point */
+    float             score;   /* searches only */
+    oct_slice         payload; /* JSON object; data NULL: not asked for */
+    const oct_vector *vectors; /* NULL: not asked for */
+    size_t            vector_count;
+} oct_record;
+
+typedef struct oct_records { /* one allocation, with all it points to */
+    const oct_record *items;
+    size_t            count;
+    bool              has_next; /* scroll: there is another page, and it starts at `next` */
+    oct_id            next;
+} oct_records;
+
+OCT_API void oct_records_free(oct_records *records);
+
+/* Points by id, in the order asked for; repeated ids once, unknown ids left out. */
+OCT_API oct_status oct_retrieve(oct_collection *collection, const oct_id *ids, size_t count,
+                                const oct_select *select, oct_records **out, oct_error *error);
+
+/* Points by ascending id, from `from` (inclusive; NULL: the first), at most `limit`. */
+OCT_API oct_status oct_scroll(oct_collection *collection, const oct_id *from, size_t limit,
+                              const oct_select *select, oct_records **out, oct_error *error);
+
+OCT_API oct_status oct_count(oct_collection *collection, uint64_t *out, oct_error *error);
+
+/* ---------------------------------------------------------------------------------------------
+ * Search
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct oct_search_request {
+    oct_slice     vector_name; /* Qdrant's `using`; "" for the unnamed vector */
+    const float  *query;       /* dim components */
+    size_t        dim;
+    size_t        limit;       /* 1 .. OCT_LIMIT_MAX */
+    size_t        offset;      /* best hits to skip */
+    size_t        ef;          /* Qdrant's hnsw_ef; 0: the collection's ef_construct */
+    bool          exact;       /* scan everything */
+    bool          indexed_only; /* leave out what has not joined the graph */
+    bool          has_score_threshold;
+    float         score_threshold; /* keep hits strictly better than this */
+    const oct_id *exclude;     /* ids that must not be among the hits */
+    size_t        exclude_count;
+    oct_select    select;
+} oct_search_request;
+
+/**
+ * Find the points most like a query, best first.
+ *
+ * Units.    Scores are the collection's metric, from the raw vectors: cosine and dot grow with likeness,
+ *           Euclid and Manhattan are distances and shrink. Equal scores are ordered by point id.
+ * Accuracy. Approximate unless `exact`. A larger `ef` finds more true neighbours and costs more.
+ * Cost.     Near ef * m distances. Takes no lock while it walks the graph.
+ * Threads.  Any thread, also during writes: every write acknowledged before the call began is seen.
+ * Errors.   OCT_DIM; OCT_INVALID, if a component is not finite or the vector name unknown; OCT_RANGE.
+ * Source.   Malkov and Yashunin, arXiv:1603.09320, algorithms 2 and 5.
+ */
+OCT_API oct_status oct_search(oct_collection *collection, const oct_search_request *request,
+                              oct_records **out, oct_error *error);
+
+/**
+ * Many queries over the unnamed vector at once, ids and scores only.
+ *
+ * Shapes.   Query i is queries[i * dim ...]. `ids` and `scores` hold query_count x k entries; row i is
+ *           best first. A row with fewer than k hits ends in OCT_ID_NONE and NaN.
+ * Threads.  `threads` 0: as many as the machine has and the work is worth; 1: only the caller's.
+ * Errors.   As oct_search; OCT_UNSUPPORTED if a hit has a UUID for an id. Then ids and scores are unspecified.
+ */
+OCT_API oct_status oct_search_rows(oct_collection *collection, const float *queries, size_t query_count,
+                                   size_t dim, size_t k, size_t ef, bool exact, uint32_t threads,
+                                   uint64_t *ids, float *scores, oct_error *error);
+
+#define OCT_ID_NONE UINT64_MAX
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* OCTANT_H */

@@ -1,0 +1,223 @@
+/* Collections: create, change, show, list, delete. See api.h. */
+#include "api/encode.h"
+#include "collection/config.h"
+
+oct_status
+collections_list(api_call *call, oct_error *error)
+{
+    oct_names       *names = NULL;
+    const oct_status status = oct_collection_list(call->database, &names, error);
+
+    if (status != OCT_OK)
+        return status;
+    buffer_add_text(&call->out, "{\"collections\":[");
+    for (size_t i = 0; i < names->count; i++) {
+        buffer_add_text(&call->out, i == 0 ? "{\"name\":" : ",{\"name\":");
+        json_add_text(&call->out, names->items[i]);
+        buffer_add_byte(&call->out, '}');
+    }
+    buffer_add_text(&call->out, "]}");
+    oct_names_free(names);
+    return OCT_OK;
+}
+
+static void
+encode_info(buffer *out, const oct_collection_info *info)
+{
+    /* Never yellow: what has not joined the graph is scanned exactly, so there is nothing to wait for. */
+    if (info->stopped)
+        buffer_add_text(
+            out, "{\"status\":\"red\",\"optimizer_status\":{\"error\":\"writing stopped after a failed "
+                 "sync; reopen the database\"}");
+    else
+        buffer_add_text(out, "{\"status\":\"green\",\"optimizer_status\":\"ok\"");
+    buffer_add_text(out, ",\"indexed_vectors_count\":");
+    json_add_u64(out, info->indexed_vectors_count);
+    buffer_add_text(out, ",\"points_count\":");
+    json_add_u64(out, info->points_count);
+    buffer_add_text(out, ",\"segments_count\":");
+    json_add_u64(out, info->segments_count);
+    buffer_add_text(out, ",\"config\":");
+    config_encode(&info->config, out);
+    buffer_add_text(out, ",\"payload_schema\":{},\"update_queue\":{\"length\":0}}");
+}
+
+oct_status
+collections_describe(api_call *call, oct_error *error)
+{
+    oct_collection      *collection = NULL;
+    oct_collection_info *info = NULL;
+    oct_status           status = api_open(call, &collection, error);
+
+    if (status == OCT_OK)
+        status = oct_collection_describe(collection, &info, error);
+    if (status == OCT_OK)
+        encode_info(&call->out, info);
+    oct_collection_info_free(info);
+    oct_collection_close(collection);
+    return status;
+}
+
+/* A new name is held to stricter rules than one that exists (qdrant-api.md 3.15). */
+static oct_status
+check_new_name(api_call *call, oct_error *error)
+{
+    const oct_slice name = call->params[0];
+    const json_path at = json_at(NULL, "name");
+    oct_status      status;
+
+    call->place = API_IN_PATH;
+    if (name.size < 1 || name.size > OCT_COLLECTION_NAME_MAX)
+        return json_fail_length(&at, name, 1, OCT_COLLECTION_NAME_MAX, error);
+    status = config_check_name("collection name", name, OCT_COLLECTION_NAME_MAX, error);
+    if (status == OCT_OK)
+        call->place = API_IN_BODY;
+    return status;
+}
+
+oct_status
+collections_create(api_call *call, oct_error *error)
+{
+    oct_collection_config config;
+    yyjson_val           *body;
+    oct_status            status = api_meta_options(call, error);
+
+    if (status == OCT_OK)
+        status = check_new_name(call, error);
+    if (status == OCT_OK)
+        status = api_body(call, &body, error);
+    if (status == OCT_OK)
+        status = config_decode_create(body, &call->memory, &config, error);
+    if (status == OCT_OK)
+        status = oct_collection_create(call->database, call->params[0], &config, error);
+    encode_bool(&call->out, true);
+    return status;
+}
+
+oct_status
+collections_update(api_call *call, oct_error *error)
+{
+    oct_collection_config changes;
+    oct_collection       *collection = NULL;
+    yyjson_val           *body;
+    oct_status            status = api_meta_options(call, error);
+
+    if (status == OCT_OK)
+        status = api_body(call, &body, error);
+    if (status == OCT_OK)
+        status = config_decode_update(body, &call->memory, &changes, error);
+    if (status == OCT_OK)
+        status = api_open(call, &collection, error); /* for its text when there is none */
+    oct_collection_close(collection);
+    if (status == OCT_OK)
+        status = oct_collection_update(call->database, call->params[0], &changes, error);
+    encode_bool(&call->out, true);
+    return status;
+}
+
+oct_status
+collections_delete(api_call *call, oct_error *error)
+{
+    bool       existed = false;
+    oct_status status = api_meta_options(call, error);
+
+    if (status == OCT_OK)
+        status = oct_collection_delete(call->database, call->params[0], &existed, error);
+    encode_bool(&call->out, existed);
+    return status;
+}
+
+oct_status
+collections_exists(api_call *call, oct_error *error)
+{
+    oct_collection *collection = NULL;
+    oct_status      status = api_open(call, &collection, error);
+    const bool      exists = status == OCT_OK;
+
+    if (status == OCT_NOT_FOUND)
+        status = OCT_OK;
+    buffer_add_text(&call->out, "{\"exists\":");
+    encode_bool(&call->out, exists);
+    buffer_add_byte(&call->out, '}');
+    oct_collection_close(collection);
+    return status;
+}
+
+/* One node that holds one shard. */
+oct_status
+collections_cluster(api_call *call, oct_error *error)
+{
+    oct_collection *collection = NULL;
+    uint64_t        count = 0;
+    oct_status      status = api_open(call, &collection, error);
+
+    if (status == OCT_OK)
+        status = oct_count(collection, &count, error);
+    buffer_add_text(&call->out,
+                    "{\"peer_id\":1,\"shard_count\":1,\"local_shards\":[{\"shard_id\":0,\"points_count\":");
+    json_add_u64(&call->out, count);
+    buffer_add_text(&call->out, ",\"state\":\"Active\"}],\"remote_shards\":[],\"shard_transfers\":[]}");
+    oct_collection_close(collection);
+    return status;
+}
+
+/* Shard keys exist with custom sharding only. */
+oct_status
+collections_shards(api_call *call, oct_error *error)
+{
+    oct_collection  *collection = NULL;
+    const oct_status status = api_open(call, &collection, error);
+
+    buffer_add_text(&call->out, "{}");
+    oct_collection_close(collection);
+    return status;
+}
+
+/* Nothing is ever queued: the graph takes vectors in while they are searched. */
+oct_status
+collections_optimizations(api_call *call, oct_error *error)
+{
+    static const char *const keys[] = {"queued", "completed", "idle_segments"};
+    const oct_slice         *with = api_option_get(call, "with");
+    oct_slice                rest = with == NULL ? (oct_slice){"", 0} : *with;
+    bool                     shown[countof(keys)] = {false};
+    oct_collection          *collection = NULL;
+    uint64_t                 completed_limit;
+    oct_status               status = api_option_u64(call, "completed_limit", 0, &completed_limit, error);
+
+    while (status == OCT_OK && rest.size > 0) {
+        const char *comma = memchr(rest.data, ',', rest.size);
+        oct_slice   word = {rest.data, comma == NULL ? rest.size : (size_t)(comma - rest.data)};
+        size_t      i = 0;
+
+        rest.data += word.size + (comma != NULL);
+        rest.size -= word.size + (comma != NULL);
+        for (; word.size > 0 && word.data[0] == ' '; word.size--)
+            word.data++;
+        while (word.size > 0 && word.data[word.size - 1] == ' ')
+            word.size--;
+        while (i < countof(keys) && !slice_is(word, keys[i]))
+            i++;
+        if (i < countof(keys)) {
+            shown[i] = true;
+        } else if (word.size > 0) {
+            call->place = API_IN_QUERY;
+            status = oct_fail(error, OCT_FORMAT, "Unknown field in 'with' parameter: " SLICE_FMT,
+                              (int)size_min(word.size, 64), word.data);
+        }
+    }
+    if (status == OCT_OK)
+        status = api_open(call, &collection, error);
+    buffer_add_text(&call->out,
+                    "{\"summary\":{\"queued_optimizations\":0,\"queued_segments\":0,\"queued_points\":0,"
+                    "\"idle_segments\":0},\"running\":[]");
+    for (size_t i = 0; i < countof(keys); i++)
+        if (shown[i]) {
+            buffer_add_text(&call->out, ",\"");
+            buffer_add_text(&call->out, keys[i]);
+            buffer_add_text(&call->out, "\":[]");
+        }
+    buffer_add_byte(&call->out, '}');
+    oct_collection_close(collection);
+    return status;
+}

@@ -1,0 +1,106 @@
+/* decode.h - JSON of requests into the typed requests of octant.h.
+ *
+ * Each function takes the path of its value for errors and puts what it makes into the arena. Text and
+ * floats that can be used where they lie in the document are.
+ */
+#ifndef OCT_API_DECODE_H
+#define OCT_API_DECODE_H
+
+#include "api/api.h"
+
+/* --- decode_common.c ------------------------------------------------------------------------ */
+
+/* A number, or a UUID as text: hyphenated, 32 hex digits, `urn:uuid:` or braces round the hyphenated form. */
+oct_status decode_id(const json_path *at, yyjson_val *value, oct_id *out, oct_error *error);
+oct_status decode_ids(const json_path *at, yyjson_val *value, arena *memory, const oct_id **ids,
+                      size_t *count, oct_error *error);
+/* As in a path: digits first, then UUID. */
+bool id_from_text(oct_slice text, oct_id *out);
+
+oct_status decode_texts(const json_path *at, yyjson_val *value, arena *memory, const oct_slice **texts,
+                        size_t *count, oct_error *error);
+
+/* What is shown of a point. An empty list of payload keys or vector names asks for an empty object,
+ * which oct_select cannot say: there a count of 0 means all. So the encoder writes it. */
+typedef struct api_select {
+    oct_select select;
+    bool       payload_is_empty;
+    bool       vector_is_empty;
+} api_select;
+
+oct_status decode_select(const json_path *at, yyjson_val *with_payload, yyjson_val *with_vector,
+                         bool payload_default, arena *memory, api_select *out, oct_error *error);
+
+/* Filters come later: one that restricts nothing is fine, any other is refused. */
+oct_status decode_filter(const json_path *at, yyjson_val *value, oct_error *error);
+
+/* --- decode_points.c ------------------------------------------------------------------------ */
+
+/* An array of numbers. `empty` NULL: may be empty; else what to say of an empty one. */
+oct_status decode_floats(const json_path *at, yyjson_val *array, arena *memory, const float **values,
+                         size_t *count, oct_error *error);
+/* A value under a name: numbers, {indices, values}, rows of numbers. Its name is left alone. */
+oct_status decode_vector(const json_path *at, yyjson_val *value, arena *memory, oct_vector *out,
+                         oct_error *error);
+
+typedef enum api_write_kind {
+    API_UPSERT,
+    API_DELETE,
+    API_UPDATE_VECTORS,
+    API_DELETE_VECTORS,
+    API_SET_PAYLOAD,
+    API_OVERWRITE_PAYLOAD,
+    API_DELETE_PAYLOAD,
+    API_CLEAR_PAYLOAD
+} api_write_kind;
+
+/* The arguments of one writing call of octant.h; `kind` tells which, and which members count. */
+typedef struct api_write {
+    api_write_kind     kind;
+    const oct_point   *points;
+    size_t             point_count;
+    const oct_id      *ids;
+    size_t             id_count;
+    const oct_slice   *names;
+    size_t             name_count;
+    oct_payload_change change;
+} api_write;
+
+/* The body of one write, of which `kind` is known. */
+oct_status decode_write(const json_path *at, api_write_kind kind, yyjson_val *body, arena *memory,
+                        api_write *out, oct_error *error);
+/* `{"operations": [{"upsert": {..}}, ..]}` */
+oct_status decode_writes(yyjson_val *body, arena *memory, api_write **out, size_t *count, oct_error *error);
+
+/* --- decode_search.c ------------------------------------------------------------------------ */
+
+typedef enum api_query_kind {
+    API_QUERY_NONE,   /* points by ascending id */
+    API_QUERY_VECTOR, /* nearest to request.query */
+    API_QUERY_POINT   /* nearest to a stored point */
+} api_query_kind;
+
+typedef struct api_query {
+    api_query_kind     kind;
+    oct_id             point;
+    bool               has_lookup; /* the point is looked up elsewhere */
+    oct_slice          lookup_collection;
+    oct_slice          lookup_vector;
+    oct_search_request request; /* but for the query of API_QUERY_POINT */
+    api_select         select;
+} api_query;
+
+/* A body of points/query, or an element of its batch. */
+oct_status decode_query(const json_path *at, yyjson_val *body, arena *memory, api_query *out,
+                        oct_error *error);
+/* A body of the old points/search. */
+oct_status decode_old_search(const json_path *at, yyjson_val *body, arena *memory, api_query *out,
+                             oct_error *error);
+
+typedef oct_status (*api_query_decoder)(const json_path *at, yyjson_val *body, arena *memory, api_query *out,
+                                        oct_error *error);
+/* `{"searches": [..]}` */
+oct_status decode_searches(yyjson_val *body, api_query_decoder decode, arena *memory, api_query **out,
+                           size_t *count, oct_error *error);
+
+#endif /* OCT_API_DECODE_H */

@@ -1,0 +1,245 @@
+/* Ids, lists, selectors: what many requests share. See decode.h. */
+#include "api/decode.h"
+
+/* --- ids ------------------------------------------------------------------------------------ */
+
+static int
+hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+/* 32 hex digits, with hyphens after 8, 12, 16 and 20 of them if `hyphens`. */
+static bool
+uuid_digits(const char *text, bool hyphens, oct_id *out)
+{
+    uint64_t halves[2] = {0, 0};
+    size_t   at = 0;
+
+    for (size_t digit = 0; digit < 32; digit++) {
+        int value;
+
+        if (hyphens && (digit == 8 || digit == 12 || digit == 16 || digit == 20) && text[at++] != '-')
+            return false;
+        value = hex_digit(text[at++]);
+        if (value < 0)
+            return false;
+        halves[digit / 16] = halves[digit / 16] << 4 | (uint64_t)value;
+    }
+    *out = (oct_id){halves[0], halves[1], 1, 0};
+    return true;
+}
+
+static bool
+uuid_from_text(oct_slice text, oct_id *out)
+{
+    static const char urn[] = "urn:uuid:";
+
+    switch (text.size) {
+    case 32:
+        return uuid_digits(text.data, false, out);
+    case 36:
+        return uuid_digits(text.data, true, out);
+    case 38:
+        return text.data[0] == '{' && text.data[37] == '}' && uuid_digits(text.data + 1, true, out);
+    case 45:
+        return memcmp(text.data, urn, sizeof urn - 1) == 0 &&
+               uuid_digits(text.data + sizeof urn - 1, true, out);
+    default:
+        return false;
+    }
+}
+
+bool
+id_from_text(oct_slice text, oct_id *out)
+{
+    uint64_t number = 0;
+    size_t   i = 0;
+
+    for (; i < text.size; i++)
+        if (text.data[i] < '0' || text.data[i] > '9' || __builtin_mul_overflow(number, 10u, &number) ||
+            __builtin_add_overflow(number, (uint64_t)(text.data[i] - '0'), &number))
+            break;
+    if (text.size == 0 || i < text.size)
+        return uuid_from_text(text, out);
+    *out = oct_id_number(number);
+    return true;
+}
+
+oct_status
+decode_id(const json_path *at, yyjson_val *value, oct_id *out, oct_error *error)
+{
+    if (yyjson_is_uint(value)) {
+        *out = oct_id_number(yyjson_get_uint(value));
+        return OCT_OK;
+    }
+    if (yyjson_is_str(value)) {
+        const oct_slice text = {yyjson_get_str(value), yyjson_get_len(value)};
+
+        if (uuid_from_text(text, out))
+            return OCT_OK;
+        return json_fail(at, error, OCT_FORMAT,
+                         "value \"" SLICE_FMT
+                         "\" is not a valid point ID, valid values are either an unsigned "
+                         "integer or a UUID",
+                         (int)size_min(text.size, 64), text.data);
+    }
+    if (yyjson_is_sint(value))
+        return json_fail(
+            at, error, OCT_FORMAT,
+            "value %lld is not a valid point ID, valid values are either an unsigned integer or a UUID",
+            (long long)yyjson_get_sint(value));
+    return json_fail_type(at, value, "a point ID: an unsigned integer or a UUID", error);
+}
+
+oct_status
+decode_ids(const json_path *at, yyjson_val *value, arena *memory, const oct_id **ids, size_t *count,
+           oct_error *error)
+{
+    yyjson_arr_iter iter;
+    yyjson_val     *item;
+    oct_id         *list;
+    size_t          i = 0;
+
+    if (!yyjson_is_arr(value))
+        return json_fail_type(at, value, "an array of point IDs", error);
+    list = arena_array(memory, size_max(yyjson_arr_size(value), 1), sizeof *list);
+    if (list == NULL)
+        return oct_fail_memory(error, yyjson_arr_size(value) * sizeof *list);
+    iter = yyjson_arr_iter_with(value);
+    while ((item = yyjson_arr_iter_next(&iter)) != NULL) {
+        const json_path  item_at = json_at_index(at, i);
+        const oct_status status = decode_id(&item_at, item, &list[i++], error);
+
+        if (status != OCT_OK)
+            return status;
+    }
+    *ids = list;
+    *count = i;
+    return OCT_OK;
+}
+
+oct_status
+decode_texts(const json_path *at, yyjson_val *value, arena *memory, const oct_slice **texts, size_t *count,
+             oct_error *error)
+{
+    yyjson_arr_iter iter;
+    yyjson_val     *item;
+    oct_slice      *list;
+    size_t          i = 0;
+
+    if (!yyjson_is_arr(value))
+        return json_fail_type(at, value, "an array of strings", error);
+    list = arena_array(memory, size_max(yyjson_arr_size(value), 1), sizeof *list);
+    if (list == NULL)
+        return oct_fail_memory(error, yyjson_arr_size(value) * sizeof *list);
+    iter = yyjson_arr_iter_with(value);
+    while ((item = yyjson_arr_iter_next(&iter)) != NULL) {
+        const json_path  item_at = json_at_index(at, i);
+        const oct_status status = json_get_text(&item_at, item, &list[i++], error);
+
+        if (status != OCT_OK)
+            return status;
+    }
+    *texts = list;
+    *count = i;
+    return OCT_OK;
+}
+
+/* --- selectors ------------------------------------------------------------------------------ */
+
+/* `{"include": [..]}` or `{"exclude": [..]}`: one of them, and no other key. */
+static oct_status
+decode_payload_selector(const json_path *at, yyjson_val *object, arena *memory, api_select *out,
+                        oct_error *error)
+{
+    enum { INCLUDE, EXCLUDE };
+    static const json_field fields[] = {{"include", NULL, false}, {"exclude", NULL, false}};
+    const json_path         include_at = json_at(at, "include"), exclude_at = json_at(at, "exclude");
+    yyjson_val             *values[countof(fields)];
+    oct_status              status = json_fields(at, object, fields, countof(fields), true, values, error);
+
+    if (status != OCT_OK)
+        return status;
+    if ((values[INCLUDE] == NULL) == (values[EXCLUDE] == NULL))
+        return json_fail(at, error, OCT_FORMAT,
+                         "a payload selector has exactly one of the keys include and exclude");
+    out->select.with_payload = true;
+    if (values[INCLUDE] == NULL)
+        return decode_texts(&exclude_at, values[EXCLUDE], memory, &out->select.exclude,
+                            &out->select.exclude_count, error);
+    status = decode_texts(&include_at, values[INCLUDE], memory, &out->select.include,
+                          &out->select.include_count, error);
+    out->payload_is_empty = out->select.include_count == 0;
+    return status;
+}
+
+oct_status
+decode_select(const json_path *at, yyjson_val *with_payload, yyjson_val *with_vector, bool payload_default,
+              arena *memory, api_select *out, oct_error *error)
+{
+    const json_path payload_at = json_at(at, "with_payload"), vector_at = json_at(at, "with_vector");
+    oct_select     *select = &out->select;
+    oct_status      status = OCT_OK;
+
+    *out = (api_select){.select.with_payload = payload_default};
+    if (yyjson_is_arr(with_payload)) {
+        select->with_payload = true;
+        status =
+            decode_texts(&payload_at, with_payload, memory, &select->include, &select->include_count, error);
+        out->payload_is_empty = select->include_count == 0;
+    } else if (yyjson_is_obj(with_payload)) {
+        status = decode_payload_selector(&payload_at, with_payload, memory, out, error);
+    } else if (with_payload != NULL && !yyjson_is_bool(with_payload)) {
+        status = json_fail_type(&payload_at, with_payload,
+                                "a boolean, a list of paths, or {include} or {exclude}", error);
+    } else if (with_payload != NULL) {
+        select->with_payload = yyjson_get_bool(with_payload);
+    }
+    if (status != OCT_OK)
+        return status;
+    if (yyjson_is_arr(with_vector)) {
+        select->with_vector = true;
+        status =
+            decode_texts(&vector_at, with_vector, memory, &select->vectors, &select->vector_count, error);
+        out->vector_is_empty = select->vector_count == 0;
+    } else if (with_vector != NULL && !yyjson_is_bool(with_vector)) {
+        status = json_fail_type(&vector_at, with_vector, "a boolean or a list of vector names", error);
+    } else if (with_vector != NULL) {
+        select->with_vector = yyjson_get_bool(with_vector);
+    }
+    if (out->payload_is_empty)
+        select->with_payload = false;
+    if (out->vector_is_empty)
+        select->with_vector = false;
+    return status;
+}
+
+/* --- filters -------------------------------------------------------------------------------- */
+
+oct_status
+decode_filter(const json_path *at, yyjson_val *value, oct_error *error)
+{
+    static const json_field fields[] = {{"must", NULL, false},
+                                        {"should", NULL, false},
+                                        {"must_not", NULL, false},
+                                        {"min_should", NULL, false}};
+    yyjson_val             *values[countof(fields)];
+    oct_status              status;
+
+    if (value == NULL)
+        return OCT_OK;
+    status = json_fields(at, value, fields, countof(fields), true, values, error);
+    if (status != OCT_OK)
+        return status;
+    for (size_t i = 0; i < countof(fields); i++)
+        if (values[i] != NULL && !(yyjson_is_arr(values[i]) && yyjson_arr_size(values[i]) == 0))
+            return api_unsupported(at, "a filter with conditions", error);
+    return OCT_OK;
+}

@@ -1,0 +1,22 @@
+/* encode.h - typed results as JSON. Payload bytes are copied through, numbers are written without printf. */
+#ifndef OCT_API_ENCODE_H
+#define OCT_API_ENCODE_H
+
+#include "api/decode.h"
+
+#define ID_TEXT_MAX 40u /* a UUID with hyphens and quotes has 38 characters */
+
+void encode_bool(buffer *out, bool value);
+/* `12`, or `"f47ac10b-58cc-4372-a567-0e02b2c3d479"` */
+void encode_id(buffer *out, oct_id id);
+/* The same without quotes, NUL-terminated, for error texts. */
+void id_to_text(oct_id id, char text[ID_TEXT_MAX]);
+void encode_float(buffer *out, float value);
+
+/* A record as scroll and retrieve show it. */
+void encode_record(buffer *out, const oct_record *record, const api_select *select);
+/* With version and score. */
+void encode_hit(buffer *out, const oct_record *record, uint64_t version, const api_select *select);
+void encode_write_result(buffer *out, const oct_write_result *result);
+
+#endif /* OCT_API_ENCODE_H */

@@ -1,0 +1,128 @@
+/* Writes. Each decodes into an api_write, which one function applies. See api.h. */
+#include "api/encode.h"
+
+static oct_status
+apply(oct_collection *collection, const api_write *write, const oct_write_options *options,
+      oct_write_result *result, oct_error *error)
+{
+    switch (write->kind) {
+    case API_UPSERT:
+        return oct_upsert(collection, write->points, write->point_count, options, result, error);
+    case API_DELETE:
+        return oct_delete(collection, write->ids, write->id_count, options, result, error);
+    case API_UPDATE_VECTORS:
+        return oct_update_vectors(collection, write->points, write->point_count, options, result, error);
+    case API_DELETE_VECTORS:
+        return oct_delete_vectors(collection, write->ids, write->id_count, write->names, write->name_count,
+                                  options, result, error);
+    case API_SET_PAYLOAD:
+    case API_OVERWRITE_PAYLOAD:
+    case API_DELETE_PAYLOAD:
+    case API_CLEAR_PAYLOAD:
+        return oct_change_payload(collection, write->ids, write->id_count, &write->change, options, result,
+                                  error);
+    }
+    return oct_fail(error, OCT_INTERNAL, "no such kind of write: %d", (int)write->kind);
+}
+
+static oct_status
+one_write(api_call *call, api_write_kind kind, oct_error *error)
+{
+    oct_collection   *collection = NULL;
+    oct_write_options options;
+    oct_write_result  result = {0};
+    api_write         write;
+    yyjson_val       *body;
+    oct_status        status = api_write_options(call, &options, error);
+
+    if (status == OCT_OK)
+        status = api_body(call, &body, error);
+    if (status == OCT_OK)
+        status = decode_write(NULL, kind, body, &call->memory, &write, error);
+    if (status == OCT_OK)
+        status = api_open(call, &collection, error);
+    if (status == OCT_OK)
+        status = apply(collection, &write, &options, &result, error);
+    encode_write_result(&call->out, &result);
+    oct_collection_close(collection);
+    return status;
+}
+
+oct_status
+points_upsert(api_call *call, oct_error *error)
+{
+    return one_write(call, API_UPSERT, error);
+}
+
+oct_status
+points_delete(api_call *call, oct_error *error)
+{
+    return one_write(call, API_DELETE, error);
+}
+
+oct_status
+points_update_vectors(api_call *call, oct_error *error)
+{
+    return one_write(call, API_UPDATE_VECTORS, error);
+}
+
+oct_status
+points_delete_vectors(api_call *call, oct_error *error)
+{
+    return one_write(call, API_DELETE_VECTORS, error);
+}
+
+oct_status
+points_set_payload(api_call *call, oct_error *error)
+{
+    return one_write(call, API_SET_PAYLOAD, error);
+}
+
+oct_status
+points_overwrite_payload(api_call *call, oct_error *error)
+{
+    return one_write(call, API_OVERWRITE_PAYLOAD, error);
+}
+
+oct_status
+points_delete_payload(api_call *call, oct_error *error)
+{
+    return one_write(call, API_DELETE_PAYLOAD, error);
+}
+
+oct_status
+points_clear_payload(api_call *call, oct_error *error)
+{
+    return one_write(call, API_CLEAR_PAYLOAD, error);
+}
+
+/* All operations are read before the first is applied; then one after the other, up to the first that fails. */
+oct_status
+points_batch(api_call *call, oct_error *error)
+{
+    oct_collection   *collection = NULL;
+    oct_write_options options;
+    api_write        *writes = NULL;
+    yyjson_val       *body;
+    size_t            count = 0;
+    oct_status        status = api_write_options(call, &options, error);
+
+    if (status == OCT_OK)
+        status = api_body(call, &body, error);
+    if (status == OCT_OK)
+        status = decode_writes(body, &call->memory, &writes, &count, error);
+    if (status == OCT_OK)
+        status = api_open(call, &collection, error);
+    buffer_add_byte(&call->out, '[');
+    for (size_t i = 0; i < count && status == OCT_OK; i++) {
+        oct_write_result result = {0};
+
+        status = apply(collection, &writes[i], &options, &result, error);
+        if (i > 0)
+            buffer_add_byte(&call->out, ',');
+        encode_write_result(&call->out, &result);
+    }
+    buffer_add_byte(&call->out, ']');
+    oct_collection_close(collection);
+    return status;
+}

@@ -1,0 +1,16 @@
+/* pages.h - anonymous memory in whole pages. */
+#ifndef OCT_PAGES_H
+#define OCT_PAGES_H
+
+#include "base/base.h"
+
+#define PAGES_BYTES     4096u
+#define PAGES_HUGE_BYTES (2u << 20)
+
+/* Zeroed memory, private to the process, or NULL. 2 MiB or more is aligned to 2 MiB and asks for huge
+ * pages: a random walk over it then misses the TLB far less.
+ * `bytes` is rounded up to whole pages; give pages_unmap the same number. */
+void *pages_map(size_t bytes);
+void  pages_unmap(void *memory, size_t bytes);
+
+#endif

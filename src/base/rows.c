@@ -1,0 +1,78 @@
+/* See rows.h. */
+#include "base/rows.h"
+
+#include "base/pages.h"
+
+#define ROWS_ALIGNMENT 64u /* a cache line, and the widest vector register */
+
+static uint64_t
+segment_bytes(const rows *self, uint32_t segment)
+{
+    return (rows_segment_end(self, segment) - rows_segment_start(self, segment)) * self->stride;
+}
+
+void
+rows_init(rows *self, uint32_t stride, uint32_t rows_expected)
+{
+    *self = (rows){0};
+    self->stride = stride;
+    while (self->shift < 20 && ((uint32_t)1 << self->shift) < rows_expected)
+        self->shift++;
+}
+
+bool
+rows_segment_is_mapped(const rows *self, uint32_t segment)
+{
+    return segment_bytes(self, segment) >= ROWS_MAP_BYTES;
+}
+
+oct_status
+rows_reserve(rows *self, uint64_t count, oct_error *error)
+{
+    while (self->capacity < count) {
+        const uint32_t segment = self->capacity == 0 ? 0 : rows_segment_of(self, (uint32_t)self->capacity);
+        const uint64_t bytes = segment_bytes(self, segment);
+        char          *memory;
+
+        if (rows_segment_is_mapped(self, segment)) {
+            memory = pages_map(bytes);
+        } else {
+            memory = oct_alloc_aligned(ROWS_ALIGNMENT, bytes);
+            if (memory != NULL)
+                memset(memory, 0, bytes);
+        }
+        if (memory == NULL)
+            return oct_fail_memory(error, bytes);
+        /* Readers learn of these rows through the owner's count, stored with release after this. */
+        atomic_store_explicit(&self->base[segment],
+                              memory - rows_segment_start(self, segment) * self->stride,
+                              memory_order_relaxed);
+        self->capacity = rows_segment_end(self, segment);
+    }
+    return OCT_OK;
+}
+
+void
+rows_clear(rows *self)
+{
+    const uint32_t stride = self->stride, shift = self->shift;
+    uint64_t       row = 0;
+
+    while (row < self->capacity) {
+        const uint32_t segment = row == 0 ? 0 : rows_segment_of(self, (uint32_t)row);
+        char          *memory = atomic_load(&self->base[segment]) + row * stride;
+
+        if (rows_segment_is_mapped(self, segment))
+            pages_unmap(memory, segment_bytes(self, segment));
+        else
+            oct_free(memory);
+        row = rows_segment_end(self, segment);
+    }
+    *self = (rows){.stride = stride, .shift = shift};
+}
+
+uint64_t
+rows_bytes(const rows *self)
+{
+    return self->capacity * self->stride;
+}

@@ -1,0 +1,997 @@
+/* The catalogue: which collections and aliases there are, and what they are configured to be.
+ *
+ * RECORDS  Every change is a record of shard 0 in the log, a small JSON object:
+ *              {"op":"create","shard":S,"name":"..","numbers":[..],"config":{..}}
+ *              {"op":"update","shard":S,"config":{..}}      the whole configuration after the change
+ *              {"op":"delete","shard":S}                    with all its aliases
+ *              {"op":"aliases","aliases":{"name":S, ..}}    all aliases after the change
+ *          The change is prepared, logged, made, and answered when the log is synced.
+ * MANIFEST The same facts for all collections, with each shard's entry (shard/shard_save.c).
+ * SHARDS   have numbers that are never used again; so a deleted collection's late records find nobody.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/epoch.h"
+#include "base/json.h"
+#include "collection/collection.h"
+
+#define KILOBYTE 1024u
+
+/* --- boxes ---------------------------------------------------------------------------------------- */
+
+static void
+box_free(void *memory)
+{
+    config_box *self = memory;
+
+    if (self == NULL)
+        return;
+    arena_clear(&self->memory);
+    oct_free(self);
+}
+
+/* A box of a copy of `config`. `numbers` NULL: 0, 1, 2, ... */
+static oct_status
+box_new(const oct_collection_config *config, const uint32_t *numbers, config_box **out, oct_error *error)
+{
+    config_box *self = oct_calloc(1, sizeof *self);
+    oct_status  status;
+
+    *out = NULL;
+    if (self == NULL)
+        return oct_fail_memory(error, sizeof *self);
+    status = config_copy(config, &self->memory, &self->config, error);
+    if (status == OCT_OK)
+        status = config_copy(config, &self->memory, &self->filled, error);
+    self->numbers = arena_array(&self->memory, config->vector_count + 1, sizeof *self->numbers);
+    if (status == OCT_OK && self->numbers == NULL)
+        status = oct_fail_memory(error, config->vector_count * sizeof *self->numbers);
+    if (status != OCT_OK) {
+        box_free(self);
+        return status;
+    }
+    config_fill_defaults(&self->filled);
+    for (size_t i = 0; i < config->vector_count; i++)
+        self->numbers[i] = numbers == NULL ? (uint32_t)i : numbers[i];
+    *out = self;
+    return OCT_OK;
+}
+
+oct_status
+box_find_vector(const config_box *box, oct_slice name, size_t *index, oct_error *error)
+{
+    for (size_t i = 0; i < box->config.vector_count; i++) {
+        if (slice_equal(box->config.vectors[i].name, name)) {
+            *index = i;
+            return OCT_OK;
+        }
+    }
+    return oct_fail(error, OCT_INVALID, "Not existing vector name error: " SLICE_FMT, SLICE_ARG(name));
+}
+
+/* Vectors of that many kilobytes, as a number of rows. Rows are padded to cache lines, and cost what they take. */
+static uint32_t
+rows_of_kilobytes(int64_t kilobytes, int64_t dim)
+{
+    const uint64_t row_bytes = ((uint64_t)dim * sizeof(float) + 63) / 64 * 64;
+    const uint64_t count = (uint64_t)kilobytes > UINT64_MAX / KILOBYTE / 2 ? UINT32_MAX
+                                                                            : (uint64_t)kilobytes * KILOBYTE / row_bytes;
+
+    return count < GRAPH_ROWS_MAX ? (uint32_t)count : GRAPH_ROWS_MAX;
+}
+
+/* What the shard needs to know of one vector. */
+static shard_vector_config
+shard_config_of(const config_box *box, size_t index)
+{
+    const oct_collection_config *config = &box->filled;
+    const oct_vector_config     *vector = &config->vectors[index];
+    const oct_hnsw_config        hnsw = config_vector_hnsw(config, vector);
+    const int64_t                indexing = config->optimizer.indexing_threshold;
+    shard_vector_config          out = {.number = box->numbers[index]};
+
+    out.params.dim = (uint32_t)vector->size;
+    out.params.distance = (oct_distance)vector->distance;
+    out.params.m = (uint32_t)hnsw.m;
+    out.params.ef_construct = (uint32_t)hnsw.ef_construct;
+    out.params.start_rows = indexing == 0 ? GRAPH_START_NEVER : rows_of_kilobytes(indexing, vector->size) + 1;
+    out.full_scan_rows = rows_of_kilobytes(hnsw.full_scan_threshold, vector->size);
+    out.deleted_threshold = config->optimizer.deleted_threshold;
+    out.vacuum_rows_min = (uint32_t)size_min((size_t)config->optimizer.vacuum_min_vector_number, UINT32_MAX);
+    out.indexing_threads_max = (uint32_t)hnsw.max_indexing_threads;
+    return out;
+}
+
+static oct_status
+shard_configs(const config_box *box, shard_vector_config **out, oct_error *error)
+{
+    *out = oct_calloc(box->config.vector_count + 1, sizeof **out);
+    if (*out == NULL)
+        return oct_fail_memory(error, sizeof **out);
+    for (size_t i = 0; i < box->config.vector_count; i++)
+        (*out)[i] = shard_config_of(box, i);
+    return OCT_OK;
+}
+
+/* --- collections -------------------------------------------------------------------------------------- */
+
+static void
+collection_free(oct_collection *self)
+{
+    if (self == NULL)
+        return;
+    /* Readers may still be pinned on its graphs: wait for them, then take it apart. */
+    shard_free(self->shard);
+    box_free(atomic_load(&self->box));
+    oct_free(self->name);
+    oct_free(self);
+}
+
+void
+collection_release(oct_collection *self)
+{
+    if (self != NULL && atomic_fetch_sub(&self->references, 1) == 1)
+        collection_free(self);
+}
+
+static oct_status
+collection_new(oct_database *database, oct_slice name, uint64_t shard_id, config_box *box, oct_collection **out,
+               oct_error *error)
+{
+    oct_collection      *self = oct_calloc(1, sizeof *self);
+    shard_vector_config *vectors = NULL;
+    char                 folder[OS_PATH_MAX];
+    const shard_options  options = {shard_id, database->system, database->pool, database->log, folder};
+    oct_status           status;
+
+    *out = NULL;
+    (void)snprintf(folder, sizeof folder, "%s/shard/%" PRIu64, database->path == NULL ? "" : database->path, shard_id);
+    if (self == NULL) {
+        box_free(box);
+        return oct_fail_memory(error, sizeof *self);
+    }
+    self->database = database;
+    self->shard_id = shard_id;
+    atomic_store(&self->references, 1);
+    atomic_store(&self->box, box);
+    self->name = oct_copy_text(name.data, name.size);
+    status = self->name == NULL ? oct_fail_memory(error, name.size) : shard_configs(box, &vectors, error);
+    if (status == OCT_OK)
+        status = shard_new(&options, vectors, box->config.vector_count, &self->shard, error);
+    oct_free(vectors);
+    if (status != OCT_OK) {
+        collection_free(self);
+        return status;
+    }
+    *out = self;
+    return OCT_OK;
+}
+
+/* Place of a name among the collections: where it is, or where it belongs. */
+static size_t
+collection_place(const oct_database *self, oct_slice name, bool *found)
+{
+    size_t low = 0, high = self->collection_count;
+
+    while (low < high) {
+        const size_t middle = (low + high) / 2;
+
+        if (slice_compare(slice_of(self->collections[middle]->name), name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *found = low < self->collection_count && slice_is(name, self->collections[low]->name);
+    return low;
+}
+
+static size_t
+alias_place(const oct_database *self, oct_slice name, bool *found)
+{
+    size_t low = 0, high = self->alias_count;
+
+    while (low < high) {
+        const size_t middle = (low + high) / 2;
+
+        if (slice_compare(slice_of(self->aliases[middle].name), name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *found = low < self->alias_count && slice_is(name, self->aliases[low].name);
+    return low;
+}
+
+static size_t
+shard_place(const oct_database *self, uint64_t shard_id)
+{
+    size_t low = 0, high = self->collection_count;
+
+    while (low < high) {
+        const size_t middle = (low + high) / 2;
+
+        if (self->by_shard[middle]->shard_id < shard_id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+oct_collection *
+catalogue_find_shard(const oct_database *self, uint64_t shard_id)
+{
+    const size_t place = shard_place(self, shard_id);
+
+    return place < self->collection_count && self->by_shard[place]->shard_id == shard_id ? self->by_shard[place] : NULL;
+}
+
+/* Under the lock. */
+static oct_collection *
+find_collection(const oct_database *self, oct_slice name, bool or_alias)
+{
+    bool   found;
+    size_t place = collection_place(self, name, &found);
+
+    if (found)
+        return self->collections[place];
+    if (!or_alias)
+        return NULL;
+    place = alias_place(self, name, &found);
+    return found ? catalogue_find_shard(self, self->aliases[place].shard_id) : NULL;
+}
+
+static oct_status
+fail_no_collection(oct_slice name, oct_error *error)
+{
+    return oct_fail(error, OCT_NOT_FOUND, "Collection `" SLICE_FMT "` doesn't exist!", SLICE_ARG(name));
+}
+
+oct_status
+catalogue_find(oct_database *self, oct_slice name, oct_collection **out, oct_error *error)
+{
+    (void)pthread_mutex_lock(&self->catalogue_lock);
+    *out = find_collection(self, name, true);
+    if (*out != NULL)
+        (void)atomic_fetch_add(&(*out)->references, 1);
+    (void)pthread_mutex_unlock(&self->catalogue_lock);
+    return *out != NULL ? OCT_OK : fail_no_collection(name, error);
+}
+
+/* Room for one more, so that adding cannot fail. */
+static oct_status
+reserve_collection(oct_database *self, oct_error *error)
+{
+    const size_t     capacity = self->collection_capacity * 2 + 8;
+    oct_collection **fresh;
+
+    if (self->collection_count < self->collection_capacity)
+        return OCT_OK;
+    fresh = oct_realloc(self->collections, capacity * sizeof(oct_collection *));
+    if (fresh == NULL)
+        return oct_fail_memory(error, capacity * sizeof(oct_collection *));
+    self->collections = fresh;
+    fresh = oct_realloc(self->by_shard, capacity * sizeof(oct_collection *));
+    if (fresh == NULL)
+        return oct_fail_memory(error, capacity * sizeof(oct_collection *));
+    self->by_shard = fresh;
+    self->collection_capacity = capacity;
+    return OCT_OK;
+}
+
+static void
+insert(oct_collection **list, size_t count, size_t place, oct_collection *collection)
+{
+    memmove(&list[place + 1], &list[place], (count - place) * sizeof(oct_collection *));
+    list[place] = collection;
+}
+
+static void
+take_out(oct_collection **list, size_t count, size_t place)
+{
+    memmove(&list[place], &list[place + 1], (count - place - 1) * sizeof(oct_collection *));
+}
+
+static void
+add_collection(oct_database *self, oct_collection *collection)
+{
+    bool         found;
+    const size_t place = collection_place(self, slice_of(collection->name), &found);
+
+    OCT_MUST(!found && self->collection_count < self->collection_capacity);
+    insert(self->collections, self->collection_count, place, collection);
+    insert(self->by_shard, self->collection_count, shard_place(self, collection->shard_id), collection);
+    self->collection_count++;
+    if (collection->shard_id >= self->next_shard_id)
+        self->next_shard_id = collection->shard_id + 1;
+}
+
+static void
+remove_aliases_of(oct_database *self, uint64_t shard_id)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < self->alias_count; i++) {
+        if (self->aliases[i].shard_id == shard_id)
+            oct_free(self->aliases[i].name);
+        else
+            self->aliases[kept++] = self->aliases[i];
+    }
+    self->alias_count = kept;
+}
+
+static void
+remove_collection(oct_database *self, oct_collection *collection)
+{
+    bool         found;
+    const size_t place = collection_place(self, slice_of(collection->name), &found);
+
+    OCT_MUST(found);
+    remove_aliases_of(self, collection->shard_id);
+    take_out(self->by_shard, self->collection_count, shard_place(self, collection->shard_id));
+    take_out(self->collections, self->collection_count, place);
+    self->collection_count--;
+}
+
+/* --- changes ------------------------------------------------------------------------------------------------ */
+
+static oct_status
+refuse_read_only(const oct_database *self, oct_error *error)
+{
+    if (!self->read_only)
+        return OCT_OK;
+    return oct_fail(error, OCT_FORBIDDEN, "the database %s was opened for reading only", self->path);
+}
+
+/* Append one record of shard 0. Under the lock. */
+static oct_status
+log_change(oct_database *self, buffer *body, uint64_t *sequence, oct_error *error)
+{
+    const oct_slice part = {body->data, body->size};
+    oct_status      status;
+
+    if (body->failed)
+        return oct_fail_memory(error, body->size);
+    status = log_append(self->log, 0, &part, 1, sequence, error);
+    if (status == OCT_OK)
+        self->catalogue_sequence = *sequence;
+    return status;
+}
+
+static void
+write_collection_fields(buffer *out, const oct_collection *collection, const config_box *box)
+{
+    buffer_format(out, "\"shard\":%" PRIu64 ",\"name\":", collection->shard_id);
+    json_add_text(out, slice_of(collection->name));
+    buffer_add_text(out, ",\"numbers\":[");
+    for (size_t i = 0; i < box->config.vector_count; i++)
+        buffer_format(out, i == 0 ? "%" PRIu32 : ",%" PRIu32, box->numbers[i]);
+    buffer_add_text(out, "],\"config\":");
+    config_write(&box->config, out);
+}
+
+oct_status
+catalogue_create(oct_database *self, oct_slice name, const oct_collection_config *config, oct_error *error)
+{
+    oct_collection *made = NULL;
+    config_box     *box;
+    buffer          body = {0};
+    uint64_t        sequence = 0;
+    bool            taken, taken_by_alias;
+    oct_status      status = refuse_read_only(self, error);
+
+    if (status == OCT_OK)
+        status = config_check_name("collection name", name, OCT_COLLECTION_NAME_MAX, error);
+    if (status == OCT_OK)
+        status = config_check(config, error);
+    if (status == OCT_OK)
+        status = box_new(config, NULL, &box, error);
+    if (status != OCT_OK)
+        return status;
+    (void)pthread_mutex_lock(&self->catalogue_lock);
+    (void)collection_place(self, name, &taken);
+    (void)alias_place(self, name, &taken_by_alias);
+    if (taken)
+        status = oct_fail(error, OCT_EXISTS, "Collection `" SLICE_FMT "` already exists!", SLICE_ARG(name));
+    else if (taken_by_alias)
+        status = oct_fail(error, OCT_INVALID,
+                          "Can't create collection with name " SLICE_FMT ". Alias with the same name already exists",
+                          SLICE_ARG(name));
+    else
+        status = reserve_collection(self, error);
+    if (status == OCT_OK)
+        status = collection_new(self, name, self->next_shard_id, box, &made, error);
+    else
+        box_free(box);
+    if (status == OCT_OK) {
+        buffer_add_text(&body, "{\"op\":\"create\",");
+        write_collection_fields(&body, made, collection_box(made));
+        buffer_add_byte(&body, '}');
+        status = log_change(self, &body, &sequence, error);
+    }
+    if (status == OCT_OK)
+        add_collection(self, made);
+    else
+        collection_release(made);
+    (void)pthread_mutex_unlock(&self->catalogue_lock);
+    buffer_clear(&body);
+    return status == OCT_OK ? log_wait(self->log, sequence, error) : status;
+}
+
+/* Put a box in place and tell the shard. */
+static oct_status
+set_box(oct_collection *self, config_box *box, oct_error *error)
+{
+    shard_vector_config *vectors;
+    config_box          *old;
+    const oct_status     status = shard_configs(box, &vectors, error);
+
+    if (status != OCT_OK)
+        return status;
+    shard_configure(self->shard, vectors, box->config.vector_count);
+    oct_free(vectors);
+    old = atomic_exchange(&self->box, box);
+    epoch_retire(old, box_free);
+    return OCT_OK;
+}
+
+oct_status
+catalogue_update(oct_database *self, oct_slice name, const oct_collection_config *changes, oct_error *error)
+{
+    oct_collection       *collection;
+    oct_collection_config merged;
+    config_box           *box = NULL;
+    arena                 memory = {0};
+    buffer                body = {0};
+    uint64_t              sequence = 0;
+    oct_status            status = refuse_read_only(self, error);
+
+    if (status == OCT_OK)
+        status = catalogue_find(self, name, &collection, error);
+    if (status != OCT_OK)
+        return status;
+    (void)pthread_mutex_lock(&self->catalogue_lock);
+    status = config_merge(&collection_box(collection)->config, changes, &memory, &merged, error);
+    if (status == OCT_OK)
+        status = config_check(&merged, error);
+    if (status == OCT_OK)
+        status = box_new(&merged, collection_box(collection)->numbers, &box, error);
+    if (status == OCT_OK) {
+        buffer_format(&body, "{\"op\":\"update\",\"shard\":%" PRIu64 ",\"config\":", collection->shard_id);
+        config_write(&box->config, &body);
+        buffer_add_byte(&body, '}');
+        status = log_change(self, &body, &sequence, error);
+    }
+    if (status == OCT_OK) {
+        status = set_box(collection, box, error);
+        if (status == OCT_OK)
+            box = NULL; /* the collection owns it now */
+    }
+    (void)pthread_mutex_unlock(&self->catalogue_lock);
+    box_free(box);
+    arena_clear(&memory);
+    buffer_clear(&body);
+    if (status == OCT_OK)
+        status = log_wait(self->log, sequence, error);
+    /* Graph settings hold from the next compaction on: let there be one. */
+    if (status == OCT_OK && shard_needs_rebuild(collection->shard))
+        status = collection_optimize(collection, false, error);
+    collection_release(collection);
+    return status;
+}
+
+oct_status
+catalogue_delete(oct_database *self, oct_slice name, bool *existed, oct_error *error)
+{
+    oct_collection *collection;
+    buffer          body = {0};
+    uint64_t        sequence = 0;
+    oct_status      status = refuse_read_only(self, error);
+
+    *existed = false;
+    if (status != OCT_OK)
+        return status;
+    (void)pthread_mutex_lock(&self->catalogue_lock);
+    collection = find_collection(self, name, false);
+    if (collection != NULL) {
+        buffer_format(&body, "{\"op\":\"delete\",\"shard\":%" PRIu64 "}", collection->shard_id);
+        status = log_change(self, &body, &sequence, error);
+        if (status == OCT_OK)
+            remove_collection(self, collection);
+    }
+    (void)pthread_mutex_unlock(&self->catalogue_lock);
+    buffer_clear(&body);
+    if (collection == NULL || status != OCT_OK)
+        return status;
+    *existed = true;
+    collection_release(collection);
+    status = log_wait(self->log, sequence, error);
+    /* Its files go with the next checkpoint, which no longer names them. */
+    database_consider_checkpoint(self, true);
+    return status;
+}
+
+/* --- aliases --------------------------------------------------------------------------------------------------- */
+
+static void
+free_aliases(alias *aliases, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        oct_free(aliases[i].name);
+    oct_free(aliases);
+}
+
+static int
+compare_aliases(const void *a, const void *b)
+{
+    return slice_compare(slice_of(((const alias *)a)->name), slice_of(((const alias *)b)->name));
+}
+
+static alias *
+find_alias(alias *aliases, size_t count, oct_slice name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (slice_is(name, aliases[i].name))
+            return &aliases[i];
+    }
+    return NULL;
+}
+
+/* Apply one change to a list that has room for it. */
+static oct_status
+change_alias(const oct_database *self, alias *aliases, size_t *count, const oct_alias_change *change, oct_error *error)
+{
+    alias          *found = find_alias(aliases, *count, change->alias);
+    oct_slice       name = change->action == OCT_ALIAS_RENAME ? change->collection : change->alias;
+    oct_collection *target = NULL;
+    uint64_t        shard_id;
+    alias          *at;
+    char           *copy;
+    oct_status      status;
+
+    if (change->action == OCT_ALIAS_DELETE) {
+        if (found != NULL) {
+            oct_free(found->name);
+            *found = aliases[--*count];
+        }
+        return OCT_OK;
+    }
+    if (change->action == OCT_ALIAS_RENAME && found == NULL)
+        return oct_fail(error, OCT_NOT_FOUND, "Alias " SLICE_FMT " does not exists!", SLICE_ARG(change->alias));
+    status = config_check_name("alias name", name, OCT_COLLECTION_NAME_MAX, error);
+    if (status != OCT_OK)
+        return status;
+    if (find_collection(self, name, false) != NULL)
+        return oct_fail(error, OCT_EXISTS, "Collection `" SLICE_FMT "` already exists!", SLICE_ARG(name));
+    if (change->action == OCT_ALIAS_CREATE) {
+        target = find_collection(self, change->collection, false);
+        if (target == NULL)
+            return fail_no_collection(change->collection, error);
+        shard_id = target->shard_id;
+    } else {
+        shard_id = found->shard_id;
+    }
+    copy = oct_copy_text(name.data, name.size);
+    if (copy == NULL)
+        return oct_fail_memory(error, name.size);
+    if (change->action == OCT_ALIAS_RENAME) {
+        oct_free(found->name);
+        *found = aliases[--*count];
+    }
+    at = find_alias(aliases, *count, name);
+    if (at == NULL) {
+        at = &aliases[(*count)++];
+        at->name = NULL;
+    }
+    oct_free(at->name);
+    *at = (alias){copy, shard_id};
+    return OCT_OK;
+}
+
+static oct_status
+copy_aliases(const oct_database *self, size_t extra, alias **out, size_t *count, oct_error *error)
+{
+    *count = 0;
+    *out = oct_calloc(self->alias_count + extra + 1, sizeof **out);
+    if (*out == NULL)
+        return oct_fail_memory(error, self->alias_count * sizeof **out);
+    for (size_t i = 0; i < self->alias_count; i++) {
+        (*out)[i] = (alias){oct_copy_text(self->aliases[i].name, strlen(self->aliases[i].name)),
+                            self->aliases[i].shard_id};
+        if ((*out)[i].name == NULL) {
+            free_aliases(*out, *count);
+            *out = NULL;
+            return oct_fail_memory(error, 1);
+        }
+        (*count)++;
+    }
+    return OCT_OK;
+}
+
+static void
+write_aliases(buffer *out, const alias *aliases, size_t count)
+{
+    buffer_add_text(out, "\"aliases\":{");
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            buffer_add_byte(out, ',');
+        json_add_text(out, slice_of(aliases[i].name));
+        buffer_format(out, ":%" PRIu64, aliases[i].shard_id);
+    }
+    buffer_add_byte(out, '}');
+}
+
+static void
+set_aliases(oct_database *self, alias *aliases, size_t count, size_t capacity)
+{
+    free_aliases(self->aliases, self->alias_count);
+    qsort(aliases, count, sizeof *aliases, compare_aliases);
+    self->aliases = aliases;
+    self->alias_count = count;
+    self->alias_capacity = capacity;
+}
+
+oct_status
+catalogue_change_aliases(oct_database *self, const oct_alias_change *changes, size_t count, oct_error *error)
+{
+    alias     *fresh = NULL;
+    size_t     fresh_count = 0;
+    buffer     body = {0};
+    uint64_t   sequence = 0;
+    oct_status status = refuse_read_only(self, error);
+
+    if (status != OCT_OK)
+        return status;
+    (void)pthread_mutex_lock(&self->catalogue_lock);
+    status = copy_aliases(self, count, &fresh, &fresh_count, error);
+    for (size_t i = 0; i < count && status == OCT_OK; i++)
+        status = change_alias(self, fresh, &fresh_count, &changes[i], error);
+    if (status == OCT_OK) {
+        buffer_add_text(&body, "{\"op\":\"aliases\",");
+        write_aliases(&body, fresh, fresh_count);
+        buffer_add_byte(&body, '}');
+        status = log_change(self, &body, &sequence, error);
+    }
+    if (status == OCT_OK)
+        set_aliases(self, fresh, fresh_count, fresh_count);
+    else
+        free_aliases(fresh, fresh_count);
+    (void)pthread_mutex_unlock(&self->catalogue_lock);
+    buffer_clear(&body);
+    return status == OCT_OK ? log_wait(self->log, sequence, error) : status;
+}
+
+/* --- lists ---------------------------------------------------------------------------------------------------------- */
+
+/* One allocation that holds the lists and the texts they point to. */
+static oct_status
+names_new(size_t count, size_t text_bytes, bool with_targets, oct_names **out, char **text, oct_error *error)
+{
+    const size_t lists = with_targets ? 2 : 1;
+    const size_t bytes = sizeof(oct_names) + lists * count * sizeof(oct_slice) + text_bytes;
+    oct_names   *names = oct_calloc(1, bytes);
+    oct_slice   *items;
+
+    *out = names;
+    if (names == NULL)
+        return oct_fail_memory(error, bytes);
+    items = (oct_slice *)(void *)(names + 1);
+    names->items = items;
+    names->targets = with_targets ? items + count : NULL;
+    *text = (char *)(items + lists * count);
+    return OCT_OK;
+}
+
+static oct_slice
+put_text(char **at, const char *text)
+{
+    const oct_slice out = {*at, strlen(text)};
+
+    memcpy(*at, text, out.size + 1);
+    *at += out.size + 1;
+    return out;
+}
+
+oct_status
+catalogue_list(oct_database *self, oct_names **out, oct_error *error)
+{
+    size_t     bytes = 0;
+    char      *text;
+    oct_status status;
+
+    (void)pthread_mutex_lock(&self->catalogue_lock);
+    for (size_t i = 0; i < self->collection_count; i++)
+        bytes += strlen(self->collections[i]->name) + 1;
+    status = names_new(self->collection_count, bytes, false, out, &text, error);
+    for (size_t i = 0; status == OCT_OK && i < self->collection_count; i++)
+        ((oct_slice *)(uintptr_t)(*out)->items)[(*out)->count++] = put_text(&text, self->collections[i]->name);
+    (void)pthread_mutex_unlock(&self->catalogue_lock);
+    return status;
+}
+
+oct_status
+catalogue_list_aliases(oct_database *self, oct_slice collection, oct_names **out, oct_error *error)
+{
+    const oct_collection *only = NULL;
+    size_t                bytes = 0;
+    char                 *text;
+    oct_status            status = OCT_OK;
+
+    (void)pthread_mutex_lock(&self->catalogue_lock);
+    if (collection.size > 0) {
+        only = find_collection(self, collection, true);
+        if (only == NULL)
+            status = fail_no_collection(collection, error);
+    }
+    for (size_t i = 0; i < self->alias_count; i++) {
+        const oct_collection *target = catalogue_find_shard(self, self->aliases[i].shard_id);
+
+        OCT_MUST(target != NULL);
+        bytes += strlen(self->aliases[i].name) + strlen(target->name) + 2;
+    }
+    if (status == OCT_OK)
+        status = names_new(self->alias_count, bytes, true, out, &text, error);
+    for (size_t i = 0; status == OCT_OK && i < self->alias_count; i++) {
+        const oct_collection *target = catalogue_find_shard(self, self->aliases[i].shard_id);
+
+        if (only != NULL && target != only)
+            continue;
+        ((oct_slice *)(uintptr_t)(*out)->items)[(*out)->count] = put_text(&text, self->aliases[i].name);
+        ((oct_slice *)(uintptr_t)(*out)->targets)[(*out)->count++] = put_text(&text, target->name);
+    }
+    (void)pthread_mutex_unlock(&self->catalogue_lock);
+    return status;
+}
+
+/* --- replay and manifest ---------------------------------------------------------------------------------------------- */
+
+static oct_status
+fail_entry(const char *what, oct_error *error)
+{
+    return oct_fail(error, OCT_CORRUPT, "the catalogue has a %s that this version cannot read", what);
+}
+
+/* The fields that write_collection_fields wrote. */
+static oct_status
+read_collection(oct_database *self, yyjson_val *entry, oct_collection **out, oct_error *error)
+{
+    yyjson_val           *name = yyjson_obj_get(entry, "name"), *shard_id = yyjson_obj_get(entry, "shard");
+    yyjson_val           *numbers = yyjson_obj_get(entry, "numbers"), *config = yyjson_obj_get(entry, "config");
+    oct_collection_config decoded;
+    uint32_t              list[OCT_VECTORS_MAX];
+    arena                 memory = {0};
+    oct_slice             text = {NULL, 0};
+    config_box           *box = NULL;
+    oct_status            status;
+
+    *out = NULL;
+    if (!yyjson_is_str(name) || !yyjson_is_uint(shard_id) || !yyjson_is_arr(numbers) || !yyjson_is_obj(config))
+        return fail_entry("collection", error);
+    status = json_write_value(config, &memory, &text, error);
+    if (status == OCT_OK)
+        status = config_read(text, &memory, &decoded, error);
+    if (status == OCT_OK)
+        status = config_check(&decoded, error);
+    if (status == OCT_OK && yyjson_arr_size(numbers) != decoded.vector_count)
+        status = fail_entry("collection", error);
+    for (size_t i = 0; status == OCT_OK && i < decoded.vector_count; i++)
+        list[i] = (uint32_t)yyjson_get_uint(yyjson_arr_get(numbers, i));
+    if (status == OCT_OK)
+        status = box_new(&decoded, list, &box, error);
+    if (status == OCT_OK)
+        status = collection_new(self, (oct_slice){yyjson_get_str(name), yyjson_get_len(name)},
+                                yyjson_get_uint(shard_id), box, out, error);
+    arena_clear(&memory);
+    return status;
+}
+
+static oct_status
+read_aliases(oct_database *self, yyjson_val *object, oct_error *error)
+{
+    alias      *fresh;
+    size_t      count = 0, index, max;
+    yyjson_val *key, *value;
+
+    if (!yyjson_is_obj(object))
+        return fail_entry("list of aliases", error);
+    fresh = oct_calloc(yyjson_obj_size(object) + 1, sizeof *fresh);
+    if (fresh == NULL)
+        return oct_fail_memory(error, yyjson_obj_size(object) * sizeof *fresh);
+    yyjson_obj_foreach(object, index, max, key, value)
+    {
+        char *name = oct_copy_text(yyjson_get_str(key), yyjson_get_len(key));
+
+        if (name == NULL) {
+            free_aliases(fresh, count);
+            return oct_fail_memory(error, yyjson_get_len(key));
+        }
+        fresh[count++] = (alias){name, yyjson_get_uint(value)};
+    }
+    set_aliases(self, fresh, count, count);
+    return OCT_OK;
+}
+
+static oct_status
+replay_update(oct_database *self, yyjson_val *change, oct_error *error)
+{
+    oct_collection       *collection = catalogue_find_shard(self, yyjson_get_uint(yyjson_obj_get(change, "shard")));
+    oct_collection_config decoded;
+    config_box           *box = NULL;
+    arena                 memory = {0};
+    oct_slice             text = {NULL, 0};
+    oct_status            status;
+
+    if (collection == NULL)
+        return fail_entry("change of a collection that is not there", error);
+    status = json_write_value(yyjson_obj_get(change, "config"), &memory, &text, error);
+    if (status == OCT_OK)
+        status = config_read(text, &memory, &decoded, error);
+    if (status == OCT_OK)
+        status = config_check(&decoded, error);
+    if (status == OCT_OK && decoded.vector_count != collection_box(collection)->config.vector_count)
+        status = fail_entry("configuration", error);
+    if (status == OCT_OK)
+        status = box_new(&decoded, collection_box(collection)->numbers, &box, error);
+    if (status == OCT_OK)
+        status = set_box(collection, box, error);
+    arena_clear(&memory);
+    return status;
+}
+
+oct_status
+catalogue_replay(oct_database *self, uint64_t sequence, oct_slice body, oct_error *error)
+{
+    json_document   document;
+    yyjson_val     *op;
+    oct_collection *collection;
+    oct_status      status;
+
+    if (sequence <= self->catalogue_sequence)
+        return OCT_OK;
+    if (json_parse(body, &document, error) != OCT_OK)
+        return fail_entry("record", error);
+    op = yyjson_obj_get(document.root, "op");
+    if (yyjson_equals_str(op, "create")) {
+        status = reserve_collection(self, error);
+        if (status == OCT_OK)
+            status = read_collection(self, document.root, &collection, error);
+        if (status == OCT_OK)
+            add_collection(self, collection);
+    } else if (yyjson_equals_str(op, "update")) {
+        status = replay_update(self, document.root, error);
+    } else if (yyjson_equals_str(op, "delete")) {
+        collection = catalogue_find_shard(self, yyjson_get_uint(yyjson_obj_get(document.root, "shard")));
+        status = OCT_OK;
+        if (collection != NULL) {
+            remove_collection(self, collection);
+            collection_release(collection);
+        }
+    } else if (yyjson_equals_str(op, "aliases")) {
+        status = read_aliases(self, yyjson_obj_get(document.root, "aliases"), error);
+    } else {
+        status = fail_entry("record", error);
+    }
+    if (status == OCT_OK)
+        self->catalogue_sequence = sequence;
+    json_document_clear(&document);
+    return status;
+}
+
+oct_status
+catalogue_view_new(oct_database *self, catalogue_view *view, oct_error *error)
+{
+    oct_status status;
+
+    memset(view, 0, sizeof *view);
+    (void)pthread_mutex_lock(&self->catalogue_lock);
+    status = copy_aliases(self, 0, &view->aliases, &view->alias_count, error);
+    if (status == OCT_OK) {
+        view->collections = oct_calloc(self->collection_count + 1, sizeof(oct_collection *));
+        view->images = oct_calloc(self->collection_count + 1, sizeof *view->images);
+        if (view->collections == NULL || view->images == NULL)
+            status = oct_fail_memory(error, self->collection_count * sizeof(oct_collection *));
+    }
+    for (size_t i = 0; status == OCT_OK && i < self->collection_count; i++) {
+        view->collections[view->collection_count++] = self->collections[i];
+        (void)atomic_fetch_add(&self->collections[i]->references, 1);
+    }
+    view->next_shard_id = self->next_shard_id;
+    view->catalogue_sequence = self->catalogue_sequence;
+    (void)pthread_mutex_unlock(&self->catalogue_lock);
+    if (status != OCT_OK)
+        catalogue_view_clear(view);
+    return status;
+}
+
+void
+catalogue_view_clear(catalogue_view *view)
+{
+    for (size_t i = 0; i < view->collection_count; i++)
+        collection_release(view->collections[i]);
+    oct_free(view->collections);
+    oct_free(view->images);
+    free_aliases(view->aliases, view->alias_count);
+    memset(view, 0, sizeof *view);
+}
+
+oct_status
+catalogue_write(const catalogue_view *view, buffer *out, oct_error *error)
+{
+    oct_status status = OCT_OK;
+
+    buffer_format(out,
+                  "{\"log_sequence\":%" PRIu64 ",\"catalogue_sequence\":%" PRIu64 ",\"next_shard\":%" PRIu64 ",",
+                  view->log_sequence, view->catalogue_sequence, view->next_shard_id);
+    write_aliases(out, view->aliases, view->alias_count);
+    buffer_add_text(out, ",\"collections\":[");
+    for (size_t i = 0; i < view->collection_count && status == OCT_OK; i++) {
+        const config_box *box;
+
+        buffer_add_text(out, i == 0 ? "\n{" : ",\n{");
+        epoch_pin();
+        box = collection_box(view->collections[i]);
+        write_collection_fields(out, view->collections[i], box);
+        epoch_unpin();
+        buffer_add_text(out, ",\"state\":");
+        status = shard_image_write(view->collections[i]->shard, view->images[i], out, error);
+        buffer_add_byte(out, '}');
+    }
+    buffer_add_text(out, "]}\n");
+    return status == OCT_OK && out->failed ? oct_fail_memory(error, out->size) : status;
+}
+
+oct_status
+catalogue_read(oct_database *self, oct_slice manifest, uint64_t *log_sequence, oct_error *error)
+{
+    json_document document;
+    yyjson_val   *entry;
+    size_t        index, max;
+    oct_status    status = OCT_OK;
+
+    *log_sequence = 0;
+    if (json_parse(manifest, &document, error) != OCT_OK)
+        return fail_entry("manifest", error);
+    *log_sequence = yyjson_get_uint(yyjson_obj_get(document.root, "log_sequence"));
+    self->catalogue_sequence = yyjson_get_uint(yyjson_obj_get(document.root, "catalogue_sequence"));
+    self->manifest_catalogue_sequence = self->catalogue_sequence;
+    self->next_shard_id = yyjson_get_uint(yyjson_obj_get(document.root, "next_shard"));
+    yyjson_arr_foreach(yyjson_obj_get(document.root, "collections"), index, max, entry)
+    {
+        oct_collection *collection = NULL;
+        arena           memory = {0};
+        oct_slice       state;
+
+        status = reserve_collection(self, error);
+        if (status == OCT_OK)
+            status = read_collection(self, entry, &collection, error);
+        if (status == OCT_OK)
+            status = json_write_value(yyjson_obj_get(entry, "state"), &memory, &state, error);
+        if (status == OCT_OK)
+            status = shard_load(collection->shard, state, error);
+        arena_clear(&memory);
+        if (status != OCT_OK) {
+            collection_release(collection);
+            break;
+        }
+        add_collection(self, collection);
+    }
+    if (status == OCT_OK)
+        status = read_aliases(self, yyjson_obj_get(document.root, "aliases"), error);
+    json_document_clear(&document);
+    return status;
+}
+
+void
+catalogue_clear(oct_database *self)
+{
+    for (size_t i = 0; i < self->collection_count; i++)
+        collection_release(self->collections[i]);
+    oct_free(self->collections);
+    oct_free(self->by_shard);
+    free_aliases(self->aliases, self->alias_count);
+    self->collections = self->by_shard = NULL;
+    self->aliases = NULL;
+    self->collection_count = self->alias_count = 0;
+}

@@ -1,0 +1,163 @@
+/* collection.h - databases and collections: the catalogue, checkpoints, the write path, searches into records.
+ *
+ * OWNS     the database (log, catalogue, checkpoints) and the collections in it. One collection has one shard today; what
+ *          merges several belongs here when there are more.
+ * CALLED   by engine.c, which has checked the arguments. Calls shard, storage, payload, config.h.
+ * THREADS  Any. catalogue_lock guards who is there; a collection's configuration is an immutable box, replaced
+ *          whole and read pinned. Order: checkpoint_lock, catalogue_lock, then a shard's.
+ * READ     database.c (open, close, checkpoint), catalogue.c (create, update, delete, aliases), write.c, read.c.
+ */
+#ifndef OCT_COLLECTION_H
+#define OCT_COLLECTION_H
+
+#include <pthread.h>
+
+#include "base/arena.h"
+#include "base/workers.h"
+#include "collection/config.h"
+#include "os/os.h"
+#include "shard/shard.h"
+#include "storage/log.h"
+
+/* What a collection is configured to be. Immutable; lives in its own arena. */
+typedef struct config_box {
+    arena                 memory;
+    oct_collection_config config;   /* as given: what was not set is unset */
+    oct_collection_config filled;   /* with every default */
+    uint32_t             *numbers;  /* of config.vectors, in the shard */
+} config_box;
+
+struct oct_collection {
+    oct_database          *database;
+    uint64_t               shard_id;
+    char                  *name;
+    _Atomic uint32_t       references; /* handles, and one of the catalogue's */
+    _Atomic(config_box *)  box;
+    shard                 *shard;
+};
+
+typedef struct alias {
+    char    *name;
+    uint64_t shard_id;
+} alias;
+
+struct oct_database {
+    /* Set when opened. */
+    os        *system;
+    os        *own_system; /* to be freed, or NULL */
+    char      *path;       /* NULL in memory */
+    bool       read_only;
+    workers   *pool;
+    write_log *log;
+    os_file   *lock;
+    uint64_t   replayed_records;
+    double     open_seconds;
+
+    pthread_mutex_t  catalogue_lock;      /* guards the next lines */
+    oct_collection **collections;         /* sorted by name */
+    oct_collection **by_shard;            /* the same, sorted by shard_id */
+    size_t           collection_count, collection_capacity;
+    alias           *aliases;             /* sorted by name */
+    size_t           alias_count, alias_capacity;
+    uint64_t         next_shard_id;
+    uint64_t         catalogue_sequence;  /* of the last record of shard 0 */
+
+    pthread_mutex_t checkpoint_lock;      /* one at a time; guards the next lines */
+    uint64_t        manifest_number;
+    uint64_t        manifest_catalogue_sequence; /* what the durable manifest covers */
+    _Atomic uint64_t checkpoint_at_bytes; /* of log */
+    atomic_bool     checkpoint_queued;
+    pthread_mutex_t idle_lock;            /* only for waiting until it is not */
+    pthread_cond_t  idle;
+};
+
+/* --- database.c ------------------------------------------------------------------------------ */
+
+oct_status database_open(const oct_open_options *options, oct_database **out, oct_error *error);
+oct_status database_close(oct_database *self, oct_error *error);
+oct_status database_checkpoint(oct_database *self, bool closing, oct_error *error);
+/* Queue a checkpoint if the log has grown enough, or `now`. */
+void       database_consider_checkpoint(oct_database *self, bool now);
+void       database_describe(oct_database *self, oct_database_info *info);
+
+/* The catalogue at one moment, for a checkpoint. */
+typedef struct catalogue_view {
+    oct_collection **collections; /* references */
+    shard_image    **images;
+    size_t           collection_count;
+    alias           *aliases; /* names are copies */
+    size_t           alias_count;
+    uint64_t         next_shard_id;
+    uint64_t         catalogue_sequence;
+    uint64_t         log_sequence; /* what the log need not keep */
+} catalogue_view;
+
+/* --- catalogue.c ------------------------------------------------------------------------------- */
+
+oct_status catalogue_create(oct_database *self, oct_slice name, const oct_collection_config *config, oct_error *error);
+oct_status catalogue_update(oct_database *self, oct_slice name, const oct_collection_config *changes, oct_error *error);
+oct_status catalogue_delete(oct_database *self, oct_slice name, bool *existed, oct_error *error);
+oct_status catalogue_change_aliases(oct_database *self, const oct_alias_change *changes, size_t count, oct_error *error);
+oct_status catalogue_list(oct_database *self, oct_names **out, oct_error *error);
+oct_status catalogue_list_aliases(oct_database *self, oct_slice collection, oct_names **out, oct_error *error);
+/* A counted reference, or OCT_NOT_FOUND. */
+oct_status catalogue_find(oct_database *self, oct_slice name_or_alias, oct_collection **out, oct_error *error);
+void       collection_release(oct_collection *self);
+/* Apply a catalogue record that is in the log. */
+oct_status catalogue_replay(oct_database *self, uint64_t sequence, oct_slice body, oct_error *error);
+/* The shard of an id, or NULL; while the database is being opened only. */
+oct_collection *catalogue_find_shard(const oct_database *self, uint64_t shard_id);
+/* The manifest's text; images[i] belongs to collections[i], NULL: its last durable one. The caller took down
+ * collections, aliases and numbers at one moment. */
+oct_status catalogue_write(const catalogue_view *view, buffer *out, oct_error *error);
+oct_status catalogue_read(oct_database *self, oct_slice manifest, uint64_t *log_sequence, oct_error *error);
+void       catalogue_clear(oct_database *self);
+
+oct_status catalogue_view_new(oct_database *self, catalogue_view *view, oct_error *error);
+void       catalogue_view_clear(catalogue_view *view);
+
+/* --- write.c -------------------------------------------------------------------------------------- */
+
+oct_status collection_upsert(oct_collection *self, const oct_point *points, size_t count, bool only_vectors,
+                             const oct_write_options *options, oct_write_result *result, oct_error *error);
+oct_status collection_upsert_rows(oct_collection *self, const uint64_t *ids, const float *vectors, size_t count,
+                                  size_t dim, size_t row_stride, const oct_slice *payloads,
+                                  const oct_write_options *options, oct_error *error);
+oct_status collection_delete_vectors(oct_collection *self, const oct_id *ids, size_t count, const oct_slice *names,
+                                     size_t name_count, const oct_write_options *options, oct_write_result *result,
+                                     oct_error *error);
+oct_status collection_delete(oct_collection *self, const oct_id *ids, size_t count, const oct_write_options *options,
+                             oct_write_result *result, oct_error *error);
+oct_status collection_change_payload(oct_collection *self, const oct_id *ids, size_t count,
+                                     const oct_payload_change *change, const oct_write_options *options,
+                                     oct_write_result *result, oct_error *error);
+oct_status collection_optimize(oct_collection *self, bool wait, oct_error *error);
+
+/* --- read.c ----------------------------------------------------------------------------------------- */
+
+oct_status collection_retrieve(oct_collection *self, const oct_id *ids, size_t count, const oct_select *select,
+                               oct_records **out, oct_error *error);
+oct_status collection_scroll(oct_collection *self, const oct_id *from, size_t limit, const oct_select *select,
+                             oct_records **out, oct_error *error);
+oct_status collection_search(oct_collection *self, const oct_search_request *request, oct_records **out,
+                             oct_error *error);
+oct_status collection_search_rows(oct_collection *self, const float *queries, size_t query_count, size_t dim, size_t k,
+                                  size_t ef, bool exact, uint32_t threads, uint64_t *ids, float *scores,
+                                  oct_error *error);
+oct_status collection_describe(oct_collection *self, oct_collection_info **out, oct_error *error);
+
+/* --- shared -------------------------------------------------------------------------------------------- */
+
+/* Pinned. */
+static inline const config_box *
+collection_box(const oct_collection *self)
+{
+    return atomic_load_explicit(&self->box, memory_order_seq_cst);
+}
+
+/* The place of a vector name in the box's config, or OCT_INVALID. */
+oct_status box_find_vector(const config_box *box, oct_slice name, size_t *index, oct_error *error);
+/* True if every component is a number. */
+bool       floats_are_finite(const float *values, size_t count);
+
+#endif

@@ -1,0 +1,649 @@
+/* Configurations of collections. See config.h.
+ *
+ * WHAT     A table has one line per field: where it is in its struct, its JSON name, type, limits and
+ *          default. Decoding, showing, storing, checking, merging and filling in are loops over tables; only
+ *          what is not a flat list of fields (vectors, the kinds of quantization, metadata) is code.
+ * FORMS    The same tables serve three JSON forms:
+ *            request  PUT and PATCH bodies, in Qdrant's shape; limits are checked while reading
+ *            shown    GET: unset fields are absent or null, as each line says
+ *            stored   {"vectors":[{"name":"",...}],"single_vector":true,"params":{..},"hnsw_config":{..},
+ *                     "optimizer_config":{..},"wal_config":{..},"quantization_config":{..},"metadata":{..}}
+ *                     with set fields only; vectors as a list, which keeps order and any name
+ * TESTS    config_test.c
+ */
+#include "collection/config_internal.h"
+
+#include <stddef.h>
+
+#define NO_DEFAULT     .preset = OCT_UNSET, .preset_double = -1
+#define DEFAULT(value) .preset = (value), .preset_double = -1
+#define UINT(owner, member, low_, high_)                                                                     \
+    .type = FIELD_UINT, .offset = offsetof(owner, member), .min = (low_), .max = (high_)
+#define BOOL(owner, member) .type = FIELD_BOOL, .offset = offsetof(owner, member)
+#define NAME(owner, member, list)                                                                            \
+    .type = FIELD_NAME, .offset = offsetof(owner, member), .names = (list), .name_count = countof(list)
+#define TABLE(fields_)                                                                                       \
+    {                                                                                                        \
+        (fields_), countof(fields_)                                                                          \
+    }
+
+/* --- words ----------------------------------------------------------------------------------- */
+
+static const json_name distance_names[] = {
+    {"Cosine", OCT_COSINE}, {"Euclid", OCT_EUCLID}, {"Dot", OCT_DOT}, {"Manhattan", OCT_MANHATTAN}};
+static const json_name datatype_names[] = {
+    {"float32", OCT_FLOAT32}, {"uint8", OCT_UINT8}, {"float16", OCT_FLOAT16}};
+static const json_name memory_names[] = {
+    {"cold", OCT_MEMORY_COLD}, {"cached", OCT_MEMORY_CACHED}, {"pinned", OCT_MEMORY_PINNED}};
+static const json_name int8_names[] = {{"int8", 0}};
+static const json_name compression_names[] = {{"x4", 4}, {"x8", 8}, {"x16", 16}, {"x32", 32}, {"x64", 64}};
+static const json_name encoding_names[] = {{"one_bit", 0}, {"two_bits", 1}, {"one_and_half_bits", 2}};
+static const json_name query_encoding_names[] = {
+    {"default", 0}, {"binary", 1}, {"scalar4bits", 2}, {"scalar8bits", 3}};
+static const json_name turbo_bits_names[] = {{"bits1", 0}, {"bits1_5", 1}, {"bits2", 2}, {"bits4", 3}};
+
+/* --- the tables ------------------------------------------------------------------------------- */
+
+static const config_field hnsw_fields[] = {
+    {"m", NULL, UINT(oct_hnsw_config, m, 0, OCT_M_MAX), DEFAULT(16)},
+    {"ef_construct", NULL, UINT(oct_hnsw_config, ef_construct, 4, OCT_EF_CONSTRUCT_MAX), DEFAULT(100)},
+    {"full_scan_threshold", "full_scan_threshold_kb", UINT(oct_hnsw_config, full_scan_threshold, 0, ANY_UINT),
+     .request_min = 10, DEFAULT(10000)},
+    {"max_indexing_threads", NULL, UINT(oct_hnsw_config, max_indexing_threads, 0, ANY_UINT), DEFAULT(0)},
+    {"on_disk", NULL, BOOL(oct_hnsw_config, on_disk), DEFAULT(0)},
+    {"payload_m", NULL, UINT(oct_hnsw_config, payload_m, 0, OCT_M_MAX), NO_DEFAULT},
+    {"inline_storage", NULL, BOOL(oct_hnsw_config, inline_storage), NO_DEFAULT},
+    {"memory", NULL, NAME(oct_hnsw_config, memory, memory_names), NO_DEFAULT},
+};
+const config_table config_hnsw_table = TABLE(hnsw_fields);
+
+static const config_field optimizer_fields[] = {
+    {"deleted_threshold", NULL, FIELD_DOUBLE, .offset = offsetof(oct_optimizer_config, deleted_threshold),
+     .low = 0, .high = 1, .preset = OCT_UNSET, .preset_double = 0.2},
+    {"vacuum_min_vector_number", NULL, UINT(oct_optimizer_config, vacuum_min_vector_number, 100, ANY_UINT),
+     DEFAULT(1000)},
+    {"default_segment_number", NULL, UINT(oct_optimizer_config, default_segment_number, 0, ANY_UINT),
+     DEFAULT(0)},
+    {"max_segment_size", "max_segment_size_kb", UINT(oct_optimizer_config, max_segment_size, 1, ANY_UINT),
+     .null_when_unset = true, NO_DEFAULT},
+    {"memmap_threshold", "memmap_threshold_kb", UINT(oct_optimizer_config, memmap_threshold, 0, ANY_UINT),
+     .null_when_unset = true, NO_DEFAULT},
+    {"indexing_threshold", "indexing_threshold_kb",
+     UINT(oct_optimizer_config, indexing_threshold, 0, ANY_UINT), .null_when_unset = true, DEFAULT(10000)},
+    {"flush_interval_sec", NULL, UINT(oct_optimizer_config, flush_interval_sec, 0, ANY_UINT), DEFAULT(5)},
+    {"max_optimization_threads", NULL, FIELD_THREADS,
+     .offset = offsetof(oct_optimizer_config, max_optimization_threads), .max = ANY_UINT,
+     .null_when_unset = true, NO_DEFAULT},
+    {"prevent_unoptimized", NULL, BOOL(oct_optimizer_config, prevent_unoptimized), .null_when_unset = true,
+     NO_DEFAULT},
+};
+const config_table config_optimizer_table = TABLE(optimizer_fields);
+
+static const config_field wal_fields[] = {
+    {"wal_capacity_mb", NULL, UINT(oct_wal_config, wal_capacity_mb, 1, ANY_UINT), DEFAULT(32)},
+    {"wal_segments_ahead", NULL, UINT(oct_wal_config, wal_segments_ahead, 0, ANY_UINT), DEFAULT(0)},
+    {"wal_retain_closed", NULL, UINT(oct_wal_config, wal_retain_closed, 0, ANY_UINT), DEFAULT(1)},
+};
+const config_table config_wal_table = TABLE(wal_fields);
+
+#define QUANTIZATION_PLACEMENT                                                                               \
+    {"always_ram", NULL, BOOL(oct_quantization_config, always_ram), NO_DEFAULT},                             \
+    {                                                                                                        \
+        "memory", NULL, NAME(oct_quantization_config, memory, memory_names), NO_DEFAULT                      \
+    }
+
+static const config_field scalar_fields[] = {
+    {"type", NULL, FIELD_FIXED, .required = true, .names = int8_names, .name_count = 1, NO_DEFAULT},
+    {"quantile", NULL, FIELD_DOUBLE, .offset = offsetof(oct_quantization_config, quantile), .low = 0.5,
+     .high = 1, NO_DEFAULT},
+    QUANTIZATION_PLACEMENT,
+};
+static const config_field product_fields[] = {
+    {"compression", NULL, NAME(oct_quantization_config, compression, compression_names), .required = true,
+     NO_DEFAULT},
+    QUANTIZATION_PLACEMENT,
+};
+static const config_field binary_fields[] = {
+    {"encoding", NULL, NAME(oct_quantization_config, encoding, encoding_names), NO_DEFAULT},
+    {"query_encoding", NULL, NAME(oct_quantization_config, query_encoding, query_encoding_names), NO_DEFAULT},
+    QUANTIZATION_PLACEMENT,
+};
+static const config_field turbo_fields[] = {
+    {"bits", NULL, NAME(oct_quantization_config, bits, turbo_bits_names), NO_DEFAULT},
+    QUANTIZATION_PLACEMENT,
+};
+
+const quantization_kind config_quantization_kinds[OCT_QUANTIZATION_TURBO + 1] = {
+    /* by enum oct_quantization */
+    [OCT_QUANTIZATION_SCALAR] = {"scalar", TABLE(scalar_fields)},
+    [OCT_QUANTIZATION_PRODUCT] = {"product", TABLE(product_fields)},
+    [OCT_QUANTIZATION_BINARY] = {"binary", TABLE(binary_fields)},
+    [OCT_QUANTIZATION_TURBO] = {"turbo", TABLE(turbo_fields)},
+};
+
+/* The last VECTOR_UPDATE_FIELDS of them may change after creation. */
+static const config_field vector_fields[] = {
+    {"size", NULL, UINT(oct_vector_config, size, 1, OCT_DIM_MAX), .tell_both = true, .required = true,
+     NO_DEFAULT},
+    {"distance", NULL, NAME(oct_vector_config, distance, distance_names), .required = true, NO_DEFAULT},
+    {"datatype", NULL, NAME(oct_vector_config, datatype, datatype_names), NO_DEFAULT},
+    {"on_disk", NULL, BOOL(oct_vector_config, on_disk), NO_DEFAULT},
+    {"memory", NULL, NAME(oct_vector_config, memory, memory_names), NO_DEFAULT},
+};
+enum { VECTOR_UPDATE_FIELDS = 2 };
+const config_table config_vector_table = TABLE(vector_fields);
+const config_table config_vector_update_table = {
+    vector_fields + countof(vector_fields) - VECTOR_UPDATE_FIELDS, VECTOR_UPDATE_FIELDS};
+
+/* All but the first may change after creation. */
+static const config_field params_fields[] = {
+    {"shard_number", NULL, UINT(oct_collection_config, shard_number, 1, UINT32_MAX), DEFAULT(1)},
+    {"replication_factor", NULL, UINT(oct_collection_config, replication_factor, 1, UINT32_MAX), DEFAULT(1)},
+    {"write_consistency_factor", NULL, UINT(oct_collection_config, write_consistency_factor, 1, UINT32_MAX),
+     DEFAULT(1)},
+    {"read_fan_out_factor", NULL, UINT(oct_collection_config, read_fan_out_factor, 0, UINT32_MAX),
+     NO_DEFAULT},
+    {"on_disk_payload", NULL, BOOL(oct_collection_config, on_disk_payload), DEFAULT(1)},
+};
+const config_table config_params_table = TABLE(params_fields);
+const config_table config_params_update_table = {params_fields + 1, countof(params_fields) - 1};
+
+/* --- loops over a table ----------------------------------------------------------------------- */
+
+int64_t *
+config_number_in(const config_field *field, const void *config)
+{
+    return (int64_t *)((char *)(uintptr_t)config + field->offset);
+}
+
+double *
+config_double_in(const config_field *field, const void *config)
+{
+    return (double *)((char *)(uintptr_t)config + field->offset);
+}
+
+bool
+config_is_set(const config_field *field, const void *config)
+{
+    if (field->type == FIELD_FIXED)
+        return true;
+    if (field->type == FIELD_DOUBLE)
+        return *config_double_in(field, config) >= 0;
+    return *config_number_in(field, config) != OCT_UNSET;
+}
+
+static void
+table_init(const config_table *table, void *config)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const config_field *field = &table->fields[i];
+
+        if (field->type == FIELD_DOUBLE)
+            *config_double_in(field, config) = -1;
+        else if (field->type != FIELD_FIXED)
+            *config_number_in(field, config) = OCT_UNSET;
+    }
+}
+
+static void
+table_fill_defaults(const config_table *table, void *config)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const config_field *field = &table->fields[i];
+
+        if (field->type == FIELD_FIXED || config_is_set(field, config))
+            continue;
+        if (field->type == FIELD_DOUBLE)
+            *config_double_in(field, config) = field->preset_double;
+        else
+            *config_number_in(field, config) = field->preset;
+    }
+}
+
+static void
+table_merge(const config_table *table, void *config, const void *changes)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const config_field *field = &table->fields[i];
+
+        if (field->type == FIELD_FIXED || !config_is_set(field, changes))
+            continue;
+        if (field->type == FIELD_DOUBLE)
+            *config_double_in(field, config) = *config_double_in(field, changes);
+        else
+            *config_number_in(field, config) = *config_number_in(field, changes);
+    }
+}
+
+bool
+config_table_is_unset(const config_table *table, const void *config)
+{
+    for (size_t i = 0; i < table->count; i++)
+        if (table->fields[i].type != FIELD_FIXED && config_is_set(&table->fields[i], config))
+            return false;
+    return true;
+}
+
+oct_status
+config_fail_uint(const json_path *at, const config_field *field, uint64_t value, uint64_t min,
+                 oct_error *error)
+{
+    if (field->tell_both)
+        return json_fail_range(at, value, min, field->max, error);
+    if (value < min)
+        return json_fail_range(at, value, min, UINT64_MAX, error);
+    return json_fail_range(at, value, 0, field->max, error);
+}
+
+oct_status
+config_check_double(const json_path *at, const config_field *field, double value, oct_error *error)
+{
+    if (value >= field->low && value <= field->high)
+        return OCT_OK;
+    return json_fail(at, error, OCT_RANGE, "value %g invalid, must be from %.1f to %.1f", value, field->low,
+                     field->high);
+}
+
+static oct_status
+table_check(const json_path *up, const config_table *table, const void *config, oct_error *error)
+{
+    oct_status status = OCT_OK;
+
+    for (size_t i = 0; i < table->count && status == OCT_OK; i++) {
+        const config_field *field = &table->fields[i];
+        const json_path     at = json_at(up, field->name);
+        int64_t             number;
+
+        if (field->type == FIELD_FIXED || !config_is_set(field, config))
+            continue;
+        if (field->type == FIELD_DOUBLE) {
+            status = config_check_double(&at, field, *config_double_in(field, config), error);
+            continue;
+        }
+        number = *config_number_in(field, config);
+        switch (field->type) {
+        case FIELD_BOOL:
+            if (number != 0 && number != 1)
+                status =
+                    json_fail(&at, error, OCT_RANGE, "value %lld invalid, must be 0 or 1", (long long)number);
+            break;
+        case FIELD_NAME:
+            if (json_name_of(field->names, field->name_count, number) == NULL)
+                status =
+                    json_fail(&at, error, OCT_RANGE, "value %lld is none of its choices", (long long)number);
+            break;
+        case FIELD_THREADS:
+            if (number == THREADS_AUTO)
+                break;
+            /* fall through */
+        default:
+            if (number < 0)
+                status = json_fail(&at, error, OCT_RANGE, "value %lld invalid, must not be negative",
+                                   (long long)number);
+            else if ((uint64_t)number < field->min || (uint64_t)number > field->max)
+                status = config_fail_uint(&at, field, (uint64_t)number, field->min, error);
+            break;
+        }
+    }
+    return status;
+}
+
+/* --- init, defaults --------------------------------------------------------------------------- */
+
+void
+oct_hnsw_config_init(oct_hnsw_config *config)
+{
+    table_init(&config_hnsw_table, config);
+}
+
+void
+oct_quantization_config_init(oct_quantization_config *config)
+{
+    config->kind = OCT_QUANTIZATION_UNSET;
+    for (size_t i = OCT_QUANTIZATION_SCALAR; i <= OCT_QUANTIZATION_TURBO; i++)
+        table_init(&config_quantization_kinds[i].table, config);
+}
+
+void
+oct_vector_config_init(oct_vector_config *config)
+{
+    config->name = (oct_slice){"", 0};
+    config->multivector = OCT_UNSET;
+    table_init(&config_vector_table, config);
+    oct_hnsw_config_init(&config->hnsw);
+    oct_quantization_config_init(&config->quantization);
+}
+
+void
+oct_collection_config_init(oct_collection_config *config)
+{
+    config->vectors = NULL;
+    config->vector_count = 0;
+    config->single_vector = OCT_UNSET;
+    config->metadata = (oct_slice){NULL, 0};
+    table_init(&config_params_table, config);
+    table_init(&config_optimizer_table, &config->optimizer);
+    table_init(&config_wal_table, &config->wal);
+    oct_hnsw_config_init(&config->hnsw);
+    oct_quantization_config_init(&config->quantization);
+}
+
+void
+config_fill_defaults(oct_collection_config *config)
+{
+    if (config->single_vector == OCT_UNSET)
+        config->single_vector = config->vector_count == 1 && config->vectors[0].name.size == 0;
+    table_fill_defaults(&config_params_table, config);
+    table_fill_defaults(&config_hnsw_table, &config->hnsw);
+    table_fill_defaults(&config_optimizer_table, &config->optimizer);
+    table_fill_defaults(&config_wal_table, &config->wal);
+}
+
+oct_hnsw_config
+config_vector_hnsw(const oct_collection_config *config, const oct_vector_config *vector)
+{
+    oct_hnsw_config merged = config->hnsw;
+
+    table_fill_defaults(&config_hnsw_table, &merged);
+    table_merge(&config_hnsw_table, &merged, &vector->hnsw);
+    return merged;
+}
+
+oct_quantization_config
+config_vector_quantization(const oct_collection_config *config, const oct_vector_config *vector)
+{
+    return vector->quantization.kind != OCT_QUANTIZATION_UNSET ? vector->quantization : config->quantization;
+}
+
+const oct_vector_config *
+config_find_vector(const oct_collection_config *config, oct_slice name)
+{
+    for (size_t i = 0; i < config->vector_count; i++)
+        if (slice_equal(config->vectors[i].name, name))
+            return &config->vectors[i];
+    return NULL;
+}
+
+const char *
+config_distance_name(int64_t distance)
+{
+    return json_name_of(distance_names, countof(distance_names), distance);
+}
+
+/* --- limits ----------------------------------------------------------------------------------- */
+
+oct_status
+config_check_name(const char *what, oct_slice name, size_t bytes_max, oct_error *error)
+{
+    const oct_slice shown = {name.data, size_min(name.size, 300)};
+
+    if (name.size > bytes_max)
+        return oct_fail(error, OCT_RANGE, "%s \"" SLICE_FMT "\" has %zu bytes, at most %zu are allowed",
+                        what, SLICE_ARG(shown), name.size, bytes_max);
+    if (!utf8_is_valid(name))
+        return oct_fail(error, OCT_RANGE, "%s is not valid UTF-8", what);
+    for (size_t i = 0; i < name.size; i++) {
+        const char c = name.data[i];
+
+        if (c == '\0' || c == 0x1F)
+            return oct_fail(error, OCT_RANGE, "%s must not contain the control character 0x%02x", what,
+                            (unsigned)c);
+        if (strchr("<>:\"/\\|?*", c) != NULL)
+            return oct_fail(error, OCT_RANGE, "%s \"" SLICE_FMT "\" must not contain `%c`", what,
+                            SLICE_ARG(shown), c);
+    }
+    return OCT_OK;
+}
+
+static oct_status
+check_quantization(const json_path *up, const oct_quantization_config *config, oct_error *error)
+{
+    const json_path at = json_at(up, "quantization_config");
+    json_path       kind_at;
+
+    if (config->kind == OCT_QUANTIZATION_UNSET)
+        return OCT_OK;
+    if (config->kind < OCT_QUANTIZATION_SCALAR || config->kind > OCT_QUANTIZATION_TURBO)
+        return json_fail(&at, error, OCT_RANGE, "%lld is not a kind of quantization",
+                         (long long)config->kind);
+    kind_at = json_at(&at, config_quantization_kinds[config->kind].name);
+    if (config->kind == OCT_QUANTIZATION_PRODUCT && config->compression == OCT_UNSET)
+        return json_fail(&kind_at, error, OCT_INVALID, "missing field `compression`");
+    return table_check(&kind_at, &config_quantization_kinds[config->kind].table, config, error);
+}
+
+static oct_status
+check_vector(const json_path *at, const oct_vector_config *vector, oct_error *error)
+{
+    const json_path hnsw_at = json_at(at, "hnsw_config");
+    const json_path memory_at = json_at(at, "memory");
+    const json_path size_at = json_at(at, "size");
+    const json_path type_at = json_at(at, "datatype");
+    oct_status      status = config_check_name("vector name", vector->name, OCT_VECTOR_NAME_MAX, error);
+
+    if (status != OCT_OK)
+        return status;
+    if (vector->size < 1)
+        return json_fail(&size_at, error, OCT_RANGE, "value %lld invalid, must be from 1 to %u",
+                         (long long)vector->size, OCT_DIM_MAX);
+    if (config_distance_name(vector->distance) == NULL)
+        return json_fail(at, error, OCT_INVALID,
+                         "%lld is not a distance; use Cosine, Dot, Euclid or Manhattan",
+                         (long long)vector->distance);
+    if (vector->memory == OCT_MEMORY_PINNED)
+        return json_fail(&memory_at, error, OCT_RANGE,
+                         "`pinned` is not possible for dense vectors; use `cold` or `cached`");
+    status = table_check(at, &config_vector_table, vector, error);
+    if (status == OCT_OK)
+        status = table_check(&hnsw_at, &config_hnsw_table, &vector->hnsw, error);
+    if (status == OCT_OK)
+        status = check_quantization(at, &vector->quantization, error);
+    if (status != OCT_OK)
+        return status;
+    if (vector->datatype != OCT_UNSET && vector->datatype != OCT_FLOAT32)
+        return json_fail(&type_at, error, OCT_UNSUPPORTED, "only float32 vectors are supported so far");
+    if (vector->multivector == 1)
+        return json_fail(at, error, OCT_UNSUPPORTED, "multivectors are not supported so far");
+    return OCT_OK;
+}
+
+oct_status
+config_check(const oct_collection_config *config, oct_error *error)
+{
+    const json_path vectors_at = json_at(NULL, "vectors");
+    const json_path hnsw_at = json_at(NULL, "hnsw_config");
+    const json_path optimizer_at = json_at(NULL, "optimizers_config");
+    const json_path wal_at = json_at(NULL, "wal_config");
+    const json_path metadata_at = json_at(NULL, "metadata");
+    oct_status      status;
+
+    if (config->vector_count > OCT_VECTORS_MAX)
+        return json_fail(&vectors_at, error, OCT_RANGE, "%zu named vectors, at most %u are allowed",
+                         config->vector_count, OCT_VECTORS_MAX);
+    if (config->single_vector == 1 && (config->vector_count != 1 || config->vectors[0].name.size != 0))
+        return json_fail(&vectors_at, error, OCT_INVALID,
+                         "single_vector asks for exactly one vector, without a name");
+    for (size_t i = 0; i < config->vector_count; i++) {
+        const oct_vector_config *vector = &config->vectors[i];
+        const json_path          at = json_at_slice(&vectors_at, vector->name);
+
+        status = check_vector(vector->name.size == 0 ? &vectors_at : &at, vector, error);
+        if (status != OCT_OK)
+            return status;
+        if (config_find_vector(config, vector->name) != vector)
+            return json_fail(&vectors_at, error, OCT_INVALID, "the name \"" SLICE_FMT "\" stands there twice",
+                             SLICE_ARG(vector->name));
+    }
+    status = table_check(NULL, &config_params_table, config, error);
+    if (status == OCT_OK)
+        status = table_check(&hnsw_at, &config_hnsw_table, &config->hnsw, error);
+    if (status == OCT_OK)
+        status = table_check(&optimizer_at, &config_optimizer_table, &config->optimizer, error);
+    if (status == OCT_OK)
+        status = table_check(&wal_at, &config_wal_table, &config->wal, error);
+    if (status == OCT_OK)
+        status = check_quantization(NULL, &config->quantization, error);
+    if (status == OCT_OK && config->metadata.size > OCT_PAYLOAD_BYTES_MAX)
+        status = json_fail(&metadata_at, error, OCT_RANGE, "%zu bytes, at most %u are allowed",
+                           config->metadata.size, OCT_PAYLOAD_BYTES_MAX);
+    if (status == OCT_OK && config->metadata.size > 0) {
+        json_document document;
+
+        status = json_parse(config->metadata, &document, error);
+        if (status == OCT_OK && !yyjson_is_obj(document.root))
+            status = json_fail_type(&metadata_at, document.root, "an object", error);
+        json_document_clear(&document);
+    }
+    return status;
+}
+
+/* --- merging and copying ---------------------------------------------------------------------- */
+
+oct_status
+config_copy(const oct_collection_config *config, arena *memory, oct_collection_config *out, oct_error *error)
+{
+    const oct_vector_config *from = config->vectors;
+    oct_vector_config *vectors = arena_array(memory, size_max(config->vector_count, 1), sizeof *vectors);
+
+    *out = *config; /* `out` may be `config` itself */
+    if (vectors == NULL)
+        return oct_fail_memory(error, out->vector_count * sizeof *vectors);
+    out->vectors = vectors;
+    for (size_t i = 0; i < out->vector_count; i++) {
+        vectors[i] = from[i];
+        vectors[i].name.data = arena_text(memory, vectors[i].name.data, vectors[i].name.size);
+        if (vectors[i].name.data == NULL)
+            return oct_fail_memory(error, vectors[i].name.size);
+    }
+    if (out->metadata.size > 0) {
+        out->metadata.data = arena_text(memory, out->metadata.data, out->metadata.size);
+        if (out->metadata.data == NULL)
+            return oct_fail_memory(error, out->metadata.size);
+    }
+    return OCT_OK;
+}
+
+oct_status
+config_add_members(yyjson_val *object, yyjson_val *hidden, bool drop_null, arena *memory, buffer *out,
+                   oct_error *error)
+{
+    yyjson_obj_iter iter = yyjson_obj_iter_with(object);
+    yyjson_val     *key, *later;
+
+    while ((key = yyjson_obj_iter_next(&iter)) != NULL) {
+        yyjson_val     *value = yyjson_obj_iter_get_val(key);
+        const oct_slice name = {yyjson_get_str(key), yyjson_get_len(key)};
+        yyjson_obj_iter rest = iter;
+        oct_slice       text;
+        oct_status      status;
+
+        while ((later = yyjson_obj_iter_next(&rest)) != NULL &&
+               !yyjson_equals_strn(later, name.data, name.size))
+            continue;
+        if (later != NULL || (drop_null && yyjson_is_null(value)) ||
+            (hidden != NULL && yyjson_obj_getn(hidden, name.data, name.size) != NULL))
+            continue;
+        status = json_write_value(value, memory, &text, error);
+        if (status != OCT_OK)
+            return status;
+        if (out->size > 0 && out->data[out->size - 1] != '{')
+            buffer_add_byte(out, ',');
+        json_add_text(out, name);
+        buffer_add_byte(out, ':');
+        buffer_add(out, text.data, text.size);
+    }
+    return OCT_OK;
+}
+
+static oct_status
+merge_metadata(oct_slice base, oct_slice changes, arena *memory, oct_slice *out, oct_error *error)
+{
+    const oct_slice nothing = {"{}", 2};
+    json_document   old_document, new_document = {0};
+    buffer          merged = {0};
+    oct_status      status = json_parse(base.size > 0 ? base : nothing, &old_document, error);
+
+    if (status == OCT_OK)
+        status = json_parse(changes, &new_document, error);
+    if (status == OCT_OK && (!yyjson_is_obj(old_document.root) || !yyjson_is_obj(new_document.root)))
+        status = oct_fail(error, OCT_INVALID, "metadata must be a JSON object");
+    buffer_add_byte(&merged, '{');
+    if (status == OCT_OK)
+        status = config_add_members(old_document.root, new_document.root, false, memory, &merged, error);
+    if (status == OCT_OK)
+        status = config_add_members(new_document.root, NULL, true, memory, &merged, error);
+    buffer_add_byte(&merged, '}');
+    if (status == OCT_OK) {
+        *out = (oct_slice){merged.failed ? NULL : arena_text(memory, merged.data, merged.size), merged.size};
+        if (out->data == NULL)
+            status = oct_fail_memory(error, merged.size);
+    }
+    buffer_clear(&merged);
+    json_document_clear(&old_document);
+    json_document_clear(&new_document);
+    return status;
+}
+
+static void
+merge_quantization(oct_quantization_config *config, const oct_quantization_config *changes)
+{
+    if (changes->kind == OCT_QUANTIZATION_UNSET)
+        return;
+    *config = *changes; /* whole: parameters of another kind mean nothing to this one */
+    if (changes->kind == OCT_QUANTIZATION_DISABLED)
+        oct_quantization_config_init(config);
+}
+
+static oct_status
+merge_vector(oct_vector_config *vector, const oct_vector_config *changes, oct_error *error)
+{
+    const oct_hnsw_config *hnsw = &changes->hnsw;
+
+    if ((changes->size != OCT_UNSET && changes->size != vector->size) ||
+        (changes->distance != OCT_UNSET && changes->distance != vector->distance) ||
+        (changes->datatype != OCT_UNSET && changes->datatype != vector->datatype) ||
+        (changes->multivector != OCT_UNSET && changes->multivector != vector->multivector))
+        return oct_fail(error, OCT_INVALID,
+                        "vector \"" SLICE_FMT
+                        "\": size, distance, datatype and multivector cannot change after creation",
+                        SLICE_ARG(vector->name));
+    table_merge(&config_vector_update_table, vector, changes);
+    if (hnsw->m == OCT_CLEAR)
+        oct_hnsw_config_init(&vector->hnsw);
+    for (size_t i = hnsw->m == OCT_CLEAR ? 1 : 0; i < config_hnsw_table.count; i++) {
+        const config_table one = {&config_hnsw_table.fields[i], 1};
+
+        table_merge(&one, &vector->hnsw, hnsw);
+    }
+    merge_quantization(&vector->quantization, &changes->quantization);
+    return OCT_OK;
+}
+
+oct_status
+config_merge(const oct_collection_config *base, const oct_collection_config *changes, arena *memory,
+             oct_collection_config *out, oct_error *error)
+{
+    oct_status status = config_copy(base, memory, out, error);
+
+    if (status != OCT_OK)
+        return status;
+    for (size_t i = 0; i < changes->vector_count; i++) {
+        const oct_vector_config *found = config_find_vector(out, changes->vectors[i].name);
+
+        if (found == NULL)
+            return oct_fail(error, OCT_INVALID, "Not existing vector name error: " SLICE_FMT,
+                            SLICE_ARG(changes->vectors[i].name));
+        /* out->vectors is the copy that config_copy just made. */
+        status = merge_vector((oct_vector_config *)(uintptr_t)found, &changes->vectors[i], error);
+        if (status != OCT_OK)
+            return status;
+    }
+    table_merge(&config_params_table, out, changes);
+    table_merge(&config_hnsw_table, &out->hnsw, &changes->hnsw);
+    table_merge(&config_optimizer_table, &out->optimizer, &changes->optimizer);
+    table_merge(&config_wal_table, &out->wal, &changes->wal);
+    merge_quantization(&out->quantization, &changes->quantization);
+    if (changes->metadata.size > 0)
+        status = merge_metadata(out->metadata, changes->metadata, memory, &out->metadata, error);
+    return status;
+}

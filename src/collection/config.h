@@ -1,0 +1,66 @@
+/* config.h - configurations of collections: from JSON, to JSON, defaults, limits, merging, copies.
+ *
+ * OWNS     the one description of every field of oct_collection_config: its names in JSON, its type, its
+ *          limits, its default, and how it is shown when unset. All else follows from those tables.
+ * CALLED   by api/ (create, update, show), by the catalogue (log records and manifest) and by engine.c
+ *          (config_check). Calls base/json.h.
+ * UNSET    A field that was not given stays OCT_UNSET until config_fill_defaults, so that a later default
+ *          or a PATCH can still tell it from a chosen value.
+ * MEMORY   What is decoded, merged or copied lives in the arena given, strings too.
+ */
+#ifndef OCT_CONFIG_H
+#define OCT_CONFIG_H
+
+#include "base/json.h"
+
+/* Keys of one metadata object: merging compares each with each. */
+#define CONFIG_METADATA_KEYS_MAX 4096u
+
+/* Body of PUT /collections/{c}. OCT_FORMAT, OCT_RANGE with the path of the field; OCT_UNSUPPORTED names
+ * what Octant does not have yet. */
+oct_status config_decode_create(yyjson_val *body, arena *memory, oct_collection_config *out,
+                                oct_error *error);
+
+/* Body of PATCH /collections/{c}: only what is to change is set. */
+oct_status config_decode_update(yyjson_val *body, arena *memory, oct_collection_config *out,
+                                oct_error *error);
+
+/* The member `config` of GET /collections/{c}. Give it a configuration with defaults filled in. */
+void config_encode(const oct_collection_config *config, buffer *out);
+
+/* Text for the log and the manifest, and back, without loss: what was not set stays unset. Keys that this
+ * version does not know are ignored. Look at out->failed. */
+void       config_write(const oct_collection_config *config, buffer *out);
+oct_status config_read(oct_slice json, arena *memory, oct_collection_config *out, oct_error *error);
+
+/* Set what is unset and has a default. Vectors keep only what was set for them: see config_vector_hnsw. */
+void config_fill_defaults(oct_collection_config *config);
+
+/* Everything that holds of a configuration whoever made it: sizes, limits, names, duplicates.
+ * OCT_RANGE or OCT_INVALID with the path of the field; OCT_UNSUPPORTED for what is not there yet. */
+oct_status config_check(const oct_collection_config *config, oct_error *error);
+
+/* base + changes, as PATCH means it. `vectors` of the changes lists only those to change: an unknown name
+ * is OCT_INVALID. OCT_QUANTIZATION_DISABLED and OCT_CLEAR take settings away; null in metadata removes its
+ * key. `out` may be `base`. */
+oct_status config_merge(const oct_collection_config *base, const oct_collection_config *changes,
+                        arena *memory, oct_collection_config *out, oct_error *error);
+
+oct_status config_copy(const oct_collection_config *config, arena *memory, oct_collection_config *out,
+                       oct_error *error);
+
+/* What holds for one vector: its own settings over the collection's. */
+oct_hnsw_config config_vector_hnsw(const oct_collection_config *config, const oct_vector_config *vector);
+oct_quantization_config config_vector_quantization(const oct_collection_config *config,
+                                                   const oct_vector_config     *vector);
+
+/* NULL if there is no vector of that name. */
+const oct_vector_config *config_find_vector(const oct_collection_config *config, oct_slice name);
+
+/* Names of collections, aliases and vectors. OCT_RANGE begins with `what`, such as "vector name". */
+oct_status config_check_name(const char *what, oct_slice name, size_t bytes_max, oct_error *error);
+
+/* "Cosine", "Euclid", "Dot", "Manhattan"; NULL for any other value. */
+const char *config_distance_name(int64_t distance);
+
+#endif /* OCT_CONFIG_H */

@@ -1,0 +1,76 @@
+/* config_internal.h - the tables behind config.h, for config*.c only. See config.c. */
+#ifndef OCT_CONFIG_INTERNAL_H
+#define OCT_CONFIG_INTERNAL_H
+
+#include "collection/config.h"
+
+typedef enum field_type {
+    FIELD_UINT,
+    FIELD_BOOL,
+    FIELD_DOUBLE,
+    FIELD_NAME,    /* a word out of `names` */
+    FIELD_THREADS, /* a number, or "auto" as THREADS_AUTO */
+    FIELD_FIXED    /* must be the one word in `names`; not stored */
+} field_type;
+
+enum { THREADS_AUTO = -2 };
+
+typedef struct config_field {
+    const char      *name;
+    const char      *alias;
+    field_type       type;
+    bool             required;        /* in requests */
+    bool             null_when_unset; /* shown as null rather than left out */
+    size_t           offset;
+    uint64_t         min, max;    /* FIELD_UINT, FIELD_THREADS */
+    bool             tell_both;   /* the upper limit is Qdrant's too: errors name it beside the lower */
+    uint64_t         request_min; /* a higher lower limit that only requests have */
+    double           low, high;   /* FIELD_DOUBLE */
+    const json_name *names;
+    size_t           name_count;
+    int64_t          preset;        /* OCT_UNSET: no default */
+    double           preset_double; /* negative: no default */
+} config_field;
+
+typedef struct config_table {
+    const config_field *fields;
+    size_t              count;
+} config_table;
+
+typedef struct quantization_kind {
+    const char  *name;
+    config_table table;
+} quantization_kind;
+
+typedef enum json_form { FORM_REQUEST, FORM_SHOWN, FORM_STORED } json_form;
+
+#define ANY_UINT INT64_MAX /* the largest number a field can hold */
+
+extern const config_table config_hnsw_table;
+extern const config_table config_optimizer_table;
+extern const config_table config_wal_table;
+extern const config_table config_params_table;        /* of oct_collection_config itself */
+extern const config_table config_params_update_table; /* those of them that may change */
+extern const config_table config_vector_table;
+extern const config_table config_vector_update_table;
+
+/* By enum oct_quantization; the first is empty. */
+extern const quantization_kind config_quantization_kinds[OCT_QUANTIZATION_TURBO + 1];
+
+int64_t *config_number_in(const config_field *field, const void *config);
+double  *config_double_in(const config_field *field, const void *config);
+bool     config_is_set(const config_field *field, const void *config);
+bool     config_table_is_unset(const config_table *table, const void *config);
+
+/* OCT_RANGE for a number outside [min, max], worded as Qdrant does. */
+oct_status config_fail_uint(const json_path *at, const config_field *field, uint64_t value, uint64_t min,
+                            oct_error *error);
+oct_status config_check_double(const json_path *at, const config_field *field, double value,
+                               oct_error *error);
+
+/* Add `"key":value` for the members of a metadata object, except keys that `hidden` has too and, if so
+ * asked, those that are null. Of a repeated key the last counts. */
+oct_status config_add_members(yyjson_val *object, yyjson_val *hidden, bool drop_null, arena *memory,
+                              buffer *out, oct_error *error);
+
+#endif /* OCT_CONFIG_INTERNAL_H */

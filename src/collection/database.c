@@ -1,0 +1,398 @@
+/* Opening, closing and checkpoints of a database.
+ *
+ * OPEN        octant.json (may this version open it?) -> lock -> manifest: collections with their files, mapped -> the
+ *             log's tail, replayed into the same collections. What is replayed lands in the tails of the graphs, so
+ *             the time depends on the length of the log, which checkpoints bound, and not on the data.
+ * CHECKPOINT  Take down the log position S and who is there. Every shard with records that no image covers writes what
+ *             is new (shard/shard_save.c). Then the manifest names all images: from that rename on they count, and the
+ *             log up to S (or to what the slowest shard needs) is cut. Then files that nothing names are removed.
+ * IN MEMORY   the same, but the log keeps nothing and there are no checkpoints (os->is_volatile).
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/epoch.h"
+#include "base/json.h"
+#include "collection/collection.h"
+#include "storage/manifest.h"
+
+#define CHECKPOINT_LOG_BYTES (128u << 20) /* of log since the last: bounds replay to well under a second */
+#define FORMAT_VERSION       1u
+#define FORMAT_FILE          "octant.json"
+#define FORMAT_BYTES_MAX     65536u
+
+/* --- the format file ------------------------------------------------------------------------------- */
+
+static void
+join(char out[OS_PATH_MAX], const char *folder, const char *name)
+{
+    (void)snprintf(out, OS_PATH_MAX, "%s/%s", folder, name);
+}
+
+static oct_status
+write_format(oct_database *self, const char *path, oct_error *error)
+{
+    char       text[256], temporary[OS_PATH_MAX];
+    const int  size = snprintf(text, sizeof text, "{\"format\":%u,\"features\":[],\"created_by\":\"octant %s\"}\n",
+                               FORMAT_VERSION, OCTANT_VERSION);
+    os_file   *file;
+    oct_status status;
+
+    join(temporary, self->path, FORMAT_FILE ".new");
+    status = os_open(self->system, temporary, OS_CREATE | OS_TRUNCATE, &file, error);
+    if (status == OCT_OK)
+        status = os_write(file, 0, text, (size_t)size, error);
+    if (status == OCT_OK)
+        status = os_sync(file, error);
+    os_close(file);
+    if (status == OCT_OK)
+        status = os_rename(self->system, temporary, path, error);
+    if (status == OCT_OK)
+        status = os_sync_dir(self->system, self->path, error);
+    return status;
+}
+
+/* A missing file is a new database; one of a later format is refused by name. */
+static oct_status
+check_format(oct_database *self, oct_error *error)
+{
+    char          path[OS_PATH_MAX], text[FORMAT_BYTES_MAX];
+    json_document document;
+    os_file      *file;
+    size_t        size = 0;
+    uint64_t      format;
+    oct_status    status;
+
+    join(path, self->path, FORMAT_FILE);
+    status = os_open(self->system, path, 0, &file, error);
+    if (status == OCT_NOT_FOUND && self->read_only)
+        return oct_fail(error, OCT_NOT_FOUND, "%s is not a database: it has no " FORMAT_FILE, self->path);
+    if (status == OCT_NOT_FOUND)
+        return write_format(self, path, error);
+    if (status == OCT_OK)
+        status = os_read(file, 0, text, sizeof text, &size, error);
+    os_close(file);
+    if (status != OCT_OK)
+        return status;
+    if (json_parse((oct_slice){text, size}, &document, NULL) != OCT_OK)
+        return oct_fail(error, OCT_CORRUPT, "%s is not JSON; it should say {\"format\":%u,...}", path, FORMAT_VERSION);
+    format = yyjson_get_uint(yyjson_obj_get(document.root, "format"));
+    if (format == 0)
+        status = oct_fail(error, OCT_CORRUPT, "%s names no format", path);
+    else if (format > FORMAT_VERSION || yyjson_arr_size(yyjson_obj_get(document.root, "features")) > 0)
+        status = oct_fail(error, OCT_UNSUPPORTED,
+                          "%s was written in format %" PRIu64 " by a later version; this one (%s) reads up to format %u",
+                          self->path, format, OCTANT_VERSION, FORMAT_VERSION);
+    json_document_clear(&document);
+    return status;
+}
+
+/* --- open ------------------------------------------------------------------------------------------------ */
+
+typedef struct replay {
+    oct_database *database;
+    uint64_t      records;
+} replay;
+
+static oct_status
+replay_record(void *context, const log_record *record, oct_error *error)
+{
+    replay         *self = context;
+    oct_collection *collection;
+
+    self->records++;
+    if (record->shard == 0)
+        return catalogue_replay(self->database, record->sequence, record->body, error);
+    collection = catalogue_find_shard(self->database, record->shard);
+    /* A late record of a collection that has been deleted. */
+    if (collection == NULL)
+        return OCT_OK;
+    return shard_replay(collection->shard, record->sequence, record->body, error);
+}
+
+static oct_status
+open_log(oct_database *self, const oct_open_options *options, uint64_t after, oct_error *error)
+{
+    char              path[OS_PATH_MAX];
+    const log_options log = {
+        .system = self->system,
+        .path = path,
+        .sync = options->sync,
+        .sync_interval_ms = options->sync_interval_ms,
+        .read_only = self->read_only,
+    };
+    replay     work = {.database = self};
+    oct_status status;
+
+    join(path, self->path == NULL ? "" : self->path, "log");
+    status = log_open(&log, after, replay_record, &work, &self->log, error);
+    self->replayed_records = work.records;
+    for (size_t i = 0; status == OCT_OK && i < self->collection_count; i++)
+        shard_set_log(self->collections[i]->shard, self->log);
+    return status;
+}
+
+static oct_status
+open_files(oct_database *self, uint64_t *log_sequence, oct_error *error)
+{
+    char       path[OS_PATH_MAX];
+    oct_slice  manifest = {NULL, 0};
+    oct_status status = OCT_OK;
+
+    *log_sequence = 0;
+    if (self->system->is_volatile)
+        return OCT_OK;
+    if (!self->read_only) {
+        status = os_make_dir(self->system, self->path, error);
+        join(path, self->path, "lock");
+        if (status == OCT_OK)
+            status = os_lock(self->system, path, &self->lock, error);
+    }
+    if (status == OCT_OK)
+        status = check_format(self, error);
+    if (status == OCT_OK)
+        status = manifest_read(self->system, self->path, &self->manifest_number, &manifest, error);
+    if (status == OCT_OK && manifest.size > 0)
+        status = catalogue_read(self, manifest, log_sequence, error);
+    oct_free((void *)(uintptr_t)manifest.data);
+    return status;
+}
+
+static void
+release(oct_database *self)
+{
+    if (self == NULL)
+        return;
+    /* Collections wait for their background work, and the pool then has nothing left to do. */
+    catalogue_clear(self);
+    epoch_drain();
+    workers_free(self->pool);
+    os_close(self->lock);
+    os_free(self->own_system);
+    oct_free(self->path);
+    (void)pthread_mutex_destroy(&self->catalogue_lock);
+    (void)pthread_mutex_destroy(&self->checkpoint_lock);
+    (void)pthread_mutex_destroy(&self->idle_lock);
+    (void)pthread_cond_destroy(&self->idle);
+    oct_free(self);
+}
+
+oct_status
+database_open(const oct_open_options *options, oct_database **out, oct_error *error)
+{
+    const bool    in_memory = options->path == NULL || strcmp(options->path, ":memory:") == 0;
+    oct_database *self = oct_calloc(1, sizeof *self);
+    uint64_t      start_ns, log_sequence;
+    oct_status    status = OCT_OK;
+
+    *out = NULL;
+    if (self == NULL)
+        return oct_fail_memory(error, sizeof *self);
+    (void)pthread_mutex_init(&self->catalogue_lock, NULL);
+    (void)pthread_mutex_init(&self->checkpoint_lock, NULL);
+    (void)pthread_mutex_init(&self->idle_lock, NULL);
+    (void)pthread_cond_init(&self->idle, NULL);
+    self->next_shard_id = 1;
+    self->read_only = options->read_only;
+    atomic_store(&self->checkpoint_at_bytes, CHECKPOINT_LOG_BYTES);
+    if (in_memory) {
+        status = os_memory_new(&self->own_system, error);
+        self->system = self->own_system;
+    } else {
+        self->system = os_posix();
+        self->path = oct_copy_text(options->path, strlen(options->path));
+        if (self->path == NULL)
+            status = oct_fail_memory(error, strlen(options->path));
+        else if (strlen(self->path) > OS_PATH_MAX / 2 || self->path[0] == '\0')
+            status = oct_fail(error, OCT_INVALID, "the path has %zu bytes; it must have 1 to %u", strlen(self->path),
+                              OS_PATH_MAX / 2);
+    }
+    if (status != OCT_OK)
+        goto out;
+    start_ns = os_clock_ns(self->system);
+    status = workers_new(options->threads, &self->pool, error);
+    if (status == OCT_OK)
+        status = open_files(self, &log_sequence, error);
+    if (status == OCT_OK)
+        status = open_log(self, options, log_sequence, error);
+    if (status != OCT_OK)
+        goto out;
+    self->open_seconds = (double)(os_clock_ns(self->system) - start_ns) / 1e9;
+    *out = self;
+    self = NULL; /* the caller owns it now */
+out:
+    release(self);
+    return status;
+}
+
+oct_status
+database_close(oct_database *self, oct_error *error)
+{
+    oct_status status = OCT_OK, closed;
+
+    if (self == NULL)
+        return OCT_OK;
+    (void)pthread_mutex_lock(&self->idle_lock);
+    while (atomic_load(&self->checkpoint_queued))
+        (void)pthread_cond_wait(&self->idle, &self->idle_lock);
+    (void)pthread_mutex_unlock(&self->idle_lock);
+    if (!self->read_only && !log_stopped(self->log))
+        status = database_checkpoint(self, true, error);
+    /* The log outlives its users: background work of collections may still be at it. */
+    catalogue_clear(self);
+    closed = log_close(self->log, status == OCT_OK ? error : NULL);
+    self->log = NULL;
+    release(self);
+    return status != OCT_OK ? status : closed;
+}
+
+/* --- checkpoint --------------------------------------------------------------------------------------------- */
+
+/* Is there anything that the durable manifest does not say? Under checkpoint_lock. */
+static bool
+is_dirty(const oct_database *self, const catalogue_view *view)
+{
+    bool dirty = view->catalogue_sequence > self->manifest_catalogue_sequence;
+
+    for (size_t i = 0; i < view->collection_count && !dirty; i++)
+        dirty = shard_is_dirty(view->collections[i]->shard);
+    return dirty;
+}
+
+static oct_status
+save_shards(oct_database *self, catalogue_view *view, bool closing, oct_error *error)
+{
+    /* Small shards whose content lies far back in the log hold the log's tail: bring them forward. */
+    const bool bring_forward = log_bytes(self->log) > 2 * (uint64_t)CHECKPOINT_LOG_BYTES;
+    oct_status status = OCT_OK;
+
+    for (size_t i = 0; i < view->collection_count && status == OCT_OK; i++) {
+        shard     *target = view->collections[i]->shard;
+        const bool dirty = shard_is_dirty(target);
+
+        uint64_t   covered;
+
+        if (dirty || (bring_forward && shard_saved_in_log(target)))
+            status = shard_save(target, closing, &view->images[i], error);
+        /* Its records behind S, and its content if that is a record, must stay in the log. */
+        if (shard_needs_log(target, view->images[i], dirty, &covered) && covered < view->log_sequence)
+            view->log_sequence = covered;
+    }
+    return status;
+}
+
+/* Folders of shards that the manifest does not name belong to deleted collections. */
+static void
+remove_left_overs(oct_database *self, const catalogue_view *view)
+{
+    char   folder[OS_PATH_MAX];
+    char **names;
+    size_t count;
+
+    join(folder, self->path, "shard");
+    if (os_list(self->system, folder, &names, &count, NULL) != OCT_OK)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t id = strtoull(names[i], NULL, 10);
+        bool           named = false;
+
+        for (size_t c = 0; c < view->collection_count && !named; c++)
+            named = view->collections[c]->shard_id == id;
+        if (!named && id < view->next_shard_id)
+            shard_remove_folder(self->system, folder, names[i]);
+    }
+    oct_free(names);
+}
+
+oct_status
+database_checkpoint(oct_database *self, bool closing, oct_error *error)
+{
+    catalogue_view view;
+    buffer         content = {0};
+    uint64_t       sequence;
+    bool           durable = false;
+    oct_status     status;
+
+    if (self->system->is_volatile)
+        return OCT_OK;
+    if (self->read_only)
+        return oct_fail(error, OCT_FORBIDDEN, "the database %s was opened for reading only", self->path);
+    (void)pthread_mutex_lock(&self->checkpoint_lock);
+    sequence = log_last_sequence(self->log);
+    status = catalogue_view_new(self, &view, error);
+    if (status != OCT_OK || !is_dirty(self, &view))
+        goto out;
+    view.log_sequence = sequence;
+    status = save_shards(self, &view, closing, error);
+    if (status == OCT_OK)
+        status = catalogue_write(&view, &content, error);
+    if (status == OCT_OK)
+        status = manifest_write(self->system, self->path, &self->manifest_number,
+                                (oct_slice){content.data, content.size}, error);
+    durable = status == OCT_OK;
+    if (durable) {
+        self->manifest_catalogue_sequence = view.catalogue_sequence;
+        status = log_truncate(self->log, view.log_sequence, error);
+        /* Small shards may keep some of the log; the next checkpoint counts from there. */
+        atomic_store(&self->checkpoint_at_bytes, log_bytes(self->log) + CHECKPOINT_LOG_BYTES);
+    }
+out:
+    for (size_t i = 0; i < view.collection_count; i++)
+        shard_save_done(view.collections[i]->shard, view.images[i], durable);
+    if (durable)
+        remove_left_overs(self, &view);
+    catalogue_view_clear(&view);
+    buffer_clear(&content);
+    (void)pthread_mutex_unlock(&self->checkpoint_lock);
+    return status;
+}
+
+static void
+checkpoint_job(void *context)
+{
+    oct_database *self = context;
+
+    /* A failure leaves the log as it is; the next write tries again. */
+    (void)database_checkpoint(self, false, NULL);
+    (void)pthread_mutex_lock(&self->idle_lock);
+    atomic_store(&self->checkpoint_queued, false);
+    (void)pthread_cond_broadcast(&self->idle);
+    (void)pthread_mutex_unlock(&self->idle_lock);
+}
+
+void
+database_consider_checkpoint(oct_database *self, bool now)
+{
+    bool idle = false;
+
+    if (self->system->is_volatile || self->read_only || log_stopped(self->log))
+        return;
+    if (!now && log_bytes(self->log) < atomic_load(&self->checkpoint_at_bytes))
+        return;
+    if (!atomic_compare_exchange_strong(&self->checkpoint_queued, &idle, true))
+        return;
+    if (!workers_submit(self->pool, checkpoint_job, self)) {
+        (void)pthread_mutex_lock(&self->idle_lock);
+        atomic_store(&self->checkpoint_queued, false);
+        (void)pthread_cond_broadcast(&self->idle);
+        (void)pthread_mutex_unlock(&self->idle_lock);
+    }
+}
+
+void
+database_describe(oct_database *self, oct_database_info *info)
+{
+    *info = (oct_database_info){
+        .version = OCTANT_VERSION,
+        .cpu_level = oct_cpu_level(),
+        .path = self->path,
+        .log_sequence = log_last_sequence(self->log),
+        .log_bytes = log_bytes(self->log),
+        .replayed_records = self->replayed_records,
+        .open_seconds = self->open_seconds,
+    };
+    (void)pthread_mutex_lock(&self->catalogue_lock);
+    info->collection_count = self->collection_count;
+    (void)pthread_mutex_unlock(&self->catalogue_lock);
+}

@@ -1,0 +1,304 @@
+/* Writes: from the points of octant.h to a batch of the shard (shard/batch.h).
+ *
+ * What can be judged without the shard's state - names, dimensions, numbers, documents - is judged here, before any lock.
+ */
+#include "base/epoch.h"
+#include "collection/collection.h"
+#include "payload/document.h"
+
+#define ROWS_RECORD_BYTES (8u << 20) /* oct_upsert_rows logs in pieces of about this size */
+
+bool
+floats_are_finite(const float *values, size_t count)
+{
+    uint32_t worst = 0;
+
+    /* An exponent of all ones is an infinity or no number; the loop has no branch, so that it is vectorised. */
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits;
+
+        memcpy(&bits, &values[i], sizeof bits);
+        bits &= 0x7F800000u;
+        worst = bits > worst ? bits : worst;
+    }
+    return worst < 0x7F800000u;
+}
+
+static oct_status
+check_vector(const oct_vector_config *config, const float *values, size_t count, oct_error *error)
+{
+    if (count != (size_t)config->size)
+        return oct_fail(error, OCT_DIM, "Vector dimension error: expected dim: %lld, got %zu", (long long)config->size, count);
+    if (!floats_are_finite(values, count)) {
+        for (size_t i = 0; i < count; i++) {
+            if (!floats_are_finite(&values[i], 1))
+                return oct_fail(error, OCT_INVALID, "Vector component %zu is %f; every component must be a finite number",
+                                i, (double)values[i]);
+        }
+    }
+    return OCT_OK;
+}
+
+/* --- running a batch ------------------------------------------------------------------------------------ */
+
+static oct_status
+run(oct_collection *self, batch *write, const oct_write_options *options, oct_write_result *result, oct_error *error)
+{
+    const bool wait = options == NULL || options->wait;
+    uint64_t   sequence;
+    oct_status status;
+
+    if (self->database->read_only)
+        return oct_fail(error, OCT_FORBIDDEN, "the database %s was opened for reading only", self->database->path);
+    status = shard_write(self->shard, write, &sequence, error);
+    if (status == OCT_OK && wait)
+        status = log_wait(self->database->log, sequence, error);
+    if (status == OCT_OK && result != NULL)
+        *result = (oct_write_result){write->operation, wait ? OCT_WRITE_COMPLETED : OCT_WRITE_ACKNOWLEDGED};
+    database_consider_checkpoint(self->database, false);
+    return status;
+}
+
+/* --- points to columns ------------------------------------------------------------------------------------- */
+
+static oct_status
+fail_kind(oct_vector_kind kind, oct_error *error)
+{
+    return oct_fail(error, OCT_INVALID,
+                    kind == OCT_SPARSE ? "Conversion between sparse and regular vectors failed"
+                                       : "Conversion between multi and regular vectors failed");
+}
+
+/* First pass: check every vector and count those of each name. */
+static oct_status
+count_vectors(const config_box *box, const oct_point *points, size_t count, size_t *counts, oct_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t v = 0; v < points[i].vector_count; v++) {
+            const oct_vector *vector = &points[i].vectors[v];
+            size_t            index;
+            oct_status        status = box_find_vector(box, vector->name, &index, error);
+
+            if (status == OCT_OK && vector->kind != OCT_DENSE)
+                status = fail_kind(vector->kind, error);
+            if (status == OCT_OK)
+                status = check_vector(&box->config.vectors[index], vector->values, vector->value_count, error);
+            if (status != OCT_OK)
+                return status;
+            counts[index]++;
+        }
+    }
+    return OCT_OK;
+}
+
+/* Second pass: the vectors of one name, one after the other. Of a name given twice for a point the last counts. */
+static oct_status
+fill_column(const config_box *box, const oct_point *points, size_t count, size_t index, size_t vectors_max,
+            arena *memory, batch_column *column, oct_error *error)
+{
+    const size_t dim = (size_t)box->config.vectors[index].size;
+    float       *values = arena_array(memory, vectors_max, dim * sizeof *values);
+    uint8_t     *present = arena_alloc(memory, count / 8 + 1);
+
+    if (values == NULL || present == NULL)
+        return oct_fail_memory(error, vectors_max * dim * sizeof *values);
+    *column = (batch_column){.number = box->numbers[index], .dim = (uint32_t)dim, .values = values};
+    for (size_t i = 0; i < count; i++) {
+        const oct_vector *given = NULL;
+
+        for (size_t v = 0; v < points[i].vector_count; v++) {
+            if (slice_equal(points[i].vectors[v].name, box->config.vectors[index].name))
+                given = &points[i].vectors[v];
+        }
+        if (given == NULL)
+            continue;
+        memcpy(values + column->present_count * dim, given->values, dim * sizeof *values);
+        present[i / 8] |= (uint8_t)(1u << (i % 8));
+        column->present_count++;
+    }
+    if (column->present_count < count)
+        column->present = present;
+    return OCT_OK;
+}
+
+/* Compact documents, checked. */
+static oct_status
+check_documents(const oct_slice *given, size_t stride, size_t count, arena *memory, buffer *text, oct_slice **out,
+                oct_error *error)
+{
+    size_t    *ends = arena_array(memory, count, sizeof *ends);
+    oct_status status = OCT_OK;
+
+    *out = arena_array(memory, count, sizeof **out);
+    if (ends == NULL || *out == NULL)
+        return oct_fail_memory(error, count * sizeof **out);
+    for (size_t i = 0; i < count && status == OCT_OK; i++) {
+        const oct_slice *document = (const oct_slice *)(const void *)((const char *)given + i * stride);
+
+        if (document->size > 0)
+            status = document_check(*document, text, error);
+        if (status == OCT_OK && text->failed)
+            status = oct_fail_memory(error, text->capacity);
+        ends[i] = text->size;
+    }
+    for (size_t i = 0, start = 0; i < count && status == OCT_OK; start = ends[i++])
+        (*out)[i] = (oct_slice){text->data + start, ends[i] - start};
+    return status;
+}
+
+oct_status
+collection_upsert(oct_collection *self, const oct_point *points, size_t count, bool only_vectors,
+                  const oct_write_options *options, oct_write_result *result, oct_error *error)
+{
+    batch         write = {.op = only_vectors ? BATCH_UPDATE_VECTORS : BATCH_UPSERT, .count = count};
+    arena         memory = {0};
+    buffer        documents = {0};
+    size_t        counts[OCT_VECTORS_MAX] = {0};
+    oct_id       *ids = arena_array(&memory, count + 1, sizeof *ids);
+    oct_slice    *payloads = NULL;
+    batch_column *columns;
+    oct_status    status = ids == NULL ? oct_fail_memory(error, count * sizeof *ids) : OCT_OK;
+
+    epoch_pin();
+    if (status == OCT_OK)
+        status = count_vectors(collection_box(self), points, count, counts, error);
+    columns = arena_array(&memory, collection_box(self)->config.vector_count + 1, sizeof *columns);
+    if (status == OCT_OK && columns == NULL)
+        status = oct_fail_memory(error, sizeof *columns);
+    for (size_t v = 0; status == OCT_OK && v < collection_box(self)->config.vector_count; v++) {
+        if (counts[v] > 0)
+            status = fill_column(collection_box(self), points, count, v, counts[v], &memory,
+                                 &columns[write.column_count++], error);
+    }
+    epoch_unpin();
+    if (status == OCT_OK && !only_vectors && count > 0)
+        status = check_documents(&points[0].payload, sizeof points[0], count, &memory, &documents, &payloads, error);
+    if (status == OCT_OK) {
+        for (size_t i = 0; i < count; i++)
+            ids[i] = points[i].id;
+        write.ids = ids;
+        write.columns = columns;
+        write.payloads = payloads;
+        status = run(self, &write, options, result, error);
+    }
+    buffer_clear(&documents);
+    arena_clear(&memory);
+    return status;
+}
+
+/* One piece of oct_upsert_rows, already checked. Contiguous rows are logged and stored from where they lie. */
+static oct_status
+upsert_piece(oct_collection *self, uint32_t number, const uint64_t *ids, const float *vectors, size_t count, size_t dim,
+             size_t row_stride, const oct_slice *payloads, const oct_write_options *options, oct_error *error)
+{
+    arena        memory = {0};
+    buffer       documents = {0};
+    oct_slice   *checked = NULL;
+    oct_id      *full_ids = arena_array(&memory, count, sizeof *full_ids);
+    float       *packed = row_stride == dim ? NULL : arena_array(&memory, count, dim * sizeof *packed);
+    batch_column column = {.number = number, .dim = (uint32_t)dim, .present_count = count, .values = vectors};
+    batch        write = {.op = BATCH_UPSERT, .count = count, .ids = full_ids, .column_count = 1, .columns = &column};
+    oct_status   status = OCT_OK;
+
+    if (full_ids == NULL || (row_stride != dim && packed == NULL))
+        status = oct_fail_memory(error, count * sizeof *full_ids);
+    if (status == OCT_OK && payloads != NULL) {
+        status = check_documents(payloads, sizeof *payloads, count, &memory, &documents, &checked, error);
+        write.payloads = checked;
+    }
+    for (size_t i = 0; i < count && status == OCT_OK; i++) {
+        full_ids[i] = oct_id_number(ids[i]);
+        if (packed != NULL)
+            memcpy(packed + i * dim, vectors + i * row_stride, dim * sizeof *packed);
+    }
+    if (packed != NULL)
+        column.values = packed;
+    if (status == OCT_OK)
+        status = run(self, &write, options, NULL, error);
+    buffer_clear(&documents);
+    arena_clear(&memory);
+    return status;
+}
+
+oct_status
+collection_upsert_rows(oct_collection *self, const uint64_t *ids, const float *vectors, size_t count, size_t dim,
+                       size_t row_stride, const oct_slice *payloads, const oct_write_options *options, oct_error *error)
+{
+    const size_t      piece = size_max(ROWS_RECORD_BYTES / (dim * sizeof(float) + 64), 1);
+    /* Only the last piece is waited for: the log is in order, so it covers the others. */
+    oct_write_options last = {.wait = options == NULL || options->wait};
+    oct_write_options others = {.wait = false};
+    uint32_t          number = 0;
+    size_t            index;
+    oct_status        status;
+
+    epoch_pin();
+    status = box_find_vector(collection_box(self), (oct_slice){"", 0}, &index, error);
+    if (status == OCT_OK)
+        number = collection_box(self)->numbers[index];
+    for (size_t i = 0; i < count && status == OCT_OK; i++)
+        status = check_vector(&collection_box(self)->config.vectors[index], vectors + i * row_stride, dim, error);
+    epoch_unpin();
+    for (size_t at = 0; at < count && status == OCT_OK; at += piece) {
+        const size_t some = size_min(piece, count - at);
+
+        status = upsert_piece(self, number, ids + at, vectors + at * row_stride, some, dim, row_stride,
+                              payloads == NULL ? NULL : payloads + at, at + some == count ? &last : &others, error);
+    }
+    return status;
+}
+
+/* --- the rest ------------------------------------------------------------------------------------------------ */
+
+oct_status
+collection_delete(oct_collection *self, const oct_id *ids, size_t count, const oct_write_options *options,
+                  oct_write_result *result, oct_error *error)
+{
+    batch write = {.op = BATCH_DELETE, .count = count, .ids = ids};
+
+    return run(self, &write, options, result, error);
+}
+
+oct_status
+collection_delete_vectors(oct_collection *self, const oct_id *ids, size_t count, const oct_slice *names,
+                          size_t name_count, const oct_write_options *options, oct_write_result *result, oct_error *error)
+{
+    batch_column columns[OCT_VECTORS_MAX] = {0};
+    batch        write = {.op = BATCH_DELETE_VECTORS, .count = count, .ids = ids, .columns = columns};
+    oct_status   status = OCT_OK;
+
+    if (name_count > OCT_VECTORS_MAX)
+        return oct_fail(error, OCT_RANGE, "%zu vector names are too many: a collection has at most %u", name_count,
+                        OCT_VECTORS_MAX);
+    epoch_pin();
+    for (size_t i = 0; i < name_count && status == OCT_OK; i++) {
+        size_t index;
+
+        status = box_find_vector(collection_box(self), names[i], &index, error);
+        if (status == OCT_OK)
+            columns[write.column_count++].number = collection_box(self)->numbers[index];
+    }
+    epoch_unpin();
+    return status == OCT_OK ? run(self, &write, options, result, error) : status;
+}
+
+oct_status
+collection_change_payload(oct_collection *self, const oct_id *ids, size_t count, const oct_payload_change *change,
+                          const oct_write_options *options, oct_write_result *result, oct_error *error)
+{
+    batch write = {.op = BATCH_CHANGE_PAYLOAD, .count = count, .ids = ids, .change = *change};
+
+    return run(self, &write, options, result, error);
+}
+
+oct_status
+collection_optimize(oct_collection *self, bool wait, oct_error *error)
+{
+    const oct_write_options options = {.wait = wait};
+    batch                   write = {.op = BATCH_COMPACT};
+    oct_status              status = run(self, &write, &options, NULL, error);
+
+    if (status == OCT_OK && wait)
+        status = shard_wait_indexed(self->shard, 0, error);
+    return status;
+}

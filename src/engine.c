@@ -1,0 +1,289 @@
+/* octant.h made real: check the arguments, then call down. Every limit of the interface is checked here, whoever calls. */
+#include "collection/collection.h"
+#include "kernel/kernel.h"
+
+const char *
+oct_version(void)
+{
+    return OCTANT_VERSION;
+}
+
+const char *
+oct_cpu_level(void)
+{
+    return kernel()->name;
+}
+
+oct_status
+oct_open(const oct_open_options *options, oct_database **out, oct_error *error)
+{
+    const oct_open_options none = {0};
+
+    if (out == NULL)
+        return oct_fail(error, OCT_INVALID, "oct_open: `out` is NULL");
+    return database_open(options == NULL ? &none : options, out, error);
+}
+
+oct_status
+oct_close(oct_database *database, oct_error *error)
+{
+    return database_close(database, error);
+}
+
+oct_status
+oct_checkpoint(oct_database *database, oct_error *error)
+{
+    return database_checkpoint(database, false, error);
+}
+
+void
+oct_database_describe(oct_database *database, oct_database_info *info)
+{
+    database_describe(database, info);
+}
+
+/* --- collections ---------------------------------------------------------------------------------- */
+
+oct_status
+oct_collection_create(oct_database *database, oct_slice name, const oct_collection_config *config, oct_error *error)
+{
+    return catalogue_create(database, name, config, error);
+}
+
+oct_status
+oct_collection_update(oct_database *database, oct_slice name, const oct_collection_config *changes, oct_error *error)
+{
+    return catalogue_update(database, name, changes, error);
+}
+
+oct_status
+oct_collection_delete(oct_database *database, oct_slice name, bool *existed, oct_error *error)
+{
+    bool ignored;
+
+    return catalogue_delete(database, name, existed == NULL ? &ignored : existed, error);
+}
+
+oct_status
+oct_collection_open(oct_database *database, oct_slice name_or_alias, oct_collection **out, oct_error *error)
+{
+    return catalogue_find(database, name_or_alias, out, error);
+}
+
+void
+oct_collection_close(oct_collection *collection)
+{
+    collection_release(collection);
+}
+
+oct_status
+oct_collection_list(oct_database *database, oct_names **out, oct_error *error)
+{
+    return catalogue_list(database, out, error);
+}
+
+void
+oct_names_free(oct_names *names)
+{
+    oct_free(names);
+}
+
+oct_status
+oct_alias_update(oct_database *database, const oct_alias_change *changes, size_t count, oct_error *error)
+{
+    return catalogue_change_aliases(database, changes, count, error);
+}
+
+oct_status
+oct_alias_list(oct_database *database, oct_slice collection, oct_names **out, oct_error *error)
+{
+    return catalogue_list_aliases(database, collection, out, error);
+}
+
+oct_status
+oct_collection_describe(oct_collection *collection, oct_collection_info **out, oct_error *error)
+{
+    return collection_describe(collection, out, error);
+}
+
+oct_status
+oct_collection_wait_indexed(oct_collection *collection, uint64_t timeout_ms, oct_error *error)
+{
+    return shard_wait_indexed(collection->shard, timeout_ms, error);
+}
+
+oct_status
+oct_collection_optimize(oct_collection *collection, oct_error *error)
+{
+    return collection_optimize(collection, true, error);
+}
+
+oct_status
+oct_collection_graph_checksum(oct_collection *collection, uint64_t *out, oct_error *error)
+{
+    (void)error;
+    *out = shard_checksum(collection->shard);
+    return OCT_OK;
+}
+
+oct_status
+oct_collection_check(oct_collection *collection, oct_error *error)
+{
+    return shard_check(collection->shard, error);
+}
+
+/* --- points ------------------------------------------------------------------------------------------ */
+
+static oct_status
+check_count(const void *items, size_t count, oct_error *error)
+{
+    if (count > OCT_POINTS_MAX)
+        return oct_fail(error, OCT_RANGE, "%zu points in one call are too many; at most %u", count, OCT_POINTS_MAX);
+    if (items == NULL && count > 0)
+        return oct_fail(error, OCT_INVALID, "%zu points were announced, but the pointer is NULL", count);
+    return OCT_OK;
+}
+
+oct_status
+oct_upsert(oct_collection *collection, const oct_point *points, size_t count, const oct_write_options *options,
+           oct_write_result *result, oct_error *error)
+{
+    const oct_status status = check_count(points, count, error);
+
+    return status == OCT_OK ? collection_upsert(collection, points, count, false, options, result, error) : status;
+}
+
+oct_status
+oct_update_vectors(oct_collection *collection, const oct_point *points, size_t count, const oct_write_options *options,
+                   oct_write_result *result, oct_error *error)
+{
+    const oct_status status = check_count(points, count, error);
+
+    return status == OCT_OK ? collection_upsert(collection, points, count, true, options, result, error) : status;
+}
+
+oct_status
+oct_upsert_rows(oct_collection *collection, const uint64_t *ids, const float *vectors, size_t count, size_t dim,
+                size_t row_stride, const oct_slice *payloads, const oct_write_options *options, oct_error *error)
+{
+    oct_status status = check_count(ids, count, error);
+
+    if (status == OCT_OK && (dim == 0 || dim > OCT_DIM_MAX))
+        status = oct_fail(error, OCT_DIM, "vectors of %zu components: a dimension is 1 to %u", dim, OCT_DIM_MAX);
+    if (status == OCT_OK && row_stride != 0 && row_stride < dim)
+        status = oct_fail(error, OCT_INVALID, "row_stride %zu is shorter than a row of %zu floats", row_stride, dim);
+    if (status != OCT_OK)
+        return status;
+    return collection_upsert_rows(collection, ids, vectors, count, dim, row_stride == 0 ? dim : row_stride, payloads,
+                                  options, error);
+}
+
+oct_status
+oct_delete_vectors(oct_collection *collection, const oct_id *ids, size_t count, const oct_slice *names, size_t name_count,
+                   const oct_write_options *options, oct_write_result *result, oct_error *error)
+{
+    const oct_status status = check_count(ids, count, error);
+
+    if (status != OCT_OK)
+        return status;
+    return collection_delete_vectors(collection, ids, count, names, name_count, options, result, error);
+}
+
+oct_status
+oct_delete(oct_collection *collection, const oct_id *ids, size_t count, const oct_write_options *options,
+           oct_write_result *result, oct_error *error)
+{
+    const oct_status status = check_count(ids, count, error);
+
+    return status == OCT_OK ? collection_delete(collection, ids, count, options, result, error) : status;
+}
+
+oct_status
+oct_change_payload(oct_collection *collection, const oct_id *ids, size_t count, const oct_payload_change *change,
+                   const oct_write_options *options, oct_write_result *result, oct_error *error)
+{
+    const oct_status status = check_count(ids, count, error);
+
+    return status == OCT_OK ? collection_change_payload(collection, ids, count, change, options, result, error) : status;
+}
+
+oct_status
+oct_retrieve(oct_collection *collection, const oct_id *ids, size_t count, const oct_select *select, oct_records **out,
+             oct_error *error)
+{
+    const oct_status status = check_count(ids, count, error);
+
+    *out = NULL;
+    return status == OCT_OK ? collection_retrieve(collection, ids, count, select, out, error) : status;
+}
+
+static oct_status
+check_limit(size_t limit, size_t offset, oct_error *error)
+{
+    if (limit == 0)
+        return oct_fail(error, OCT_RANGE, "limit: value 0 invalid, must be 1 or larger");
+    if (limit > OCT_LIMIT_MAX || offset > OCT_LIMIT_MAX - limit)
+        return oct_fail(error, OCT_RANGE, "limit %zu and offset %zu are too large; together at most %u", limit, offset,
+                        OCT_LIMIT_MAX);
+    return OCT_OK;
+}
+
+oct_status
+oct_scroll(oct_collection *collection, const oct_id *from, size_t limit, const oct_select *select, oct_records **out,
+           oct_error *error)
+{
+    const oct_status status = check_limit(limit, 0, error);
+
+    *out = NULL;
+    return status == OCT_OK ? collection_scroll(collection, from, limit, select, out, error) : status;
+}
+
+oct_status
+oct_count(oct_collection *collection, uint64_t *out, oct_error *error)
+{
+    (void)error;
+    *out = atomic_load(&shard_points(collection->shard)->live_count);
+    return OCT_OK;
+}
+
+/* --- search --------------------------------------------------------------------------------------------- */
+
+static oct_status
+check_query(const float *query, size_t dim, oct_error *error)
+{
+    if (!floats_are_finite(query, dim))
+        return oct_fail(error, OCT_INVALID, "the query has a component that is not a finite number");
+    return OCT_OK;
+}
+
+oct_status
+oct_search(oct_collection *collection, const oct_search_request *request, oct_records **out, oct_error *error)
+{
+    oct_status status = check_limit(request->limit, request->offset, error);
+
+    *out = NULL;
+    if (status == OCT_OK && request->exclude_count > OCT_LIMIT_MAX)
+        status = oct_fail(error, OCT_RANGE, "%zu excluded ids are too many; at most %u", request->exclude_count,
+                          OCT_LIMIT_MAX);
+    if (status == OCT_OK && request->dim > OCT_DIM_MAX)
+        status = oct_fail(error, OCT_DIM, "a query of %zu components: a dimension is 1 to %u", request->dim, OCT_DIM_MAX);
+    if (status == OCT_OK)
+        status = check_query(request->query, request->dim, error);
+    return status == OCT_OK ? collection_search(collection, request, out, error) : status;
+}
+
+oct_status
+oct_search_rows(oct_collection *collection, const float *queries, size_t query_count, size_t dim, size_t k, size_t ef,
+                bool exact, uint32_t threads, uint64_t *ids, float *scores, oct_error *error)
+{
+    oct_status status = check_limit(k, 0, error);
+    size_t     floats = 0;
+
+    if (status == OCT_OK && (dim > OCT_DIM_MAX || !size_mul_ok(query_count, dim, &floats)))
+        status = oct_fail(error, OCT_DIM, "%zu queries of %zu components cannot be", query_count, dim);
+    if (status == OCT_OK)
+        status = check_query(queries, floats, error);
+    if (status != OCT_OK)
+        return status;
+    return collection_search_rows(collection, queries, query_count, dim, k, ef, exact, threads, ids, scores, error);
+}

@@ -1,0 +1,449 @@
+/* Building: rows of the tail join the graph, a batch at a time.
+ *
+ * ONE BATCH   (after ParlayANN, Manohar et al., arXiv:2305.04359: batch-synchronous and deterministic)
+ *      1. all threads: each new row searches the graph as it is - frozen, no row of the batch is in it - for
+ *         ef_construct candidates per level; its batch mates are candidates too; the paper's heuristic
+ *         (arXiv:1603.09320, algorithm 4) picks up to m of them;
+ *      2. one thread: the links are turned around and sorted by target;
+ *      3. all threads: each target's list takes the new rows in; a list that would overflow is chosen anew by
+ *         the same heuristic. One thread per list, so there are no locks;
+ *      4. entry and graph_count are published.
+ *   Each step's output is a function of its input, whatever thread does what; so is the whole.
+ * WE DIFFER   from the paper in that rows of one batch do not find each other by search but by comparing all
+ *   pairs (rows that arrive together are often alike: a document's chunks, a category's products).
+ * BATCHES     end at row numbers given by graph_batch_rows: small while the graph is small, so that a row
+ *   always finds most of what came before it, and never so large that the tail takes long to scan.
+ */
+#include <stdlib.h>
+
+#include "graph/graph_internal.h"
+
+#define BATCH_SHARE    32u  /* a batch is at most this part of the graph ... */
+#define BATCH_ROWS_MAX 128u /* ... and this many rows: the tail that every search scans */
+
+/* A link to be made, seen from either end. */
+typedef struct edge {
+    float    distance;
+    uint32_t level;
+    uint32_t target; /* row at level 0, node above */
+    uint32_t source;
+} edge;
+
+/* One who wants to be a neighbour. */
+typedef struct suitor {
+    float    distance; /* to the row that chooses */
+    uint32_t id;       /* row or node */
+    uint32_t row;
+} suitor;
+
+/* What one new row chose at one of its levels, best first. */
+typedef struct row_links {
+    suitor  *chosen; /* room for m */
+    uint32_t count;
+} row_links;
+
+typedef struct batch {
+    graph    *graph;
+    uint32_t  first, count; /* rows [first, first + count) */
+    uint64_t  entry;        /* frozen */
+    uint32_t  levels[BATCH_ROWS_MAX];                     /* of each row */
+    uint32_t  nodes[BATCH_ROWS_MAX][GRAPH_LEVELS_MAX];    /* [row][level]: its node there */
+    row_links links[BATCH_ROWS_MAX][GRAPH_LEVELS_MAX];
+    suitor   *chosen;       /* all links[..][..].chosen */
+    suitor   *suitors;      /* suitor_room for each worker */
+    size_t    suitor_room;
+    edge     *edges; /* turned around, sorted by (level, target, source) */
+    size_t    edge_count;
+    size_t   *groups; /* where a new target begins */
+    size_t    group_count;
+    atomic_bool failed; /* some thread had no memory to search */
+} batch;
+
+uint32_t
+graph_row_level(uint32_t m, uint32_t row)
+{
+    const uint64_t hash = mix64(row);
+    uint64_t       bound = UINT64_MAX;
+    uint32_t       level = 0;
+
+    /* Integers only: the level must not depend on a mathematics library. */
+    while (level + 1 < GRAPH_LEVELS_MAX) {
+        bound /= m < 2 ? 2 : m;
+        if (hash >= bound)
+            break;
+        level++;
+    }
+    return level;
+}
+
+uint32_t
+graph_batch_rows(uint32_t graph_count)
+{
+    const uint32_t share = graph_count / BATCH_SHARE + 1;
+
+    return share < BATCH_ROWS_MAX ? share : BATCH_ROWS_MAX;
+}
+
+bool
+graph_has_batch(const graph *self)
+{
+    const uint32_t graph_count = atomic_load_explicit(&self->graph_count, memory_order_acquire);
+    const uint32_t row_count = atomic_load_explicit(&self->row_count, memory_order_acquire);
+
+    return self->params.start_rows != GRAPH_START_NEVER && row_count >= self->params.start_rows &&
+           row_count - graph_count >= graph_batch_rows(graph_count);
+}
+
+/* --- choosing neighbours ---------------------------------------------------------------------------- */
+
+static int
+compare_suitors(const void *a, const void *b)
+{
+    const suitor *x = a, *y = b;
+
+    if (x->distance != y->distance)
+        return x->distance < y->distance ? -1 : 1;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* Algorithm 4: from suitors sorted by distance take each that is closer to the chooser than to any taken before
+ * it, up to `limit`. Moves the taken ones to the front and returns their number. */
+static uint32_t
+choose(const graph *self, suitor *suitors, size_t count, uint32_t limit)
+{
+    uint32_t taken = 0;
+
+    for (size_t i = 0; i < count && taken < limit; i++) {
+        const float *vector = graph_row_vector(self, suitors[i].row);
+        bool         good = true;
+
+        /* Four at a time: the distances of a group overlap in the CPU, and most rejects come early. */
+        for (uint32_t j = 0; j < taken && good; j += 4) {
+            const float *others[4];
+            float        distances[4];
+            const size_t group = size_min(4, taken - j);
+
+            for (size_t t = 0; t < group; t++)
+                others[t] = graph_row_vector(self, suitors[j + t].row);
+            graph_distances(self, vector, others, group, distances);
+            for (size_t t = 0; t < group; t++)
+                good = good && !(distances[t] < suitors[i].distance);
+        }
+        if (good) {
+            const suitor winner = suitors[i];
+
+            suitors[taken++] = winner;
+        }
+    }
+    return taken;
+}
+
+/* --- ids of a level ------------------------------------------------------------------------------------- */
+
+static _Atomic uint32_t *
+list_of(const graph *self, uint32_t level, uint32_t id)
+{
+    return level == 0 ? graph_links(self, id) : graph_node_at(self, level, id)->links;
+}
+
+static uint32_t
+row_of(const graph *self, uint32_t level, uint32_t id)
+{
+    return level == 0 ? id : graph_node_at(self, level, id)->row;
+}
+
+static uint32_t
+id_of_mate(const batch *work, uint32_t mate, uint32_t level)
+{
+    return level == 0 ? work->first + mate : work->nodes[mate][level];
+}
+
+/* --- step 1: each row looks for its neighbours ------------------------------------------------------------- */
+
+static uint32_t
+links_max(const graph *self, uint32_t level)
+{
+    return level == 0 ? self->link_count : self->params.m;
+}
+
+/* From what the walk left in the pool and the batch mates that reach this level. */
+static void
+choose_links(batch *work, const graph_scratch *scratch, suitor *suitors, uint32_t index, uint32_t level)
+{
+    const graph *self = work->graph;
+    row_links   *out = &work->links[index][level];
+    const float *vectors[BATCH_ROWS_MAX];
+    float        distances[BATCH_ROWS_MAX];
+    size_t       count = 0;
+
+    for (size_t i = 0; i < scratch->pool_size; i++) {
+        const uint32_t id = candidate_row(scratch->pool[i]);
+
+        suitors[count++] = (suitor){candidate_distance(scratch->pool[i]), id, row_of(self, level, id)};
+    }
+    for (uint32_t mate = 0; mate < work->count; mate++)
+        vectors[mate] = graph_row_vector(self, work->first + mate);
+    graph_distances(self, scratch->query, vectors, work->count, distances);
+    for (uint32_t mate = 0; mate < work->count; mate++) {
+        if (mate != index && work->levels[mate] >= level)
+            suitors[count++] = (suitor){distances[mate], id_of_mate(work, mate, level), work->first + mate};
+    }
+    qsort(suitors, count, sizeof *suitors, compare_suitors);
+    out->count = choose(self, suitors, count, self->params.m);
+    memcpy(out->chosen, suitors, out->count * sizeof *suitors);
+}
+
+static void
+search_row(void *context, size_t index, uint32_t worker)
+{
+    batch         *work = context;
+    const graph   *self = work->graph;
+    const uint32_t row = work->first + (uint32_t)index;
+    const uint32_t own_level = work->levels[index];
+    const uint32_t top_level = (uint32_t)(work->entry >> 32);
+    graph_walk     walk = {.row_limit = work->first, .ef = self->params.ef_construct};
+    graph_scratch *scratch = graph_scratch_get(self, work->first + work->count, walk.ef);
+    suitor        *suitors = work->suitors + worker * work->suitor_room;
+    uint32_t       at = 0;
+    float          distance = 0;
+
+    if (scratch == NULL) {
+        atomic_store(&work->failed, true);
+        return;
+    }
+    memcpy(scratch->query, graph_row_vector(self, row), self->dim_padded * sizeof(float));
+    scratch->pool_size = 0;
+    if (work->first > 0)
+        at = graph_descend(self, scratch, work->entry, own_level < top_level ? own_level : top_level,
+                           work->first, &distance, NULL);
+    for (uint32_t level = own_level + 1; level-- > 0;) {
+        scratch->pool_size = 0;
+        if (work->first > 0 && level <= top_level) {
+            if (level == 0)
+                graph_walk_rows(self, &walk, scratch, at, distance, NULL);
+            else
+                graph_walk_nodes(self, &walk, scratch, level, at, distance, NULL);
+        }
+        choose_links(work, scratch, suitors, (uint32_t)index, level);
+        /* The nearest found here is where the level below begins. */
+        if (level > 0 && scratch->pool_size > 0) {
+            at = graph_node_at(self, level, candidate_row(scratch->pool[0]))->down;
+            distance = candidate_distance(scratch->pool[0]);
+        }
+    }
+}
+
+/* --- steps 2 and 3: the targets take the new rows in ---------------------------------------------------------- */
+
+static int
+compare_edges(const void *a, const void *b)
+{
+    const edge *x = a, *y = b;
+
+    if (x->level != y->level)
+        return x->level < y->level ? -1 : 1;
+    if (x->target != y->target)
+        return x->target < y->target ? -1 : 1;
+    return (x->source > y->source) - (x->source < y->source);
+}
+
+static void
+write_list(_Atomic uint32_t *list, uint32_t limit, const suitor *suitors, uint32_t count)
+{
+    for (uint32_t i = 0; i < limit; i++)
+        atomic_store_explicit(&list[i], i < count ? suitors[i].id : GRAPH_NONE, memory_order_relaxed);
+}
+
+static void
+merge_target(void *context, size_t group, uint32_t worker)
+{
+    batch            *work = context;
+    const graph      *self = work->graph;
+    const size_t      first = work->groups[group];
+    const size_t      end = group + 1 < work->group_count ? work->groups[group + 1] : work->edge_count;
+    const uint32_t    level = work->edges[first].level;
+    const uint32_t    target = work->edges[first].target;
+    const uint32_t    limit = links_max(self, level);
+    const float      *vector = graph_row_vector(self, row_of(self, level, target));
+    _Atomic uint32_t *list = list_of(self, level, target);
+    suitor           *suitors = work->suitors + worker * work->suitor_room;
+    uint32_t          have = 0;
+    size_t            count = 0;
+
+    while (have < limit && atomic_load_explicit(&list[have], memory_order_relaxed) != GRAPH_NONE)
+        have++;
+    for (uint32_t i = 0; i < have; i++) {
+        const uint32_t id = atomic_load_explicit(&list[i], memory_order_relaxed);
+
+        suitors[count++] = (suitor){0, id, row_of(self, level, id)};
+    }
+    for (size_t i = first; i < end; i++) {
+        const uint32_t id = work->edges[i].source;
+        bool           known = false;
+
+        /* Batch mates may have chosen each other: then the link is there already. */
+        for (uint32_t j = 0; j < have && !known; j++)
+            known = suitors[j].id == id;
+        if (!known)
+            suitors[count++] = (suitor){work->edges[i].distance, id, row_of(self, level, id)};
+    }
+    if (count > limit) {
+        for (uint32_t i = 0; i < have; i += 8) {
+            const float *vectors[8];
+            float        distances[8];
+            const size_t some = size_min(8, have - i);
+
+            for (size_t t = 0; t < some; t++)
+                vectors[t] = graph_row_vector(self, suitors[i + t].row);
+            graph_distances(self, vector, vectors, some, distances);
+            for (size_t t = 0; t < some; t++)
+                suitors[i + t].distance = distances[t];
+        }
+        qsort(suitors, count, sizeof *suitors, compare_suitors);
+        count = choose(self, suitors, count, limit);
+    }
+    write_list(list, limit, suitors, (uint32_t)count);
+}
+
+/* The new rows' own lists, and the same links sorted by the other end. */
+static void
+turn_around(batch *work)
+{
+    const graph *self = work->graph;
+
+    for (uint32_t i = 0; i < work->count; i++) {
+        for (uint32_t level = 0; level <= work->levels[i]; level++) {
+            const row_links *links = &work->links[i][level];
+            const uint32_t   source = id_of_mate(work, i, level);
+
+            for (uint32_t j = 0; j < links->count; j++)
+                work->edges[work->edge_count++] =
+                    (edge){links->chosen[j].distance, level, links->chosen[j].id, source};
+            write_list(list_of(self, level, source), links_max(self, level), links->chosen, links->count);
+        }
+    }
+    qsort(work->edges, work->edge_count, sizeof *work->edges, compare_edges);
+    for (size_t i = 0; i < work->edge_count; i++) {
+        if (i == 0 || work->edges[i].level != work->edges[i - 1].level ||
+            work->edges[i].target != work->edges[i - 1].target)
+            work->groups[work->group_count++] = i;
+    }
+}
+
+/* --- the batch -------------------------------------------------------------------------------------------------- */
+
+/* Levels and nodes of the batch's rows. Nothing of it is reachable yet. */
+static oct_status
+prepare_nodes(batch *work, oct_error *error)
+{
+    graph     *self = work->graph;
+    uint32_t   level_counts[GRAPH_LEVELS_MAX];
+    oct_status status = rows_reserve(&self->links, (uint64_t)work->first + work->count, error);
+
+    if (status != OCT_OK)
+        return status;
+    memcpy(level_counts, self->level_counts, sizeof level_counts);
+    for (uint32_t i = 0; i < work->count; i++) {
+        const uint32_t row = work->first + i;
+
+        work->levels[i] = graph_row_level(self->params.m, row);
+        for (uint32_t level = 1; level <= work->levels[i]; level++) {
+            graph_node *node;
+
+            status = graph_make_level(self, level, error);
+            if (status == OCT_OK)
+                status = rows_reserve(self->levels[level], (uint64_t)level_counts[level] + 1, error);
+            if (status != OCT_OK)
+                return status;
+            node = graph_node_at(self, level, level_counts[level]);
+            node->row = row;
+            node->down = level == 1 ? row : work->nodes[i][level - 1];
+            write_list(node->links, self->params.m, NULL, 0);
+            work->nodes[i][level] = level_counts[level]++;
+        }
+    }
+    return OCT_OK;
+}
+
+/* All memory of the batch but the threads' search scratch, so that from step 2 on nothing can fail. */
+static oct_status
+prepare(batch *work, uint32_t thread_count, oct_error *error)
+{
+    const graph *self = work->graph;
+    size_t       lists = 0, links;
+    oct_status   status = prepare_nodes(work, error);
+
+    if (status != OCT_OK)
+        return status;
+    for (uint32_t i = 0; i < work->count; i++)
+        lists += work->levels[i] + 1;
+    links = lists * self->params.m;
+    work->suitor_room = size_max(self->params.ef_construct, self->link_count) + work->count;
+    work->chosen = oct_alloc(links * sizeof *work->chosen);
+    work->edges = oct_alloc(links * sizeof *work->edges);
+    work->groups = oct_alloc(links * sizeof *work->groups);
+    work->suitors = oct_alloc(thread_count * work->suitor_room * sizeof *work->suitors);
+    if (work->chosen == NULL || work->edges == NULL || work->groups == NULL || work->suitors == NULL)
+        return oct_fail_memory(error, links * sizeof(edge));
+    for (uint32_t i = 0, list = 0; i < work->count; i++) {
+        for (uint32_t level = 0; level <= work->levels[i]; level++)
+            work->links[i][level].chosen = work->chosen + list++ * self->params.m;
+    }
+    return OCT_OK;
+}
+
+static void
+publish(const batch *work)
+{
+    graph   *self = work->graph;
+    uint64_t entry = work->entry;
+
+    for (uint32_t i = 0; i < work->count; i++) {
+        const uint32_t level = work->levels[i];
+
+        for (uint32_t l = 1; l <= level; l++)
+            self->level_counts[l] = work->nodes[i][l] + 1;
+        if (level > (uint32_t)(entry >> 32) || (work->first == 0 && i == 0))
+            entry = (uint64_t)level << 32 | (level == 0 ? work->first + i : work->nodes[i][level]);
+    }
+    atomic_store_explicit(&self->entry, entry, memory_order_release);
+    atomic_store_explicit(&self->graph_count, work->first + work->count, memory_order_release);
+}
+
+oct_status
+graph_build_batch(graph *self, workers *pool, uint32_t threads_max, bool *built, oct_error *error)
+{
+    batch     *work;
+    oct_status status;
+
+    *built = false;
+    if (!graph_has_batch(self))
+        return OCT_OK;
+    work = oct_calloc(1, sizeof *work);
+    if (work == NULL)
+        return oct_fail_memory(error, sizeof *work);
+    work->graph = self;
+    work->first = atomic_load(&self->graph_count);
+    work->count = graph_batch_rows(work->first);
+    work->entry = atomic_load(&self->entry);
+    status = prepare(work, workers_count(pool) + 1, error);
+    if (status != OCT_OK)
+        goto out;
+    workers_split(pool, work->count, threads_max, search_row, work);
+    if (atomic_load(&work->failed)) {
+        status = oct_fail(error, OCT_NOMEM, "out of memory while rows %u to %u looked for neighbours",
+                          work->first, work->first + work->count - 1);
+        goto out;
+    }
+    turn_around(work);
+    workers_split(pool, work->group_count, threads_max, merge_target, work);
+    publish(work);
+    *built = true;
+out:
+    oct_free(work->chosen);
+    oct_free(work->suitors);
+    oct_free(work->edges);
+    oct_free(work->groups);
+    oct_free(work);
+    return status;
+}

@@ -1,0 +1,168 @@
+/* graph.h - the dense vectors of one name in one shard: stored, searched by a graph, scanned in the tail.
+ *
+ * OWNS     vectors (row after row, never changed), the live bit of each row, the maps row -> point and
+ *          point -> row, and an HNSW graph over rows [0, graph_count). Rows behind that are the *tail*,
+ *          which a search scans exactly: a vector is found as soon as it is appended.
+ * POINTS   A point has a number in its shard; its vector has a row here. A new vector for the same point
+ *          takes a new row and the old one dies. Dead rows are walked through but never returned, until
+ *          the shard rebuilds the graph without them (graph_copy_live).
+ * SAME LOG, SAME GRAPH
+ *          The graph is a function of the vectors in row order. Rows join it in batches whose ends are a
+ *          formula of the row number (batch_rows in build.c); every row of a batch searches the graph as
+ *          it was before the batch. So the result does not depend on the number of threads, on timing, or on
+ *          deletes. graph_checksum compares two of them.
+ * CALLED   by shard. Calls kernel, base.
+ * THREADS  Writing functions (append, remove): one at a time, by the shard's writer. graph_build_batch: one at a
+ *          time, at any time. Searches: any number, at any time, without a lock. See struct graph.
+ * READ     graph_internal.h (the struct), search.c (the walk), build.c (batches), graph.c (the rest).
+ */
+#ifndef OCT_GRAPH_H
+#define OCT_GRAPH_H
+
+#include "base/rows.h"
+#include "base/workers.h"
+
+#define GRAPH_NONE       UINT32_MAX
+#define GRAPH_ROWS_MAX   (1u << 30)
+#define GRAPH_LEVELS_MAX 16u
+#define GRAPH_START_NEVER UINT32_MAX /* for start_rows: no graph is built */
+
+typedef struct graph graph;
+
+typedef struct graph_params {
+    uint32_t     dim;
+    oct_distance distance;
+    uint32_t     m;            /* links per row; level 0 holds 2m */
+    uint32_t     ef_construct; /* candidates kept while a row is inserted */
+    uint32_t     start_rows;   /* the graph begins when there are so many rows; until then a search scans */
+} graph_params;
+
+oct_status graph_new(const graph_params *params, graph **out, oct_error *error);
+/* Release it. No reader may be left (retire it by epoch.h). Accepts NULL. */
+void graph_free(graph *self);
+const graph_params *graph_get_params(const graph *self);
+
+/* --- writing: the shard's writer --------------------------------------------------------------- */
+
+/* What is stored for a given vector: itself, or normalised for cosine. `out` holds dim floats. */
+void graph_prepare(const graph *self, const float *vector, float *out);
+/* Room for `rows` more rows and for points [0, point_count), so that appending cannot fail. */
+oct_status graph_reserve(graph *self, uint32_t rows, uint32_t point_count, oct_error *error);
+/* Give a point a prepared vector: a new row, true. If it has that very vector already, nothing changes: false.
+ * Searches do not see it before graph_publish. */
+bool graph_append(graph *self, uint32_t point, const float *prepared);
+/* Put back a row as it was, dead ones too: dim floats at `prepared`, unaligned. There must be room. */
+void graph_restore_row(graph *self, uint32_t point, const char *prepared, bool live);
+/* Take a point's vector away; none is fine. Visible at once. */
+void graph_remove(graph *self, uint32_t point);
+/* Let searches see what was appended. Once per write, so that a write is seen whole. */
+void graph_publish(graph *self);
+
+/* --- reading ------------------------------------------------------------------------------------ */
+
+/* The stored vector of a point (dim floats, valid while pinned), or NULL. */
+const float *graph_vector(const graph *self, uint32_t point);
+
+/* Its row, or GRAPH_NONE. */
+uint32_t     graph_row_of(const graph *self, uint32_t point);
+/* The point and the vector of a row below graph_row_count. */
+uint32_t     graph_point_of(const graph *self, uint32_t row);
+const float *graph_vector_at(const graph *self, uint32_t row);
+
+uint32_t graph_row_count(const graph *self);   /* dead ones included */
+uint32_t graph_graph_count(const graph *self); /* rows in the graph */
+uint32_t graph_live_count(const graph *self);  /* points that have a vector */
+uint64_t graph_ram_bytes(const graph *self);
+
+typedef struct graph_hit {
+    float    distance; /* smaller is better: -dot, squared Euclid, Manhattan */
+    uint32_t point;
+} graph_hit;
+
+/* The score a user sees for a distance, and back. */
+float graph_score(const graph *self, float distance);
+float graph_distance_of_score(const graph *self, float score);
+
+/* Which of two points comes first when distances are equal: less than, equal to, more than zero. */
+typedef int (*graph_tie)(const void *context, uint32_t point_a, uint32_t point_b);
+
+typedef struct graph_query {
+    const float *vector;         /* prepared, dim floats */
+    size_t       limit;          /* hits wanted */
+    size_t       ef;             /* candidates of the walk; raised to `limit` */
+    uint32_t     full_scan_rows; /* with fewer live vectors: scan instead of walking */
+    bool         exact;          /* scan everything */
+    bool         indexed_only;   /* leave out the tail */
+    graph_tie    tie;
+    const void  *tie_context;
+} graph_query;
+
+/* What a search did, for `explain` and tests. */
+typedef struct graph_stats {
+    uint64_t scored; /* distances computed */
+    uint64_t hops;   /* rows whose links were followed */
+    uint64_t tail;   /* rows scanned in the tail */
+    bool     scanned; /* it was an exact scan */
+} graph_stats;
+
+/* The best `limit` points, best first, into `hits` (limit entries); *count is how many there are: `limit`,
+ * or all that have a vector if they are fewer. Allocates only per-thread scratch, kept for the next call.
+ * `stats` may be NULL. Call it pinned (epoch.h). Errors: OCT_NOMEM. */
+oct_status graph_search(const graph *self, const graph_query *query, graph_hit *hits, size_t *count,
+                        graph_stats *stats, oct_error *error);
+
+/* --- building ------------------------------------------------------------------------------------ */
+
+/* True if a whole batch of the tail is there to be moved into the graph. */
+bool graph_has_batch(const graph *self);
+/* Move one batch, with up to `threads_max` threads (0: all workers). False if there was none. OCT_NOMEM leaves
+ * the graph as it was. One call at a time: the caller serialises. */
+oct_status graph_build_batch(graph *self, workers *pool, uint32_t threads_max, bool *built, oct_error *error);
+
+/* --- compacting: a new graph takes over from an old one ---------------------------------------- */
+
+/* The bits of the rows that are alive now, oct_free them. The caller holds the writer's lock. */
+uint64_t *graph_live_bits(const graph *self, uint32_t *row_count);
+/* First, while `from` goes on being written: append its rows that `live` marks (a bit a row, `row_count` of them), in
+ * row order. Then build. */
+oct_status graph_copy_rows(graph *self, const graph *from, const uint64_t *live, uint32_t row_count,
+                           oct_error *error);
+/* Last, with the writer's lock held: append all rows of `from` behind `row_count`, and let live be what is alive there
+ * now. Afterwards both hold the same points. OCT_NOMEM. */
+oct_status graph_catch_up(graph *self, const graph *from, const uint64_t *live, uint32_t row_count, oct_error *error);
+
+/* --- checking, saving --------------------------------------------------------------------------------- */
+
+uint64_t graph_checksum(const graph *self); /* of links, levels and entry; not while a batch is built */
+/* Invariants of maps and links. OCT_CORRUPT names the row. Not while anything is written. */
+oct_status graph_check(const graph *self, oct_error *error);
+
+/* What a checkpoint saves. `rows` points into the graph; `count` rows of it. */
+typedef struct graph_column {
+    const char *name;     /* "vectors", "points", "seats", "live", "links", "level1", ... */
+    rows       *data;
+    uint64_t    count;
+    bool        appended; /* rows once written never change */
+    bool        built;    /* part of the graph proper: changes only when a batch is built */
+} graph_column;
+
+#define GRAPH_COLUMNS_MAX (5u + GRAPH_LEVELS_MAX)
+
+const char *graph_level_name(uint32_t level); /* of the column of a level's nodes */
+
+/* State beside the columns. */
+typedef struct graph_state {
+    uint32_t row_count, graph_count, live_count, point_count;
+    uint32_t entry_level, entry_node;
+    uint32_t level_counts[GRAPH_LEVELS_MAX];
+} graph_state;
+
+/* The columns as they are now: the caller holds the writer's lock and lets no batch be built meanwhile. */
+size_t graph_columns(graph *self, graph_column columns[GRAPH_COLUMNS_MAX]);
+void   graph_get_state(const graph *self, graph_state *state);
+/* A graph whose columns the caller fills (by graph_columns after this, each `count` rows) before any other
+ * call; then graph_loaded checks what is cheap to check and opens it for use. */
+oct_status graph_load_begin(const graph_params *params, const graph_state *state, graph **out, oct_error *error);
+oct_status graph_loaded(graph *self, oct_error *error);
+
+#endif

@@ -1,0 +1,176 @@
+/* graph_internal.h - the struct behind graph.h, for graph.c, search.c, build.c and their tests. */
+#ifndef OCT_GRAPH_INTERNAL_H
+#define OCT_GRAPH_INTERNAL_H
+
+#include "graph/graph.h"
+#include "kernel/kernel.h"
+
+/* Floats of a stored row are padded with zeroes to whole cache lines. */
+#define GRAPH_LINE_FLOATS 16u
+
+/* A node of level 1 and above: which row it is, where it goes down to, and its neighbours of that level.
+ * Level 0 has no such record: row r's links are r's row of `links`. Unused links are GRAPH_NONE, at the end. */
+typedef struct graph_node {
+    uint32_t         row;
+    uint32_t         down; /* node of the level below; at level 1 the row itself */
+    _Atomic uint32_t links[];
+} graph_node;
+
+struct graph {
+    /* Set when made. */
+    graph_params        params;
+    uint32_t            dim_padded;
+    uint32_t            link_count; /* of level 0: 2m */
+    const kernel_table *kernel;
+
+    /* The writer's. Rows below row_count are never written again, so readers use them freely. */
+    rows             vectors; /* dim_padded floats a row */
+    rows             points;  /* uint32_t: the point of a row */
+    rows             seats;   /* _Atomic uint32_t by point: its row, or GRAPH_NONE */
+    rows             live;    /* _Atomic uint64_t by row / 64 */
+    uint32_t         rows_appended; /* row_count once published */
+    _Atomic uint32_t point_count;   /* seats in use */
+    _Atomic uint32_t row_count;     /* release after the rows, acquire by readers */
+    _Atomic uint32_t live_count;
+
+    /* The builder's. Readers load links relaxed: a list may be seen before or after a change or half way, and
+     * is a list of rows all the same; rows the reader's graph_count does not cover are passed over. */
+    rows             links;                    /* link_count x _Atomic uint32_t a row */
+    rows            *levels[GRAPH_LEVELS_MAX]; /* [l]: nodes of level l >= 1, or NULL; set before entry tells */
+    uint32_t         level_counts[GRAPH_LEVELS_MAX];
+    _Atomic uint64_t entry;       /* level << 32 | node; of the last whole batch */
+    _Atomic uint32_t graph_count; /* release after a batch's links and entry */
+};
+
+static inline const float *
+graph_row_vector(const graph *self, uint32_t row)
+{
+    return rows_at(&self->vectors, row);
+}
+
+static inline uint32_t
+graph_row_point(const graph *self, uint32_t row)
+{
+    return *(const uint32_t *)rows_at(&self->points, row);
+}
+
+static inline _Atomic uint32_t *
+graph_seat(const graph *self, uint32_t point)
+{
+    return rows_at(&self->seats, point);
+}
+
+static inline _Atomic uint32_t *
+graph_links(const graph *self, uint32_t row)
+{
+    return rows_at(&self->links, row);
+}
+
+static inline graph_node *
+graph_node_at(const graph *self, uint32_t level, uint32_t node)
+{
+    return rows_at(self->levels[level], node);
+}
+
+static inline bool
+graph_row_is_live(const graph *self, uint32_t row)
+{
+    const _Atomic uint64_t *word = rows_at(&self->live, row / 64);
+
+    return (atomic_load_explicit(word, memory_order_relaxed) >> (row % 64) & 1) != 0;
+}
+
+/* Distances of `count` rows to a query of dim_padded floats. */
+void graph_distances(const graph *self, const float *query, const float *const *vectors, size_t count, float *out);
+
+/* --- distances as sortable keys ------------------------------------------------------------------ */
+
+/* Bigger float, bigger number. */
+static inline uint32_t
+key_of_float(float value)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    return bits ^ ((uint32_t)((int32_t)bits >> 31) | 0x80000000u);
+}
+
+static inline float
+float_of_key(uint32_t key)
+{
+    const uint32_t bits = (key & 0x80000000u) != 0 ? key ^ 0x80000000u : ~key;
+    float          value;
+
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* A candidate in one word: distance, then row, then two flags. Sorting words sorts candidates, ties by row. */
+#define CANDIDATE_EXPANDED ((uint64_t)1)
+#define CANDIDATE_PASSES   ((uint64_t)2)
+
+static inline uint64_t
+candidate_make(float distance, uint32_t row, uint64_t flags)
+{
+    return (uint64_t)key_of_float(distance) << 32 | (uint64_t)row << 2 | flags;
+}
+
+static inline uint32_t
+candidate_row(uint64_t candidate)
+{
+    return (uint32_t)candidate >> 2;
+}
+
+static inline float
+candidate_distance(uint64_t candidate)
+{
+    return float_of_key((uint32_t)(candidate >> 32));
+}
+
+/* --- scratch memory of a walk ------------------------------------------------------------------------ */
+
+/* Everything a search writes besides its result. One per thread, kept between searches. */
+typedef struct graph_scratch {
+    uint64_t     *visited;      /* a bit per row; all zero between walks */
+    size_t        visited_words;
+    uint32_t     *touched;      /* words of `visited` that are not zero */
+    size_t        touched_count, touched_capacity;
+    uint64_t     *pool;         /* candidates, sorted */
+    size_t        pool_size, pool_capacity;
+    float        *query;        /* dim_padded floats, aligned */
+    size_t        query_floats;
+    uint32_t     *rows;         /* of one hop */
+    const float **vectors;
+    float        *distances;
+    size_t        hop_capacity;
+} graph_scratch;
+
+/* This thread's scratch, large enough for a walk over `row_count` rows, or NULL when out of memory. */
+graph_scratch *graph_scratch_get(const graph *self, uint32_t row_count, size_t pool_capacity);
+
+/* A walk of one level. */
+typedef struct graph_walk {
+    uint32_t row_limit;  /* rows from here on are passed over (the reader's graph_count) */
+    size_t   ef;
+    bool     gated;      /* only live rows count towards ef */
+    uint32_t row_count;  /* gated: the reader's row_count, see graph_row_passes */
+} graph_walk;
+
+/* Walk level 0 from `start`; the pool then holds the candidates, best first, all rows expanded. */
+void graph_walk_rows(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t start,
+                     float start_distance, graph_stats *stats);
+/* The same over the nodes of an upper level: candidates are node numbers. */
+void graph_walk_nodes(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t level,
+                      uint32_t start, float start_distance, graph_stats *stats);
+/* From the entry down to `level`, greedily; returns the node there (level 0: the row) and its distance. */
+uint32_t graph_descend(const graph *self, graph_scratch *scratch, uint64_t entry, uint32_t level, uint32_t row_limit,
+                       float *distance, graph_stats *stats);
+
+/* Memory for the nodes of a level, made when the first row reaches it. */
+oct_status graph_make_level(graph *self, uint32_t level, oct_error *error);
+/* Level of a row: a function of its number, with P(level >= l) = m^-l as in the paper's algorithm 1. */
+uint32_t graph_row_level(uint32_t m, uint32_t row);
+/* How many rows the batch that starts at `graph_count` has. */
+uint32_t graph_batch_rows(uint32_t graph_count);
+
+#endif

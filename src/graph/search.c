@@ -1,0 +1,473 @@
+/* The search: a walk over the graph, a scan of the tail, or a scan of everything.
+ *
+ * THE WALK  is algorithm 2 of Malkov and Yashunin (arXiv:1603.09320) on one sorted array instead of two
+ *           heaps: candidates in order of distance, each with a bit that says whether its links were
+ *           followed. The cursor goes to the first that was not; new candidates may move it back. It ends
+ *           when the cursor leaves the array, which never holds more than ef candidates that count.
+ *               before:  [a* b* c  d  e ]  ef = 5, cursor at c (a, b followed)
+ *               c's links give x between b and c, y behind e:
+ *               after:   [a* b* x  c* d ]  e fell off, y never entered, the cursor is at x
+ * DEAD ROWS are followed but do not count towards ef, so that a region of deleted points is crossed
+ *           and not mistaken for an answer. The array then holds more than ef candidates, up to the pool's capacity.
+ * ONE VIEW  A search works on the row counts it read at its start. A row that died since passes, if its point
+ *           has moved to a row behind those counts: the search sees the point as it was.
+ * WHY       the numbers behind array against heap and bitmap against byte array: docs/design/search.md.
+ */
+#include "graph/graph_internal.h"
+
+#include <pthread.h>
+
+#include "graph/top.h"
+
+#define SCAN_ROWS       64u /* distances computed at a time in a scan */
+#define POOL_SLACK      64u /* room for dead candidates beyond ef */
+#define POOL_DEAD_RATIO 3u  /* and so many times ef */
+#define HOP_ROWS_MIN    64u
+
+/* --- scratch --------------------------------------------------------------------------------------- */
+
+static pthread_key_t  scratch_key;
+static pthread_once_t scratch_key_once = PTHREAD_ONCE_INIT;
+
+static void
+scratch_free(void *memory)
+{
+    graph_scratch *self = memory;
+
+    oct_free(self->visited);
+    oct_free(self->touched);
+    oct_free(self->pool);
+    oct_free(self->query);
+    oct_free(self->rows);
+    oct_free(self->vectors);
+    oct_free(self->distances);
+    oct_free(self);
+}
+
+static void
+make_scratch_key(void)
+{
+    OCT_MUST(pthread_key_create(&scratch_key, scratch_free) == 0);
+}
+
+/* Threads that end release theirs by the key; the one that unloads the library by this. */
+__attribute__((destructor)) static void
+scratch_unload(void)
+{
+    void *memory;
+
+    (void)pthread_once(&scratch_key_once, make_scratch_key);
+    memory = pthread_getspecific(scratch_key);
+    if (memory != NULL)
+        scratch_free(memory);
+    (void)pthread_key_delete(scratch_key);
+}
+
+/* Make room for `count` items of `size` bytes at *memory, contents lost, zeroed. */
+static bool
+renew(void *memory, size_t count, size_t size)
+{
+    void **at = memory;
+    void  *fresh = oct_alloc_aligned(64, count * size);
+
+    if (fresh == NULL)
+        return false;
+    memset(fresh, 0, count * size);
+    oct_free(*at);
+    *at = fresh;
+    return true;
+}
+
+/* Words for a bit per row, rounded up so that a growing graph asks rarely. */
+static size_t
+round_up_words(uint32_t row_count)
+{
+    size_t words = 64;
+
+    while (words * 64 < row_count)
+        words *= 2;
+    return words;
+}
+
+graph_scratch *
+graph_scratch_get(const graph *self, uint32_t row_count, size_t pool_capacity)
+{
+    graph_scratch *scratch;
+    const size_t   words = round_up_words(row_count);
+    const size_t   hop = size_max(self->link_count, HOP_ROWS_MIN);
+
+    (void)pthread_once(&scratch_key_once, make_scratch_key);
+    scratch = pthread_getspecific(scratch_key);
+    if (scratch == NULL) {
+        scratch = oct_calloc(1, sizeof *scratch);
+        if (scratch == NULL || pthread_setspecific(scratch_key, scratch) != 0) {
+            oct_free(scratch);
+            return NULL;
+        }
+    }
+    if (scratch->visited_words < words) {
+        if (!renew(&scratch->visited, words, sizeof *scratch->visited) ||
+            !renew(&scratch->touched, words, sizeof *scratch->touched)) {
+            scratch->visited_words = 0;
+            return NULL;
+        }
+        scratch->visited_words = words;
+        scratch->touched_capacity = words;
+    }
+    if (scratch->pool_capacity < pool_capacity) {
+        scratch->pool_capacity = 0;
+        if (!renew(&scratch->pool, pool_capacity, sizeof *scratch->pool))
+            return NULL;
+        scratch->pool_capacity = pool_capacity;
+    }
+    if (scratch->query_floats < self->dim_padded) {
+        scratch->query_floats = 0;
+        if (!renew(&scratch->query, self->dim_padded, sizeof *scratch->query))
+            return NULL;
+        scratch->query_floats = self->dim_padded;
+    }
+    if (scratch->hop_capacity < hop) {
+        scratch->hop_capacity = 0;
+        if (!renew(&scratch->rows, hop, sizeof *scratch->rows) ||
+            !renew(&scratch->vectors, hop, sizeof *scratch->vectors) ||
+            !renew(&scratch->distances, hop, sizeof *scratch->distances))
+            return NULL;
+        scratch->hop_capacity = hop;
+    }
+    return scratch;
+}
+
+/* True the first time it is asked about an id since the last forget_visits. */
+static inline bool
+visit(graph_scratch *scratch, uint32_t id)
+{
+    uint64_t *const word = &scratch->visited[id / 64];
+    const uint64_t  bit = (uint64_t)1 << (id % 64);
+
+    if ((*word & bit) != 0)
+        return false;
+    if (*word == 0)
+        scratch->touched[scratch->touched_count++] = id / 64;
+    *word |= bit;
+    return true;
+}
+
+static void
+forget_visits(graph_scratch *scratch)
+{
+    for (size_t i = 0; i < scratch->touched_count; i++)
+        scratch->visited[scratch->touched[i]] = 0;
+    scratch->touched_count = 0;
+}
+
+/* --- distances ---------------------------------------------------------------------------------------- */
+
+void
+graph_distances(const graph *self, const float *query, const float *const *vectors, size_t count, float *out)
+{
+    switch (self->params.distance) {
+    case OCT_COSINE:
+    case OCT_DOT:
+        self->kernel->dot_f32_many(query, vectors, count, self->dim_padded, out);
+        for (size_t i = 0; i < count; i++)
+            out[i] = -out[i];
+        break;
+    case OCT_EUCLID:
+        self->kernel->l2sq_f32_many(query, vectors, count, self->dim_padded, out);
+        break;
+    case OCT_MANHATTAN:
+        self->kernel->l1_f32_many(query, vectors, count, self->dim_padded, out);
+        break;
+    }
+}
+
+/* --- the walk ------------------------------------------------------------------------------------------- */
+
+/* Does the row count for a search that began with `row_count` rows? */
+static inline bool
+row_passes(const graph *self, uint32_t row, uint32_t row_count)
+{
+    const _Atomic uint64_t *word = rows_at(&self->live, row / 64);
+    uint32_t                seat;
+
+    if ((atomic_load_explicit(word, memory_order_acquire) >> (row % 64) & 1) != 0)
+        return true;
+    seat = atomic_load_explicit(graph_seat(self, graph_row_point(self, row)), memory_order_relaxed);
+    return seat != GRAPH_NONE && seat >= row_count;
+}
+
+/* Put a candidate into the pool. Returns its place, or SIZE_MAX if it did not get in. */
+static inline size_t
+pool_insert(graph_scratch *scratch, size_t capacity, size_t ef, size_t *passing, uint64_t candidate)
+{
+    uint64_t *const pool = scratch->pool;
+    size_t          low = 0, high = scratch->pool_size;
+
+    if (scratch->pool_size > 0 && (*passing >= ef || scratch->pool_size == capacity)) {
+        if (candidate >= pool[scratch->pool_size - 1])
+            return SIZE_MAX;
+    }
+    while (low < high) {
+        const size_t middle = (low + high) / 2;
+
+        if (pool[middle] < candidate)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (scratch->pool_size == capacity) {
+        scratch->pool_size--;
+        *passing -= (pool[scratch->pool_size] & CANDIDATE_PASSES) != 0;
+    }
+    memmove(&pool[low + 1], &pool[low], (scratch->pool_size - low) * sizeof *pool);
+    pool[low] = candidate;
+    scratch->pool_size++;
+    *passing += (candidate & CANDIDATE_PASSES) != 0;
+    if (*passing > ef) {
+        /* The last one is the (ef + 1)th that counts; drop it and what does not count before it. */
+        scratch->pool_size--;
+        *passing -= 1;
+        while ((pool[scratch->pool_size - 1] & CANDIDATE_PASSES) == 0)
+            scratch->pool_size--;
+    }
+    return low;
+}
+
+/* One body for level 0 (`level` 0, ids are rows) and the levels above (ids are nodes); the compiler makes two. */
+static inline __attribute__((always_inline)) void
+walk_level(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t level, uint32_t start,
+           float start_distance, graph_stats *stats)
+{
+    const size_t   ef = walk->ef;
+    const size_t   capacity = walk->gated ? ef * POOL_DEAD_RATIO + POOL_SLACK : ef;
+    const uint32_t link_count = level == 0 ? self->link_count : self->params.m;
+    size_t         cursor = 0, passing = 0;
+    uint64_t       scored = 0, hops = 0;
+
+    scratch->pool_size = 0;
+    (void)visit(scratch, start);
+    {
+        const bool passes = !walk->gated || row_passes(self, start, walk->row_count);
+
+        (void)pool_insert(scratch, capacity, ef, &passing,
+                          candidate_make(start_distance, start, passes ? CANDIDATE_PASSES : 0));
+    }
+    while (cursor < scratch->pool_size) {
+        const uint64_t    candidate = scratch->pool[cursor];
+        _Atomic uint32_t *links;
+        size_t            count = 0, next;
+
+        if ((candidate & CANDIDATE_EXPANDED) != 0) {
+            cursor++;
+            continue;
+        }
+        scratch->pool[cursor] |= CANDIDATE_EXPANDED;
+        hops++;
+        links = level == 0 ? graph_links(self, candidate_row(candidate))
+                           : graph_node_at(self, level, candidate_row(candidate))->links;
+
+        /* Gather the neighbours not seen yet, and let their vectors start to arrive. */
+        for (uint32_t i = 0; i < link_count; i++) {
+            const uint32_t id = atomic_load_explicit(&links[i], memory_order_relaxed);
+            uint32_t       row = id;
+
+            if (id == GRAPH_NONE)
+                break;
+            if (level > 0)
+                row = graph_node_at(self, level, id)->row;
+            if (row >= walk->row_limit || !visit(scratch, id))
+                continue;
+            scratch->rows[count] = id;
+            scratch->vectors[count] = graph_row_vector(self, row);
+            __builtin_prefetch(scratch->vectors[count]);
+            __builtin_prefetch(scratch->vectors[count] + GRAPH_LINE_FLOATS);
+            count++;
+        }
+        if (cursor + 1 < scratch->pool_size && level == 0)
+            __builtin_prefetch(graph_links(self, candidate_row(scratch->pool[cursor + 1])));
+        if (count == 0) {
+            cursor++;
+            continue;
+        }
+        graph_distances(self, scratch->query, scratch->vectors, count, scratch->distances);
+        scored += count;
+
+        next = cursor + 1;
+        for (size_t i = 0; i < count; i++) {
+            const uint32_t id = scratch->rows[i];
+            uint64_t       found = candidate_make(scratch->distances[i], id, CANDIDATE_PASSES);
+            size_t         place;
+
+            if (passing >= ef && found >= scratch->pool[scratch->pool_size - 1])
+                continue;
+            if (walk->gated && !row_passes(self, id, walk->row_count))
+                found &= ~CANDIDATE_PASSES;
+            place = pool_insert(scratch, capacity, ef, &passing, found);
+            if (place < next)
+                next = place;
+        }
+        cursor = next;
+    }
+    forget_visits(scratch);
+    if (stats != NULL) {
+        stats->scored += scored;
+        stats->hops += hops;
+    }
+}
+
+void
+graph_walk_rows(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t start,
+                float start_distance, graph_stats *stats)
+{
+    walk_level(self, walk, scratch, 0, start, start_distance, stats);
+}
+
+void
+graph_walk_nodes(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t level, uint32_t start,
+                 float start_distance, graph_stats *stats)
+{
+    OCT_MUST(level > 0 && !walk->gated);
+    walk_level(self, walk, scratch, level, start, start_distance, stats);
+}
+
+/* Follow the best link of a level for as long as it leads closer. */
+static uint32_t
+descend_level(const graph *self, graph_scratch *scratch, uint32_t level, uint32_t node, uint32_t row_limit,
+              float *distance, graph_stats *stats)
+{
+    for (;;) {
+        _Atomic uint32_t *links = graph_node_at(self, level, node)->links;
+        size_t            count = 0;
+        uint32_t          best = node;
+
+        for (uint32_t i = 0; i < self->params.m; i++) {
+            const uint32_t id = atomic_load_explicit(&links[i], memory_order_relaxed);
+            uint32_t       row;
+
+            if (id == GRAPH_NONE)
+                break;
+            row = graph_node_at(self, level, id)->row;
+            if (row >= row_limit)
+                continue;
+            scratch->rows[count] = id;
+            scratch->vectors[count++] = graph_row_vector(self, row);
+        }
+        graph_distances(self, scratch->query, scratch->vectors, count, scratch->distances);
+        for (size_t i = 0; i < count; i++) {
+            if (scratch->distances[i] < *distance) {
+                *distance = scratch->distances[i];
+                best = scratch->rows[i];
+            }
+        }
+        if (stats != NULL) {
+            stats->scored += count;
+            stats->hops++;
+        }
+        if (best == node)
+            return node;
+        node = best;
+    }
+}
+
+uint32_t
+graph_descend(const graph *self, graph_scratch *scratch, uint64_t entry, uint32_t level, uint32_t row_limit,
+              float *distance, graph_stats *stats)
+{
+    uint32_t at = (uint32_t)(entry >> 32);
+    uint32_t node = (uint32_t)entry;
+    uint32_t row = at == 0 ? node : graph_node_at(self, at, node)->row;
+
+    scratch->vectors[0] = graph_row_vector(self, row);
+    graph_distances(self, scratch->query, scratch->vectors, 1, distance);
+    if (stats != NULL)
+        stats->scored++;
+    for (; at > level; at--) {
+        node = descend_level(self, scratch, at, node, row_limit, distance, stats);
+        node = graph_node_at(self, at, node)->down;
+    }
+    return node;
+}
+
+/* --- scans -------------------------------------------------------------------------------------------- */
+
+/* Offer the rows [first, end) that pass. */
+static void
+scan_rows(const graph *self, graph_scratch *scratch, uint32_t first, uint32_t end, uint32_t row_count, top *best)
+{
+    while (first < end) {
+        size_t count = 0;
+
+        for (; first < end && count < SCAN_ROWS; first++) {
+            if (row_passes(self, first, row_count)) {
+                scratch->rows[count] = first;
+                scratch->vectors[count++] = graph_row_vector(self, first);
+            }
+        }
+        graph_distances(self, scratch->query, scratch->vectors, count, scratch->distances);
+        for (size_t i = 0; i < count; i++)
+            top_offer(best, scratch->distances[i], graph_row_point(self, scratch->rows[i]));
+    }
+}
+
+oct_status
+graph_search(const graph *self, const graph_query *query, graph_hit *hits, size_t *count, graph_stats *stats,
+             oct_error *error)
+{
+    /* In this order: the entry lies within the graph then, and rows that join the graph between the loads
+     * are scanned as tail. */
+    const uint64_t entry = atomic_load_explicit(&self->entry, memory_order_acquire);
+    const uint32_t graph_count = atomic_load_explicit(&self->graph_count, memory_order_acquire);
+    const uint32_t row_count = atomic_load_explicit(&self->row_count, memory_order_acquire);
+    const uint32_t live = atomic_load_explicit(&self->live_count, memory_order_relaxed);
+    const size_t   ef = size_min(size_max(query->ef, query->limit), row_count);
+    const bool     gated = live < row_count;
+    bool           scan = query->exact || graph_count == 0 || live < query->full_scan_rows;
+    graph_stats    local = {0};
+    graph_scratch *scratch;
+    top            best;
+
+    *count = 0;
+    if (row_count == 0 || query->limit == 0)
+        return OCT_OK;
+    scratch = graph_scratch_get(self, row_count, ef * (gated ? POOL_DEAD_RATIO : 1) + POOL_SLACK);
+    if (scratch == NULL)
+        return oct_fail_memory(error, row_count / 8);
+    memset(scratch->query, 0, self->dim_padded * sizeof(float));
+    memcpy(scratch->query, query->vector, self->params.dim * sizeof(float));
+    top_init(&best, hits, query->limit, query->tie, query->tie_context);
+
+    if (!scan) {
+        const graph_walk walk = {.row_limit = graph_count, .ef = ef, .gated = gated, .row_count = row_count};
+        float            distance;
+        const uint32_t   start = graph_descend(self, scratch, entry, 0, graph_count, &distance, &local);
+
+        graph_walk_rows(self, &walk, scratch, start, distance, &local);
+        for (size_t i = 0; i < scratch->pool_size; i++) {
+            const uint64_t candidate = scratch->pool[i];
+
+            if ((candidate & CANDIDATE_PASSES) != 0)
+                top_offer(&best, candidate_distance(candidate),
+                          graph_row_point(self, candidate_row(candidate)));
+        }
+        if (!query->indexed_only) {
+            scan_rows(self, scratch, graph_count, row_count, row_count, &best);
+            local.tail = row_count - graph_count;
+        }
+        /* `limit` points that match give `limit` hits: if the walk met fewer, look at all. */
+        if (best.size < query->limit && best.size < live && !query->indexed_only) {
+            scan = true;
+            top_init(&best, hits, query->limit, query->tie, query->tie_context);
+        }
+    }
+    if (scan) {
+        const uint32_t end = query->indexed_only && graph_count > 0 ? graph_count : row_count;
+
+        scan_rows(self, scratch, 0, end, row_count, &best);
+        local.scored += end;
+        local.scanned = true;
+    }
+    *count = top_sort(&best);
+    if (stats != NULL)
+        *stats = local;
+    return OCT_OK;
+}

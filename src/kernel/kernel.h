@@ -1,0 +1,84 @@
+/* kernel.h - arithmetic over rows of floats: a plain meaning, a file per instruction set, one table.
+ *
+ * OWNS     dot product, squared Euclidean and Manhattan distance of f32 rows, cosine normalisation, and
+ *          the choice among instruction sets. No state but that choice. (Codes bring integer kernels later;
+ *          they are new columns of the same table.)
+ * CALLED   by graph and shard. Calls nothing but libc's fmaf and sqrtf.
+ * ERRORS   none: nothing here allocates or fails.
+ * THREADS  Any thread, any time.
+ * READ     kernel_scalar.c (what is computed), kernel_f32.h (how registers compute it), kernel.c (which).
+ *
+ * CANONICAL ARITHMETIC (why and how: docs/design/numbers.md). A result is the same 32 bits at every level,
+ * for the pair form and the many form, whatever the alignment:
+ *   1. There are KERNEL_LANES (32) lanes, each starting at +0. Lane j takes elements j, j + 32, j + 64, ...
+ *      in that order. A dim that is not a multiple of 32 counts as padded with zeroes in both operands.
+ *          dot   lane = fma(a, b, lane)
+ *          l2sq  d = a - b, rounded to float;  lane = fma(d, d, lane)
+ *          l1    lane = lane + |a - b|, the difference rounded to float
+ *   2. The lanes are added as a tree: lane[j] += lane[j + 16] for j < 16, then likewise with 8, 4, 2, 1.
+ *      Lane 0 is the result.
+ *   3. A result that is not a number is the quiet NaN 0x7FC00000. (Finite input gives one only through
+ *      an overflow to both infinities.)
+ * Rounding is to nearest, ties to even; denormals count. Both are the thread's floating-point mode, which
+ * the kernels neither set nor check.
+ */
+#ifndef OCT_KERNEL_H
+#define OCT_KERNEL_H
+
+#include "base/base.h"
+
+#define KERNEL_LANES 32u
+
+/* What the CPU has and the operating system saves. */
+enum {
+    CPU_FMA = 1,
+    CPU_AVX2 = 2,
+    CPU_AVX512 = 4, /* F, BW, DQ and VL */
+    CPU_AVX512_VNNI = 8,
+    CPU_NEON = 16, /* every AArch64 CPU */
+};
+
+/* Rows may overlap and need no alignment; rows on a cache line are faster. `dim` 0 gives 0. Reads
+ * exactly `dim` floats of each row. */
+typedef float (*kernel_pair_fn)(const float *a, const float *b, size_t dim);
+
+/* out[i] = the pair form of (query, rows[i]) for i < count, bit for bit. Works on several rows at a time,
+ * which hides the latency of the arithmetic, and prefetches the rows after those, which hides that of memory:
+ * hand it all the rows that are known, not a few at a time. `out` overlaps nothing. */
+typedef void (*kernel_many_fn)(const float *query, const float *const *rows, size_t count, size_t dim,
+                               float *out);
+
+typedef struct kernel_table {
+    const char    *name;  /* "scalar", "avx2", "avx512", "neon" */
+    uint32_t       needs; /* CPU_* bits without which no function here may be called */
+    kernel_pair_fn dot_f32;
+    kernel_pair_fn l2sq_f32; /* squared: no root is taken */
+    kernel_pair_fn l1_f32;
+    kernel_many_fn dot_f32_many;
+    kernel_many_fn l2sq_f32_many;
+    kernel_many_fn l1_f32_many;
+} kernel_table;
+
+/* The process's choice, made at the first call: the best level that the machine has. The environment
+ * variable OCTANT_CPU names a lower one (for tests, and to rule a level out); see kernel_named. */
+const kernel_table *kernel(void);
+
+/* The level of that name if the machine has it, otherwise the best one below it; a NULL or unknown
+ * name gives the best there is. Never NULL. */
+const kernel_table *kernel_named(const char *name);
+
+/* The best level that needs nothing but what is both in `mask` and on this machine. Never NULL. */
+const kernel_table *kernel_select(uint32_t mask);
+
+/* Level `index` of those compiled in, best first, whether or not the machine has it; NULL past the
+ * last, which is always "scalar". */
+const kernel_table *kernel_level(size_t index);
+
+uint32_t cpu_features(void); /* CPU_* bits of this machine */
+
+/* Cosine normalisation. With len2 = dot(in, in): if len2 is below FLT_EPSILON or within 1e-6 of 1, `out` is a
+ * copy; otherwise out[i] = in[i] * (1 / sqrt(len2)), each operation rounded to float. The same bits at every
+ * level. `out` may be `in`. Where len2 overflows (components near 1e19 and beyond) all becomes zero. */
+void kernel_normalize(const float *in, float *out, size_t dim);
+
+#endif /* OCT_KERNEL_H */

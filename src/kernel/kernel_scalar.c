@@ -1,0 +1,72 @@
+/* The meaning of every kernel, in C that any compiler and CPU gives the same bits for (kernel.h: canonical
+ * arithmetic). The other levels are compared with this one, bit for bit; it also serves CPUs without
+ * vectors, where libc's fmaf makes it slow but right.
+ */
+#include "kernel/kernel_internal.h"
+
+#include <math.h>
+
+static float
+sum_of_lanes(float lanes[KERNEL_LANES])
+{
+    for (size_t half = KERNEL_LANES / 2; half > 0; half /= 2) {
+        for (size_t j = 0; j < half; j++)
+            lanes[j] += lanes[j + half];
+    }
+    return kernel_one_nan(lanes[0]);
+}
+
+static inline void
+dot_step(float *lane, float a, float b)
+{
+    *lane = fmaf(a, b, *lane);
+}
+
+static inline void
+l2sq_step(float *lane, float a, float b)
+{
+    const float d = a - b;
+
+    *lane = fmaf(d, d, *lane);
+}
+
+static inline void
+l1_step(float *lane, float a, float b)
+{
+    *lane += fabsf(a - b);
+}
+
+/* The same loop around each step. The zero padding is not skipped: adding +0 turns a lane of -0 into +0. */
+#define SCALAR_KERNEL(name)                                                                                  \
+    static float name##_f32_scalar(const float *a, const float *b, size_t dim)                               \
+    {                                                                                                        \
+        const size_t padded = (dim + KERNEL_LANES - 1) / KERNEL_LANES * KERNEL_LANES;                        \
+        float        lanes[KERNEL_LANES] = {0};                                                              \
+                                                                                                             \
+        for (size_t i = 0; i < dim; i++)                                                                     \
+            name##_step(&lanes[i % KERNEL_LANES], a[i], b[i]);                                               \
+        for (size_t i = dim; i < padded; i++)                                                                \
+            name##_step(&lanes[i % KERNEL_LANES], 0, 0);                                                     \
+        return sum_of_lanes(lanes);                                                                          \
+    }                                                                                                        \
+    static void name##_f32_many_scalar(const float *query, const float *const *rows, size_t count,           \
+                                       size_t dim, float *out)                                               \
+    {                                                                                                        \
+        for (size_t i = 0; i < count; i++)                                                                   \
+            out[i] = name##_f32_scalar(query, rows[i], dim);                                                 \
+    }
+
+SCALAR_KERNEL(dot)
+SCALAR_KERNEL(l2sq)
+SCALAR_KERNEL(l1)
+
+const kernel_table kernel_scalar = {
+    .name = "scalar",
+    .needs = 0,
+    .dot_f32 = dot_f32_scalar,
+    .l2sq_f32 = l2sq_f32_scalar,
+    .l1_f32 = l1_f32_scalar,
+    .dot_f32_many = dot_f32_many_scalar,
+    .l2sq_f32_many = l2sq_f32_many_scalar,
+    .l1_f32_many = l1_f32_many_scalar,
+};

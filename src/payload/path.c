@@ -1,0 +1,171 @@
+/* See path.h. */
+#include "payload/path.h"
+
+#include "base/json.h"
+
+/* Decode one character of valid UTF-8. Returns its size, 0 if there is none. */
+static size_t
+decode_character(const char *at, const char *end, uint32_t *out)
+{
+    static const unsigned char first_bits[5] = {0, 0x7F, 0x1F, 0x0F, 0x07};
+    const size_t               size = utf8_length(at, (size_t)(end - at));
+
+    *out = (unsigned char)*at & first_bits[size];
+    for (size_t i = 1; i < size; i++)
+        *out = *out << 6 | ((unsigned char)at[i] & 0x3F);
+    return size;
+}
+
+/* The end of a bare key that starts at `at`; `at` itself if there is none. */
+static const char *
+end_of_bare_key(const char *at, const char *end)
+{
+    while (at < end) {
+        uint32_t     character;
+        const size_t size = decode_character(at, end, &character);
+
+        if (size == 0 || !(is_letter_or_digit(character) || character == '_' || character == '-'))
+            break;
+        at += size;
+    }
+    return at;
+}
+
+/* The quote that closes a key, which starts at `at`; NULL if there is none. */
+static const char *
+end_of_quoted_key(const char *at, const char *end)
+{
+    while (at < end && *at != '"') {
+        uint32_t     character;
+        const size_t size = *at == '\\' ? 0 : decode_character(at, end, &character);
+
+        if (size == 0)
+            return NULL;
+        at += size;
+    }
+    return at < end ? at : NULL;
+}
+
+/* The key as a compact document spells it. Quotes and backslashes cannot occur, control characters can. */
+static bool
+spell_key(const char *at, size_t size, arena *memory, oct_slice *out)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    size_t            control_count = 0;
+    char             *spelled;
+
+    for (size_t i = 0; i < size; i++)
+        control_count += (unsigned char)at[i] < 0x20;
+    spelled = arena_alloc(memory, size + 5 * control_count + 1); /* \u00XX is five bytes more */
+    if (spelled == NULL)
+        return false;
+    out->data = spelled;
+    for (size_t i = 0; i < size; i++) {
+        const unsigned char byte = (unsigned char)at[i];
+        static const char   letters[0x20] = {
+              ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
+
+        if (byte >= 0x20) {
+            *spelled++ = at[i];
+        } else if (letters[byte] != 0) {
+            *spelled++ = '\\';
+            *spelled++ = letters[byte];
+        } else {
+            memcpy(spelled, "\\u00", 4);
+            spelled[4] = digits[byte >> 4];
+            spelled[5] = digits[byte & 15];
+            spelled += 6;
+        }
+    }
+    out->size = (size_t)(spelled - out->data);
+    return true;
+}
+
+/* Read [n] or [] from *at, just past its "[". */
+static bool
+parse_index(const char **at, const char *end, path_step *out)
+{
+    const char *start = *at;
+
+    out->kind = PATH_INDEX;
+    for (; *at < end && **at >= '0' && **at <= '9'; ++*at) {
+        if (__builtin_mul_overflow(out->index, 10, &out->index) ||
+            __builtin_add_overflow(out->index, (uint64_t)(**at - '0'), &out->index))
+            return false;
+    }
+    if (*at == start)
+        out->kind = PATH_ALL;
+    if (*at == end || **at != ']')
+        return false;
+    ++*at;
+    return true;
+}
+
+static oct_status
+fail_path(oct_slice text, oct_error *error)
+{
+    /* Cut where the error's buffer would, so that the closing quote is seen. */
+    return oct_fail(error, OCT_FORMAT, "Invalid json path: '%.*s%s'", (int)size_min(text.size, 500),
+                    text.data, text.size > 500 ? "..." : "");
+}
+
+oct_status
+path_parse(oct_slice text, arena *memory, path *out, oct_error *error)
+{
+    const char *at = text.data;
+    const char *end = text.data + text.size;
+    path_step  *steps;
+    size_t      count = 0;
+    size_t      starts = 1; /* each step but the first starts with one of these */
+    bool        wants_key = true;
+
+    *out = (path){0};
+    for (size_t i = 0; i < text.size; i++)
+        starts += text.data[i] == '.' || text.data[i] == '[';
+    steps = arena_array(memory, starts, sizeof *steps);
+    if (steps == NULL)
+        return oct_fail_memory(error, starts * sizeof *steps);
+
+    while (wants_key || at < end) {
+        path_step *step = &steps[count++];
+
+        if (wants_key) {
+            const bool  is_quoted = at < end && *at == '"';
+            const char *start = is_quoted ? at + 1 : at;
+            const char *stop = is_quoted ? end_of_quoted_key(start, end) : end_of_bare_key(at, end);
+
+            if (stop == NULL || (stop == start && !is_quoted))
+                return fail_path(text, error);
+            step->kind = PATH_KEY;
+            if (!spell_key(start, (size_t)(stop - start), memory, &step->key))
+                return oct_fail_memory(error, (size_t)(stop - start));
+            at = is_quoted ? stop + 1 : stop;
+            wants_key = false;
+        } else {
+            at++;
+            if (!parse_index(&at, end, step))
+                return fail_path(text, error);
+        }
+        if (at < end && *at == '.') {
+            at++;
+            wants_key = true;
+        } else if (at < end && *at != '[') {
+            return fail_path(text, error);
+        }
+    }
+    if (count > OCT_PAYLOAD_DEPTH_MAX)
+        return oct_fail(error, OCT_FORMAT, "Invalid json path: %zu steps, at most %u can exist", count,
+                        OCT_PAYLOAD_DEPTH_MAX);
+    *out = (path){steps, count};
+    return OCT_OK;
+}
+
+int
+path_step_compare(const path_step *a, const path_step *b)
+{
+    if (a->kind != b->kind)
+        return a->kind < b->kind ? -1 : 1;
+    if (a->index != b->index)
+        return a->index < b->index ? -1 : 1;
+    return slice_compare(a->key, b->key);
+}

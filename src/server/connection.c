@@ -1,0 +1,787 @@
+/* One client. See server.h.
+ *
+ *      on_read -> advance -+-> run_first: answer what is first in the queue, here or by a worker
+ *                          +-> read_next: parse one more request into the queue
+ *                          +-> flush:     one write for all answers of this round
+ *                          +-> settle:    read on, linger or close
+ *
+ * advance goes round until it lacks bytes, room or its turn, and is called again when one of them comes:
+ * bytes (on_read), an exchange from a worker (connection_done), room in the socket (on_written), a turn
+ * (connection_again). Nothing else moves a connection but its timeouts (connection_tick).
+ *
+ * CLOSING  uv_close first; memory goes when both the handle is closed and no worker holds an exchange.
+ *          After a refusal the client may still be sending, and a close would throw the answer away with a
+ *          reset: so the sending half is shut and the rest is read and dropped for a while (lingering).
+ */
+#include "server/server_internal.h"
+
+/* One uv_write, with what it must keep alive. */
+typedef struct write_op {
+    uv_write_t       request;
+    buffer           text;
+    buffer           packed;
+    oct_api_response answer;
+    bool             has_answer;
+} write_op;
+
+static void advance(connection *self, const char *fresh, size_t fresh_size);
+
+/* --- coming and going ------------------------------------------------------------------------ */
+
+static void
+release(connection *self)
+{
+    loop *home = self->loop;
+
+    while (self->first != NULL) {
+        exchange *next = self->first->next;
+
+        loop_return_exchange(home, self->first);
+        self->first = next;
+    }
+    if (self->filling != NULL)
+        loop_return_exchange(home, self->filling);
+    loop_drop_ready(home, self);
+    http1_parser_clear(&self->parser);
+    buffer_clear(&self->input);
+    buffer_clear(&self->output);
+    if (self->previous == NULL)
+        home->connections = self->next;
+    else
+        self->previous->next = self->next;
+    if (self->next != NULL)
+        self->next->previous = self->previous;
+    atomic_fetch_sub_explicit(&home->owner->connection_count, 1, memory_order_relaxed);
+    oct_free(self);
+    loop_connection_gone(home);
+}
+
+static void
+on_closed(uv_handle_t *handle)
+{
+    connection *self = (connection *)handle;
+
+    self->is_closed = true;
+    if (!self->is_running)
+        release(self);
+}
+
+void
+connection_abort(connection *self)
+{
+    if (self->is_closing)
+        return;
+    self->is_closing = true;
+    uv_close((uv_handle_t *)&self->handle, on_closed);
+}
+
+static uv_stream_t *
+stream_of(connection *self)
+{
+    return (uv_stream_t *)&self->handle;
+}
+
+static size_t
+unsent_bytes(connection *self)
+{
+    return uv_stream_get_write_queue_size(stream_of(self));
+}
+
+/* --- writing --------------------------------------------------------------------------------- */
+
+static void
+free_op(write_op *op)
+{
+    buffer_clear(&op->text);
+    buffer_clear(&op->packed);
+    if (op->has_answer)
+        oct_api_response_clear(&op->answer);
+    oct_free(op);
+}
+
+static void
+on_written(uv_write_t *request, int status)
+{
+    connection *self = (connection *)request->handle;
+
+    free_op((write_op *)request);
+    if (status != 0)
+        connection_abort(self);
+    if (!self->is_closing)
+        advance(self, NULL, 0);
+}
+
+/* Leave to libuv what the socket did not take. */
+static void
+write_later(connection *self, exchange *body_owner, uv_buf_t *parts, unsigned count, size_t sent)
+{
+    write_op *op = oct_calloc(1, sizeof *op);
+
+    if (op == NULL) {
+        connection_abort(self);
+        return;
+    }
+    op->text = self->output;
+    self->output = (buffer){0};
+    if (body_owner != NULL) {
+        op->packed = body_owner->packed;
+        body_owner->packed = (buffer){0};
+        op->answer = body_owner->answer;
+        op->has_answer = body_owner->is_called;
+        body_owner->is_called = false;
+    }
+    while (sent >= parts->len) {
+        sent -= parts->len;
+        parts++;
+        count--;
+    }
+    parts->base += sent;
+    parts->len -= sent;
+    if (uv_write(&op->request, stream_of(self), parts, count, on_written) != 0) {
+        free_op(op);
+        connection_abort(self);
+    }
+}
+
+/* Give the socket all output, and behind it `body`, which `body_owner` holds (both may be empty). */
+static void
+flush(connection *self, exchange *body_owner, oct_slice body)
+{
+    const size_t total = self->output.size + body.size;
+    uv_buf_t     parts[2];
+    unsigned     count = 0;
+    int          sent = 0;
+
+    if (self->output.failed) {
+        connection_abort(self); /* an answer was cut short for want of memory */
+        return;
+    }
+    if (self->output.size > 0)
+        parts[count++] = (uv_buf_t){.base = self->output.data, .len = self->output.size};
+    if (body.size > 0)
+        parts[count++] = (uv_buf_t){.base = (char *)(uintptr_t)body.data, .len = body.size};
+    if (count == 0 || self->is_closing)
+        return;
+    if (unsent_bytes(self) == 0) {
+        sent = uv_try_write(stream_of(self), parts, count);
+        if (sent == UV_EAGAIN)
+            sent = 0;
+        if (sent < 0) {
+            connection_abort(self);
+            return;
+        }
+    }
+    if ((size_t)sent < total)
+        write_later(self, body_owner, parts, count, (size_t)sent);
+    else if (self->output.capacity > COPIED_BODY_MAX)
+        buffer_clear(&self->output);
+    self->output.size = 0;
+}
+
+/* --- answering ------------------------------------------------------------------------------- */
+
+static void
+log_failure(const exchange *failed)
+{
+    const oct_slice body = failed->answer.body;
+
+    log_line(LOG_LEVEL_ERROR, SLICE_FMT " %.*s -> %d: %.*s", SLICE_ARG(failed->request.method),
+             (int)size_min(failed->request.target.size, 300), failed->request.target.data, failed->answer.status,
+             (int)size_min(body.size, 600), body.data);
+}
+
+/* Any thread. */
+static void
+call_engine(exchange *called)
+{
+    oct_api_request request = {
+        .method = called->request.method, .target = called->request.target, .body = called->request.body};
+
+    if (called->request.is_head)
+        request.method = slice_of("GET");
+    oct_api_call(called->owner->loop->owner->database, &request, &called->answer);
+    called->is_called = true;
+    if (called->answer.status >= 500)
+        log_failure(called);
+    else if (log_line_is_on(LOG_LEVEL_DEBUG))
+        log_line(LOG_LEVEL_DEBUG, SLICE_FMT " %.*s -> %d", SLICE_ARG(called->request.method),
+                 (int)size_min(called->request.target.size, 300), called->request.target.data,
+                 called->answer.status);
+}
+
+static http1_answer
+answer_of(const exchange *called)
+{
+    return (http1_answer){
+        .status = called->answer.status,
+        .content_type = called->answer.content_type,
+        .body = called->answer.body,
+        .retry_after = called->answer.retry_after,
+    };
+}
+
+static void
+pack(exchange *called, http1_packer *packer)
+{
+    const http1_answer answer = answer_of(called);
+
+    called->is_packing_tried = true;
+    if (http1_should_pack(&called->request, &answer))
+        called->is_packed = http1_pack(packer, answer.body, &called->packed);
+}
+
+/* On a worker's thread: what may take long. */
+static void
+work(void *context)
+{
+    exchange    *called = context;
+    http1_packer packer = {0};
+
+    if (!called->is_called)
+        call_engine(called);
+    pack(called, &packer);
+    http1_packer_clear(&packer);
+    loop_done(called->owner->loop, called);
+}
+
+/* False: no memory for the job. */
+static bool
+submit(connection *self, exchange *called)
+{
+    self->is_running = true;
+    if (workers_submit(self->loop->owner->pool, work, called))
+        return true;
+    self->is_running = false;
+    return false;
+}
+
+/* What a key was refused with: outside the envelope for 401, inside for 403, as in Qdrant. */
+static http1_answer
+refusal_of(auth_verdict verdict)
+{
+    static const char missing[] = "Must provide an API key or an Authorization bearer token";
+    static const char wrong[] = "Invalid API key or JWT";
+    static const char forbidden[] =
+        "{\"status\":{\"error\":\"Forbidden: Global manage access is required\"},\"time\":0.0}";
+
+    if (verdict == AUTH_FORBIDDEN)
+        return (http1_answer){
+            .status = 403, .content_type = "application/json", .body = {forbidden, sizeof forbidden - 1}};
+    if (verdict == AUTH_MISSING)
+        return (http1_answer){
+            .status = 401, .content_type = "text/plain; charset=utf-8", .body = {missing, sizeof missing - 1}};
+    return (http1_answer){
+        .status = 401, .content_type = "text/plain; charset=utf-8", .body = {wrong, sizeof wrong - 1}};
+}
+
+static http1_answer
+no_memory_answer(void)
+{
+    static const char text[] =
+        "{\"status\":{\"error\":\"Out of memory for one more request; try again\"},\"time\":0.0}";
+
+    return (http1_answer){
+        .status = 503, .content_type = "application/json", .body = {text, sizeof text - 1}, .retry_after = 1};
+}
+
+static void
+take_first(connection *self)
+{
+    exchange *done = self->first;
+
+    self->first = done->next;
+    if (self->first == NULL)
+        self->last = NULL;
+    self->queue_count--;
+    self->queue_bytes -= done->request.body.size;
+    loop_return_exchange(self->loop, done);
+}
+
+/* Append the answer to the first request to the output, and take the request off the queue. */
+static void
+answer_first(connection *self, http1_answer answer)
+{
+    exchange            *done = self->first;
+    const http1_options *options = &self->loop->owner->http;
+    oct_slice            body;
+
+    /* While the server stops, the last answer says so, and the client will not try this connection again. */
+    if (self->loop->is_draining && self->queue_count == 1 && self->parser.phase == HTTP1_IN_IDLE)
+        self->is_last = true;
+    answer.close = self->is_last && self->queue_count == 1 && self->fail_status == 0;
+    answer.date = loop_date(self->loop);
+    if (done->request.is_options && done->verdict == AUTH_ALLOWED) {
+        http1_write_options(&done->request, options, answer.close, answer.date, &self->output);
+        take_first(self);
+        return;
+    }
+    if (done->is_packed) {
+        answer.body = (oct_slice){done->packed.data, done->packed.size};
+        answer.is_packed = true;
+    }
+    body = http1_write_head(&done->request, options, &answer, &self->output);
+    if (body.size <= COPIED_BODY_MAX)
+        buffer_add(&self->output, body.data, body.size);
+    else
+        flush(self, done, body);
+    take_first(self);
+}
+
+static void
+answer_called(connection *self)
+{
+    if (!self->first->is_packing_tried)
+        pack(self->first, &self->loop->packer);
+    answer_first(self, answer_of(self->first));
+}
+
+/* Answer the first request of the queue, or give it to a worker. */
+static void
+run_first(connection *self)
+{
+    exchange *next = self->first;
+
+    if (next->verdict != AUTH_ALLOWED) {
+        answer_first(self, refusal_of(next->verdict));
+        return;
+    }
+    if (next->request.is_options) {
+        answer_first(self, (http1_answer){0});
+        return;
+    }
+    if (next->kind.is_long || next->request.body.size > LOOP_BODY_MAX) {
+        if (!submit(self, next))
+            answer_first(self, no_memory_answer());
+        return;
+    }
+    call_engine(next);
+    if (next->answer.body.size > LOOP_PACK_MAX && next->request.accepts_gzip && submit(self, next))
+        return;
+    answer_called(self);
+}
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+/* What the connection waits for begins now. */
+static void
+restart_time(connection *self)
+{
+    self->since = self->loop->ticks;
+    self->window_bytes = 0;
+    self->phase = self->parser.phase;
+}
+
+/* No more requests: answer what is in the queue, then this, then close. */
+static void
+fail(connection *self, int status, const char *text)
+{
+    self->is_last = true;
+    self->must_linger = true;
+    self->fail_status = status;
+    self->fail_text = text;
+    if (self->filling != NULL) {
+        loop_return_exchange(self->loop, self->filling);
+        self->filling = NULL;
+    }
+}
+
+static void
+judge(connection *self, exchange *judged)
+{
+    const http1_request *request = &judged->request;
+
+    judged->is_judged = true;
+    judged->kind = request_class_of(request->method, request->target);
+    judged->verdict = AUTH_ALLOWED;
+    if (!request->is_options) /* browsers send no key with a preflight */
+        judged->verdict = auth_decide(&self->loop->owner->keys, request->headers[HTTP1_API_KEY],
+                                      request->headers[HTTP1_AUTHORIZATION], judged->kind);
+}
+
+static void
+enqueue(connection *self)
+{
+    exchange *whole = self->filling;
+
+    self->filling = NULL;
+    whole->owner = self;
+    if (self->last == NULL)
+        self->first = whole;
+    else
+        self->last->next = whole;
+    self->last = whole;
+    self->queue_count++;
+    self->queue_bytes += whole->request.body.size;
+    if (!whole->request.keep_alive || self->loop->owner->config->keep_alive_timeout_sec == 0)
+        self->is_last = true;
+}
+
+/* A body is about to come: refuse it, ask for it, or let it come. */
+static void
+meet_head(connection *self)
+{
+    exchange *coming = self->filling;
+
+    judge(self, coming);
+    if (coming->verdict == AUTH_ALLOWED) {
+        self->owes_continue = coming->request.expects_continue;
+        return;
+    }
+    if (coming->request.expects_continue) { /* it has not been sent yet, and need not be */
+        self->is_last = true;
+        self->must_linger = true;
+        enqueue(self);
+        return;
+    }
+    http1_drop_body(&self->parser);
+}
+
+/* Parse until one event. False: the bytes have run out. */
+static bool
+read_next(connection *self, const char *data, size_t size, size_t *used)
+{
+    *used = 0;
+    if (size == 0)
+        return false;
+    if (self->filling == NULL)
+        self->filling = loop_take_exchange(self->loop);
+    if (self->filling == NULL) {
+        fail(self, 503, "Out of memory for one more request; try again");
+        return false;
+    }
+    switch (http1_parse(&self->parser, &self->filling->request, data, size, used)) {
+    case HTTP1_MORE:
+        return false;
+    case HTTP1_HEAD:
+        meet_head(self);
+        break;
+    case HTTP1_REQUEST:
+        if (!self->filling->is_judged)
+            judge(self, self->filling);
+        self->owes_continue = false;
+        restart_time(self);
+        enqueue(self);
+        break;
+    case HTTP1_ERROR:
+        fail(self, self->parser.error_status, self->parser.error_text);
+        break;
+    }
+    return true;
+}
+
+static void
+on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+{
+    loop *home = ((connection *)handle)->loop;
+
+    (void)suggested;
+    *out = (uv_buf_t){.base = home->input, .len = sizeof home->input};
+}
+
+static void
+on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *bytes)
+{
+    connection *self = (connection *)stream;
+
+    if (size == 0 || self->is_closing)
+        return;
+    if (size < 0 && size != UV_EOF) {
+        connection_abort(self);
+        return;
+    }
+    if (size < 0) {
+        self->has_ended = true;
+        self->is_reading = false; /* libuv stops by itself */
+        advance(self, NULL, 0);
+        return;
+    }
+    self->window_bytes += (uint64_t)size;
+    if (self->is_lingering) {
+        self->linger_bytes += (uint64_t)size;
+        if (self->linger_bytes > LINGER_BYTES_MAX)
+            connection_abort(self);
+        return;
+    }
+    advance(self, bytes->base, (size_t)size);
+}
+
+static void
+set_reading(connection *self, bool wanted)
+{
+    if (wanted == self->is_reading)
+        return;
+    self->is_reading = wanted;
+    if (!wanted)
+        (void)uv_read_stop(stream_of(self));
+    else if (uv_read_start(stream_of(self), on_alloc, on_read) != 0)
+        connection_abort(self);
+}
+
+/* --- the round ------------------------------------------------------------------------------- */
+
+static void
+linger(connection *self)
+{
+    self->is_lingering = true;
+    restart_time(self);
+    buffer_clear(&self->input);
+    self->input_at = 0;
+    if (uv_shutdown(&self->shutdown, stream_of(self), NULL) != 0) {
+        connection_abort(self);
+        return;
+    }
+    set_reading(self, true);
+}
+
+static bool
+has_input(const connection *self)
+{
+    return self->input.size > self->input_at;
+}
+
+static bool
+is_full(const connection *self)
+{
+    return self->queue_count >= QUEUE_MAX || self->queue_bytes >= QUEUE_BYTES_MAX;
+}
+
+/* After a round: wait for more, linger or close. */
+static void
+settle(connection *self, bool turn_is_over)
+{
+    const size_t unsent = unsent_bytes(self);
+    const bool   is_idle = self->first == NULL && !self->is_running && unsent == 0;
+    const bool   is_stopping = self->loop->is_draining && self->parser.phase == HTTP1_IN_IDLE && !has_input(self);
+
+    if (is_idle && self->is_last && self->must_linger && !self->has_ended) {
+        linger(self);
+        return;
+    }
+    if (is_idle && (self->is_last || (self->has_ended && !has_input(self)) || is_stopping)) {
+        connection_abort(self);
+        return;
+    }
+    if (self->phase != self->parser.phase)
+        restart_time(self);
+    if (turn_is_over && (has_input(self) || self->first != NULL) && !self->is_running && unsent < UNSENT_BYTES_MAX)
+        loop_add_ready(self->loop, self);
+    set_reading(self, !self->is_last && !self->has_ended && !has_input(self) && !is_full(self) &&
+                          unsent < UNSENT_BYTES_MAX);
+}
+
+/* Keep what was not parsed: of fresh bytes a copy, of kept ones the place. */
+static void
+keep_rest(connection *self, const char *fresh, size_t size, size_t used)
+{
+    if (fresh == NULL) {
+        self->input_at += used;
+        if (has_input(self))
+            return;
+    }
+    if (self->input.capacity > READ_BYTES)
+        buffer_clear(&self->input);
+    self->input.size = self->input_at = 0;
+    if (fresh != NULL && !self->is_last) {
+        buffer_add(&self->input, fresh + used, size - used);
+        if (self->input.failed)
+            connection_abort(self);
+    }
+}
+
+/* `fresh` is what was just read, or NULL: go on with what was kept. */
+static void
+advance(connection *self, const char *fresh, size_t fresh_size)
+{
+    const char *data = fresh != NULL ? fresh : has_input(self) ? self->input.data + self->input_at : "";
+    size_t      size = fresh != NULL ? fresh_size : self->input.size - self->input_at;
+    size_t      used = 0, step;
+    unsigned    turns = 0;
+    bool        goes_on = true;
+
+    if (self->is_lingering) {
+        if (self->has_ended)
+            connection_abort(self);
+        return;
+    }
+    while (goes_on) {
+        while (self->first != NULL && !self->is_running && turns < TURN_REQUESTS_MAX &&
+               unsent_bytes(self) < UNSENT_BYTES_MAX) {
+            turns++;
+            run_first(self);
+        }
+        if (self->is_closing)
+            return;
+        if (self->first == NULL && self->owes_continue) {
+            buffer_add_text(&self->output, http1_continue);
+            self->owes_continue = false;
+        }
+        step = 0;
+        goes_on = !self->is_last && !is_full(self) && turns < TURN_REQUESTS_MAX &&
+                  read_next(self, data + used, size - used, &step);
+        used += step;
+    }
+    keep_rest(self, fresh, size, used);
+    if (self->first == NULL && self->fail_status != 0) {
+        http1_write_error(&self->loop->owner->http, self->fail_status, self->fail_text, loop_date(self->loop),
+                          &self->output);
+        self->fail_status = 0;
+    }
+    flush(self, NULL, (oct_slice){NULL, 0});
+    if (!self->is_closing)
+        settle(self, turns >= TURN_REQUESTS_MAX);
+}
+
+void
+connection_again(connection *self)
+{
+    if (!self->is_closing)
+        advance(self, NULL, 0);
+}
+
+void
+connection_done(connection *self)
+{
+    self->is_running = false;
+    if (self->is_closed) {
+        release(self);
+        return;
+    }
+    if (self->is_closing)
+        return;
+    answer_called(self);
+    if (!self->is_closing)
+        advance(self, NULL, 0);
+}
+
+/* --- time ------------------------------------------------------------------------------------ */
+
+static bool
+is_past(const connection *self, int64_t seconds)
+{
+    return (uint64_t)(self->loop->ticks - self->since) * TICK_MS >= (uint64_t)seconds * 1000 + TICK_MS;
+}
+
+static void
+time_out(connection *self, const char *text)
+{
+    fail(self, 408, text);
+    advance(self, NULL, 0);
+}
+
+void
+connection_tick(connection *self)
+{
+    const server_config *config = self->loop->owner->config;
+    const size_t         unsent = self->is_closing ? 0 : unsent_bytes(self);
+    int64_t              idle_s = config->keep_alive_timeout_sec;
+
+    if (idle_s == 0) /* one request per connection: that one may take its time to come */
+        idle_s = config->request_timeout_sec > 0 ? config->request_timeout_sec : BODY_WINDOW_S;
+    if (self->is_closing)
+        return;
+    if (self->is_lingering) {
+        if (is_past(self, config->disconnect_timeout_sec))
+            connection_abort(self);
+        return;
+    }
+    if (unsent > 0) {
+        if (unsent != self->unsent_seen)
+            restart_time(self);
+        else if (is_past(self, SEND_STALL_S))
+            connection_abort(self);
+        self->unsent_seen = unsent;
+        return;
+    }
+    self->unsent_seen = 0;
+    if (self->first != NULL || !self->is_reading) {
+        restart_time(self); /* the client waits for us */
+        return;
+    }
+    switch (self->parser.phase) {
+    case HTTP1_IN_IDLE:
+        if (is_past(self, idle_s))
+            connection_abort(self);
+        break;
+    case HTTP1_IN_HEAD:
+        if (config->request_timeout_sec > 0 && is_past(self, config->request_timeout_sec))
+            time_out(self, "Timeout: the head of the request took longer than service.http_client_request_timeout_sec");
+        break;
+    case HTTP1_IN_BODY:
+        if (config->request_timeout_sec == 0 || !is_past(self, BODY_WINDOW_S))
+            break;
+        if (self->window_bytes < (uint64_t)BODY_RATE_MIN * BODY_WINDOW_S)
+            time_out(self, "Timeout: the body of the request came too slowly");
+        else
+            restart_time(self);
+        break;
+    }
+}
+
+void
+connection_drain(connection *self)
+{
+    if (self->is_closing || self->is_lingering || self->first != NULL || self->is_running)
+        return;
+    if (self->parser.phase == HTTP1_IN_IDLE && !has_input(self) && unsent_bytes(self) == 0)
+        connection_abort(self);
+}
+
+/* --- accepting ------------------------------------------------------------------------------- */
+
+static void
+on_turned_away(uv_handle_t *handle)
+{
+    loop *home = handle->data;
+
+    home->is_turning_away = false;
+    connection_accept(home); /* there may be one more waiting; if not, nothing happens */
+}
+
+/* libuv listens no further until the waiting connection is taken, so without memory it is taken and shut. */
+static void
+turn_away(loop *home)
+{
+    if (home->is_turning_away || uv_tcp_init(&home->uv, &home->turned_away) != 0)
+        return;
+    home->is_turning_away = true;
+    home->turned_away.data = home;
+    (void)uv_accept((uv_stream_t *)&home->listener, (uv_stream_t *)&home->turned_away);
+    uv_close((uv_handle_t *)&home->turned_away, on_turned_away);
+}
+
+void
+connection_accept(loop *home)
+{
+    connection *self;
+    uint32_t    count;
+
+    if (home->is_draining)
+        return;
+    self = oct_calloc(1, sizeof *self);
+    if (self == NULL || uv_tcp_init(&home->uv, &self->handle) != 0) {
+        oct_free(self);
+        turn_away(home);
+        return;
+    }
+    self->loop = home;
+    self->next = home->connections;
+    if (self->next != NULL)
+        self->next->previous = self;
+    home->connections = self;
+    loop_connection_came(home);
+    count = atomic_fetch_add_explicit(&home->owner->connection_count, 1, memory_order_relaxed) + 1;
+    http1_parser_init(&self->parser, &home->owner->http);
+    restart_time(self);
+    if (uv_accept((uv_stream_t *)&home->listener, stream_of(self)) != 0) {
+        connection_abort(self);
+        return;
+    }
+    if (count > home->owner->connections_max) {
+        self->is_last = true;
+        http1_write_error(&home->owner->http, 503, "Too many connections; try again later", NULL, &self->output);
+        flush(self, NULL, (oct_slice){NULL, 0});
+        connection_abort(self);
+        return;
+    }
+    set_reading(self, true);
+}

@@ -1,0 +1,312 @@
+/* Life and death of the server: sockets bound, loops started, signals, the end. See server.h. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "server/server_internal.h"
+
+/* --- sockets --------------------------------------------------------------------------------- */
+
+static oct_status
+explain_bind(const server_config *config, int problem, oct_error *error)
+{
+    const long long port = (long long)config->http_port;
+
+    if (problem == EADDRINUSE)
+        return oct_fail(error, OCT_EXISTS,
+                        "port %lld on %s is in use by another program: stop it, or choose another port with "
+                        "--http-port (service.http_port)",
+                        port, config->host);
+    if (problem == EACCES)
+        return oct_fail(error, OCT_FORBIDDEN,
+                        "port %lld needs privileges this process lacks: choose one above 1023 with --http-port "
+                        "(service.http_port)",
+                        port);
+    if (problem == EADDRNOTAVAIL)
+        return oct_fail(error, OCT_INVALID,
+                        "host %s is not an address of this machine: choose one with --host (service.host), such as "
+                        "127.0.0.1 or 0.0.0.0",
+                        config->host);
+    return oct_fail(error, OCT_IO, "cannot bind %s port %lld: %s", config->host, port, strerror(problem));
+}
+
+/* A bound socket, or -1 with errno. `shares`: other sockets of ours may have the same port. */
+static int
+bind_socket(const struct sockaddr *address, socklen_t size, bool shares)
+{
+    const int on = 1;
+    const int descriptor = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int       problem;
+
+    if (descriptor < 0)
+        return -1;
+    /* TCP_NODELAY is inherited by what is accepted: an answer is one write, and must not wait for an ack. */
+    if (setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+        (!shares || setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
+        setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 && bind(descriptor, address, size) == 0)
+        return descriptor;
+    problem = errno;
+    (void)close(descriptor);
+    errno = problem;
+    return -1;
+}
+
+static void
+describe_address(server *self, const struct sockaddr_storage *bound)
+{
+    const struct sockaddr_in  *v4 = (const struct sockaddr_in *)bound;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)bound;
+    char                       text[INET6_ADDRSTRLEN] = "?";
+
+    if (bound->ss_family == AF_INET6) {
+        (void)inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
+        (void)snprintf(self->address, sizeof self->address, "http://[%s]:%u", text, ntohs(v6->sin6_port));
+    } else {
+        (void)inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
+        (void)snprintf(self->address, sizeof self->address, "http://%s:%u", text, ntohs(v4->sin_port));
+    }
+}
+
+/* One socket for each loop on the same address. SO_REUSEPORT would let a second server of the same user
+ * join in and take half of the connections, so whether the port is free is asked without it first. */
+static oct_status
+bind_all(server *self, const struct addrinfo *found, oct_error *error)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t               size = found->ai_addrlen;
+    int                     probe;
+
+    memcpy(&address, found->ai_addr, found->ai_addrlen);
+    probe = bind_socket((const struct sockaddr *)&address, size, false);
+    if (probe < 0 || getsockname(probe, (struct sockaddr *)&address, &size) != 0)
+        return explain_bind(self->config, errno, error); /* port 0 is a free port from here on */
+    (void)close(probe);
+    for (uint32_t i = 0; i < self->loop_count; i++) {
+        self->loops[i].socket = bind_socket((const struct sockaddr *)&address, size, true);
+        if (self->loops[i].socket < 0)
+            return explain_bind(self->config, errno, error);
+    }
+    describe_address(self, &address);
+    return OCT_OK;
+}
+
+static oct_status
+bind_host(server *self, oct_error *error)
+{
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    struct addrinfo      *found = NULL;
+    char                  port[8];
+    oct_status            status;
+    int                   problem;
+
+    (void)snprintf(port, sizeof port, "%u", (unsigned)self->config->http_port);
+    problem = getaddrinfo(self->config->host, port, &hints, &found);
+    if (problem != 0)
+        return oct_fail(error, OCT_INVALID, "host \"%s\" cannot be resolved (%s): give an address with --host "
+                        "(service.host), such as 127.0.0.1 or 0.0.0.0",
+                        self->config->host, gai_strerror(problem));
+    status = bind_all(self, found, error);
+    freeaddrinfo(found);
+    return status;
+}
+
+/* Descriptors bound connections; ask for as many as the system gives without privileges. */
+static uint32_t
+allowed_connections(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return 256;
+    if (files.rlim_cur < files.rlim_max) {
+        struct rlimit more = {.rlim_cur = files.rlim_max, .rlim_max = files.rlim_max};
+
+        if (more.rlim_cur == RLIM_INFINITY || more.rlim_cur > 1u << 20)
+            more.rlim_cur = 1u << 20;
+        if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+            files.rlim_cur = more.rlim_cur;
+    }
+    if (files.rlim_cur > SERVER_CONNECTIONS_MAX + FILES_KEPT)
+        return SERVER_CONNECTIONS_MAX;
+    return files.rlim_cur > 2 * FILES_KEPT ? (uint32_t)files.rlim_cur - FILES_KEPT : (uint32_t)files.rlim_cur / 2;
+}
+
+/* --- open, close ----------------------------------------------------------------------------- */
+
+static oct_slice
+key_of(const char *text)
+{
+    return text == NULL ? (oct_slice){NULL, 0} : slice_of(text);
+}
+
+oct_status
+server_open(const server_config *config, server **out, oct_error *error)
+{
+    server    *self = oct_calloc(1, sizeof *self);
+    oct_status status = OCT_OK;
+
+    *out = NULL;
+    if (self == NULL)
+        return oct_fail_memory(error, sizeof *self);
+    self->config = config;
+    self->http = (http1_options){
+        .body_bytes_max = (size_t)config->max_request_size_mb << 20,
+        .held_bytes_max = size_max(BODIES_BYTES_MAX, 2 * ((size_t)config->max_request_size_mb << 20)),
+        .held_bytes = &self->held_bytes,
+        .cors = config->enable_cors,
+    };
+    self->keys = (auth_keys){.full = key_of(config->api_key),
+                             .alternative = key_of(config->alt_api_key),
+                             .read_only = key_of(config->read_only_api_key)};
+    self->connections_max = allowed_connections();
+    self->loop_count = config->max_workers > 0 ? (uint32_t)config->max_workers : uv_available_parallelism();
+    self->loops = oct_calloc(self->loop_count, sizeof *self->loops);
+    if (self->loops == NULL) {
+        status = oct_fail_memory(error, self->loop_count * sizeof *self->loops);
+        goto out;
+    }
+    for (uint32_t i = 0; i < self->loop_count; i++) {
+        status = loop_init(&self->loops[i], self, error);
+        if (status != OCT_OK)
+            goto out;
+    }
+    status = bind_host(self, error);
+    if (status == OCT_OK)
+        status = workers_new(POOL_THREADS, &self->pool, error);
+    if (status != OCT_OK)
+        goto out;
+    *out = self;
+    self = NULL; /* the caller owns it now */
+out:
+    server_close(self);
+    return status;
+}
+
+void
+server_close(server *self)
+{
+    if (self == NULL)
+        return;
+    workers_free(self->pool); /* before the loops, which its threads report to */
+    for (uint32_t i = 0; self->loops != NULL && i < self->loop_count; i++) {
+        if (self->loops[i].owner == NULL)
+            break;
+        if (self->loops[i].socket >= 0)
+            (void)close(self->loops[i].socket);
+        loop_clear(&self->loops[i]);
+    }
+    oct_free(self->loops);
+    oct_free(self);
+}
+
+const char *
+server_address(const server *self)
+{
+    return self->address;
+}
+
+/* --- run ------------------------------------------------------------------------------------- */
+
+static void
+stop_loops(server *self)
+{
+    self->is_stopping = true;
+    for (uint32_t i = 0; i < self->loop_count; i++)
+        loop_ask_stop(&self->loops[i]);
+}
+
+static void
+on_signal(uv_signal_t *handle, int number)
+{
+    server *self = handle->data;
+
+    if (self->is_stopping) {
+        log_line(LOG_LEVEL_WARN, "stopped at once; the log will be replayed at the next start");
+        _exit(128 + number);
+    }
+    log_line(LOG_LEVEL_INFO, "%s: finishing requests, then closing the database (once more: stop at once)",
+             number == SIGTERM ? "SIGTERM" : "SIGINT");
+    stop_loops(self);
+}
+
+static oct_status
+watch_signals(server *self, oct_error *error)
+{
+    static const int numbers[countof(self->signals)] = {SIGTERM, SIGINT};
+
+    for (size_t i = 0; i < countof(numbers); i++) {
+        uv_signal_t *handle = &self->signals[i];
+        int          problem = uv_signal_init(&self->loops[0].uv, handle);
+
+        handle->data = problem == 0 ? self : NULL;
+        if (problem == 0)
+            problem = uv_signal_start(handle, on_signal, numbers[i]);
+        if (problem != 0)
+            return oct_fail(error, OCT_IO, "cannot watch signals: %s", uv_strerror(problem));
+        uv_unref((uv_handle_t *)handle); /* it must not keep a drained loop going */
+    }
+    return OCT_OK;
+}
+
+static void
+exit_at_once(int number)
+{
+    _exit(128 + number);
+}
+
+/* The first loop has drained and no longer hears signals, but others, or the checkpoint, may take a while. */
+static void
+unwatch_signals(server *self)
+{
+    for (size_t i = 0; i < countof(self->signals); i++) {
+        if (self->signals[i].data != NULL)
+            (void)uv_signal_stop(&self->signals[i]);
+    }
+    (void)signal(SIGTERM, exit_at_once);
+    (void)signal(SIGINT, exit_at_once);
+}
+
+static void *
+run_thread(void *context)
+{
+    loop_run(context);
+    return NULL;
+}
+
+oct_status
+server_run(server *self, oct_database *database, void (*is_ready)(const server *self), oct_error *error)
+{
+    oct_status status;
+
+    self->database = database;
+    (void)signal(SIGPIPE, SIG_IGN); /* a client that left is an error of one write */
+    status = watch_signals(self, error);
+    for (uint32_t i = 0; status == OCT_OK && i < self->loop_count; i++)
+        status = loop_listen(&self->loops[i], error);
+    for (uint32_t i = 1; status == OCT_OK && i < self->loop_count; i++) {
+        loop     *each = &self->loops[i];
+        const int problem = pthread_create(&each->thread, NULL, run_thread, each);
+
+        if (problem != 0)
+            status = oct_fail(error, OCT_NOMEM, "cannot start a thread: %s", strerror(problem));
+        each->has_thread = problem == 0;
+    }
+    if (status == OCT_OK && is_ready != NULL)
+        is_ready(self);
+    if (status != OCT_OK)
+        stop_loops(self);
+    loop_run(&self->loops[0]);
+    unwatch_signals(self);
+    for (uint32_t i = 1; i < self->loop_count; i++) {
+        if (self->loops[i].has_thread)
+            (void)pthread_join(self->loops[i].thread, NULL);
+    }
+    return status;
+}

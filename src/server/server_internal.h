@@ -1,0 +1,162 @@
+/* server_internal.h - what server.c, loop.c and connection.c share. */
+#ifndef OCT_SERVER_INTERNAL_H
+#define OCT_SERVER_INTERNAL_H
+
+#include <pthread.h>
+#include <uv.h>
+
+#include "base/workers.h"
+#include "octant_api.h"
+#include "protocol/http1.h"
+#include "server/auth.h"
+#include "server/request_class.h"
+#include "server/server.h"
+
+#define TICK_MS           250u         /* how often timeouts are looked at, and their resolution */
+#define READ_BYTES        65536u       /* one read; what a loop's socket buffer usually holds */
+#define QUEUE_MAX         32u          /* requests of one connection that were read and not yet answered, */
+#define QUEUE_BYTES_MAX   (1u << 20)   /* and bytes of their bodies, before reading stops */
+#define UNSENT_BYTES_MAX  (1u << 20)   /* answers that the client has not fetched, before work for it stops */
+#define TURN_REQUESTS_MAX 16u          /* of one connection, before the others have their turn */
+#define COPIED_BODY_MAX   (32u << 10)  /* a larger body is not copied behind its head but sent beside it */
+#define LOOP_BODY_MAX     (256u << 10) /* a larger request is parsed by a worker: 1 MiB of JSON takes a millisecond */
+#define LOOP_PACK_MAX     (64u << 10)  /* a larger answer is compressed by a worker: 10 ms a MiB */
+#define BODY_RATE_MIN     1024u        /* bytes a second that a body must bring, */
+#define BODY_WINDOW_S     5u           /* measured over windows of this length */
+#define SEND_STALL_S      60u          /* a client that fetches nothing for so long has gone */
+#define LINGER_BYTES_MAX  (256u << 20) /* read and thrown away after a refusal, so that the client can read it */
+#define DRAIN_S           30u          /* after SIGTERM: time for requests that have begun to arrive */
+#define SPARES_MAX        256u         /* exchanges and connections kept for the next client, per loop */
+#define POOL_THREADS      16u          /* writers that wait for one sync together; see docs/design/server.md */
+#define BODIES_BYTES_MAX  (1u << 30)   /* request bodies held by all connections together */
+#define FILES_KEPT        256u         /* open files left to the engine when connections are many */
+
+typedef struct loop       loop;
+typedef struct connection connection;
+
+/* A request and its answer. Belongs to its connection's loop, and to one worker between submit and done. */
+typedef struct exchange {
+    struct exchange *next;      /* in the connection's queue, or the loop's spares */
+    struct exchange *next_done; /* in the loop's `done`, while it is first in its queue */
+    connection      *owner;
+    http1_request    request;
+    request_class    kind;
+    auth_verdict     verdict;
+    bool             is_judged; /* the two above are filled in */
+    bool             is_called; /* `answer` is filled in */
+    bool             is_packed; /* `packed` replaces its body */
+    bool             is_packing_tried;
+    oct_api_response answer;
+    buffer           packed;
+} exchange;
+
+struct server {
+    /* Set before the threads start. */
+    const server_config *config;
+    http1_options        http;
+    auth_keys            keys;
+    oct_database        *database;
+    workers             *pool;
+    loop                *loops;
+    uint32_t             loop_count;
+    uint32_t             connections_max;
+    char                 address[128];
+    uv_signal_t          signals[2]; /* on loops[0], whose thread alone touches them */
+    bool                 is_stopping;
+    /* Counters: relaxed, nothing is published through them. */
+    _Atomic size_t       held_bytes;
+    _Atomic uint32_t     connection_count;
+};
+
+struct loop {
+    /* Only its own thread touches these. */
+    uv_loop_t    uv;
+    uv_tcp_t     listener;
+    uv_async_t   wake; /* a worker is done, or the server stops */
+    uv_timer_t   tick;
+    uv_idle_t    again; /* active while `ready` is not empty */
+    server      *owner;
+    connection  *connections; /* all of them, newest first */
+    uint32_t     connection_count;
+    connection  *ready_first, *ready_last; /* with requests left over from their last turn */
+    exchange    *spare_exchanges;
+    uint32_t     spare_count;
+    uint32_t     ticks;
+    uint32_t     drain_tick; /* when draining began */
+    bool         is_made; /* `uv` is there */
+    bool         is_draining;
+    bool         is_ended;
+    http1_packer packer;
+    uv_tcp_t     turned_away; /* takes a connection for which there is no memory */
+    bool         is_turning_away;
+    int64_t      date_second;
+    char         date[HTTP1_DATE_BYTES];
+    char         input[READ_BYTES];
+
+    /* From other threads. */
+    _Atomic bool    stop_is_asked;
+    pthread_mutex_t done_lock; /* guards the next two; held for a few stores */
+    exchange       *done_first, *done_last;
+
+    int       socket; /* before the listener owns it; else -1 */
+    pthread_t thread; /* loops[1..] */
+    bool      has_thread;
+};
+
+struct connection {
+    uv_tcp_t      handle; /* first, so that a handle is its connection */
+    loop         *loop;
+    connection   *next, *previous; /* in loop->connections */
+    connection   *next_ready;
+    http1_parser  parser;
+    exchange     *filling; /* the request being read; NULL between requests */
+    exchange     *first, *last; /* read, not yet answered */
+    uint32_t      queue_count;
+    size_t        queue_bytes;
+    buffer        input; /* bytes read and not yet parsed, from input_at on */
+    size_t        input_at;
+    buffer        output; /* answers not yet given to the socket */
+    size_t        unsent_seen; /* bytes the kernel had not taken at the last tick */
+    uint64_t      window_bytes;
+    uint64_t      linger_bytes;
+    uint32_t      since; /* tick at which what is waited for began */
+    http1_phase   phase; /* of the parser, when `since` was set */
+    bool          is_running;    /* `first` is with a worker */
+    bool          is_reading;
+    bool          is_ready;      /* in the loop's list */
+    bool          is_last;       /* no request is read any more; closes after the last answer */
+    bool          owes_continue; /* "100 Continue", once the answers before it have gone */
+    bool          has_ended;     /* the client sends no more */
+    bool          must_linger;   /* it may be sending still: let it read the answer */
+    bool          is_lingering;
+    bool          is_closing;
+    bool          is_closed; /* the handle; a worker may still hold `first` */
+    int           fail_status; /* 0, or what to answer when the queue is empty; */
+    const char   *fail_text;   /* in the parser, or a constant */
+    uv_shutdown_t shutdown;
+};
+
+/* loop.c */
+oct_status loop_init(loop *self, server *owner, oct_error *error);
+oct_status loop_listen(loop *self, oct_error *error);
+void       loop_run(loop *self); /* returns when drained */
+void       loop_clear(loop *self);
+void       loop_ask_stop(loop *self);              /* any thread */
+void       loop_done(loop *self, exchange *done);  /* any thread: hand an exchange back */
+const char *loop_date(loop *self);
+exchange  *loop_take_exchange(loop *self);         /* NULL: no memory */
+void       loop_return_exchange(loop *self, exchange *used);
+void       loop_add_ready(loop *self, connection *ready);
+void       loop_drop_ready(loop *self, connection *gone);
+void       loop_connection_came(loop *self);
+void       loop_connection_gone(loop *self);       /* after it was released; the loop may end */
+
+/* connection.c */
+void connection_accept(loop *home);               /* the listener has one waiting */
+void connection_again(connection *self);          /* its turn in the ready list */
+void connection_done(connection *self);           /* its running exchange came back */
+void connection_tick(connection *self);           /* look at its timeouts; may close it */
+void connection_drain(connection *self);          /* the server stops: close if idle */
+void connection_abort(connection *self);          /* close now, answered or not */
+
+#endif

@@ -1,0 +1,321 @@
+/* See batch.h.
+ *
+ * LAYOUT  Little-endian; every part starts on a multiple of 4 and is padded with zeroes to one.
+ *     offset size  meaning
+ *          0    4  operation kind (batch_op)
+ *          4    4  point count
+ *          8    8  operation number
+ *         16    4  column count
+ *         20    4  flags: 1 payloads follow, 2 a payload change follows
+ *         24  24n  ids: high, low (8 each), is_uuid (4), zero (4)
+ *                  columns: number, dim, present count, 1 if a bitmap follows (4 each); the bitmap; the floats
+ *                  payloads: n sizes (4 each), then their bytes one after the other
+ *                  change: action, payload size, key size, key count, then key_count sizes (4 each), then bytes
+ */
+#include "shard/batch.h"
+
+#define HEAD_BYTES        24u
+#define COLUMN_HEAD_BYTES 16u
+#define CHANGE_HEAD_BYTES 16u
+
+enum { HAS_PAYLOADS = 1, HAS_CHANGE = 2 };
+
+_Static_assert(sizeof(oct_id) == 24, "ids are stored as they are in memory");
+
+static size_t
+padded(size_t bytes)
+{
+    return (bytes + 3) / 4 * 4;
+}
+
+/* --- encoding ---------------------------------------------------------------------------------- */
+
+typedef struct writer {
+    arena     *memory;
+    oct_slice *parts;
+    size_t     count;
+    bool       failed;
+} writer;
+
+static void
+add_part(writer *self, const void *data, size_t size)
+{
+    if (size > 0)
+        self->parts[self->count++] = (oct_slice){data, size};
+}
+
+/* `size` bytes, zeroed, that become the next part. */
+static char *
+new_part(writer *self, size_t size)
+{
+    char *data = arena_alloc(self->memory, size);
+
+    if (data == NULL) {
+        self->failed = true;
+        return NULL;
+    }
+    add_part(self, data, size);
+    return data;
+}
+
+static void
+encode_column(writer *self, const batch_column *column, size_t count)
+{
+    const size_t bitmap = column->present == NULL ? 0 : padded((count + 7) / 8);
+    char        *head = new_part(self, COLUMN_HEAD_BYTES + bitmap);
+
+    if (head == NULL)
+        return;
+    put_u32(head, column->number);
+    put_u32(head + 4, column->dim);
+    put_u32(head + 8, (uint32_t)column->present_count);
+    put_u32(head + 12, column->present != NULL);
+    if (column->present != NULL)
+        memcpy(head + COLUMN_HEAD_BYTES, column->present, (count + 7) / 8);
+    add_part(self, column->values, column->present_count * column->dim * sizeof(float));
+}
+
+static void
+encode_payloads(writer *self, const batch *from)
+{
+    char  *sizes = new_part(self, from->count * 4), *bytes;
+    size_t total = 0;
+
+    if (sizes == NULL)
+        return;
+    for (size_t i = 0; i < from->count; i++) {
+        put_u32(sizes + 4 * i, (uint32_t)from->payloads[i].size);
+        total += from->payloads[i].size;
+    }
+    bytes = total == 0 ? NULL : new_part(self, padded(total));
+    for (size_t i = 0; bytes != NULL && i < from->count; i++) {
+        if (from->payloads[i].size > 0)
+            memcpy(bytes, from->payloads[i].data, from->payloads[i].size);
+        bytes += from->payloads[i].size;
+    }
+}
+
+static void
+encode_change(writer *self, const oct_payload_change *change)
+{
+    char  *head = new_part(self, CHANGE_HEAD_BYTES + 4 * change->key_count), *bytes;
+    size_t total = change->payload.size + change->key.size;
+
+    if (head == NULL)
+        return;
+    put_u32(head, (uint32_t)change->action);
+    put_u32(head + 4, (uint32_t)change->payload.size);
+    put_u32(head + 8, (uint32_t)change->key.size);
+    put_u32(head + 12, (uint32_t)change->key_count);
+    for (size_t i = 0; i < change->key_count; i++) {
+        put_u32(head + CHANGE_HEAD_BYTES + 4 * i, (uint32_t)change->keys[i].size);
+        total += change->keys[i].size;
+    }
+    bytes = total == 0 ? NULL : new_part(self, padded(total));
+    if (bytes == NULL)
+        return;
+    if (change->payload.size > 0)
+        memcpy(bytes, change->payload.data, change->payload.size);
+    bytes += change->payload.size;
+    if (change->key.size > 0)
+        memcpy(bytes, change->key.data, change->key.size);
+    bytes += change->key.size;
+    for (size_t i = 0; i < change->key_count; i++) {
+        if (change->keys[i].size > 0)
+            memcpy(bytes, change->keys[i].data, change->keys[i].size);
+        bytes += change->keys[i].size;
+    }
+}
+
+oct_status
+batch_encode(const batch *self, arena *memory, oct_slice **parts, size_t *part_count, oct_error *error)
+{
+    const size_t part_max = 8 + 2 * self->column_count;
+    writer       out = {.memory = memory};
+    char        *head;
+
+    *parts = NULL;
+    *part_count = 0;
+    out.parts = arena_array(memory, part_max, sizeof *out.parts);
+    head = out.parts == NULL ? NULL : new_part(&out, HEAD_BYTES);
+    if (head == NULL)
+        return oct_fail_memory(error, part_max * sizeof *out.parts);
+    put_u32(head, (uint32_t)self->op);
+    put_u32(head + 4, (uint32_t)self->count);
+    put_u64(head + 8, self->operation);
+    put_u32(head + 16, (uint32_t)self->column_count);
+    put_u32(head + 20, (self->payloads != NULL ? HAS_PAYLOADS : 0u) |
+                           (self->op == BATCH_CHANGE_PAYLOAD ? HAS_CHANGE : 0u));
+    add_part(&out, self->ids, self->count * sizeof(oct_id));
+    for (size_t i = 0; i < self->column_count; i++)
+        encode_column(&out, &self->columns[i], self->count);
+    if (self->payloads != NULL && self->count > 0)
+        encode_payloads(&out, self);
+    if (self->op == BATCH_CHANGE_PAYLOAD)
+        encode_change(&out, &self->change);
+    if (out.failed)
+        return oct_fail_memory(error, self->count * sizeof(oct_id));
+    *parts = out.parts;
+    *part_count = out.count;
+    return OCT_OK;
+}
+
+/* --- decoding --------------------------------------------------------------------------------------- */
+
+/* Takes bytes from the front of a body; once it fails it stays failed. */
+typedef struct reader {
+    const char *at, *end;
+    bool        failed;
+} reader;
+
+static const char *
+take(reader *self, uint64_t bytes)
+{
+    const char *at = self->at;
+
+    if (self->failed || bytes > (uint64_t)(self->end - self->at)) {
+        self->failed = true;
+        return NULL;
+    }
+    self->at += bytes;
+    return at;
+}
+
+static uint32_t
+take_u32(reader *self)
+{
+    const char *at = take(self, 4);
+
+    return at == NULL ? 0 : get_u32(at);
+}
+
+static void
+decode_column(reader *self, batch_column *column, size_t count)
+{
+    uint32_t has_bitmap;
+
+    column->number = take_u32(self);
+    column->dim = take_u32(self);
+    column->present_count = take_u32(self);
+    has_bitmap = take_u32(self);
+    if (has_bitmap != 0)
+        column->present = (const uint8_t *)take(self, padded((count + 7) / 8));
+    if (column->present_count > count || column->dim > OCT_DIM_MAX)
+        self->failed = true;
+    column->values = (const float *)(const void *)take(self, (uint64_t)column->present_count * column->dim * sizeof(float));
+    if (!self->failed) {
+        size_t bits = 0;
+
+        for (size_t i = 0; i < count; i++)
+            bits += batch_has(column, i);
+        self->failed = bits != column->present_count;
+    }
+}
+
+static void
+decode_payloads(reader *self, arena *memory, batch *out)
+{
+    const char *sizes = take(self, (uint64_t)out->count * 4), *bytes;
+    oct_slice  *payloads = arena_array(memory, out->count, sizeof *payloads);
+    uint64_t    total = 0;
+
+    if (sizes == NULL || payloads == NULL) {
+        self->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < out->count; i++)
+        total += get_u32(sizes + 4 * i);
+    bytes = take(self, (total + 3) / 4 * 4);
+    for (size_t i = 0; bytes != NULL && i < out->count; i++) {
+        payloads[i] = (oct_slice){bytes, get_u32(sizes + 4 * i)};
+        bytes += payloads[i].size;
+    }
+    out->payloads = payloads;
+}
+
+static void
+decode_change(reader *self, arena *memory, oct_payload_change *change)
+{
+    uint64_t    total;
+    uint32_t    payload_size, key_size;
+    const char *sizes, *bytes;
+    oct_slice  *keys;
+
+    change->action = (oct_payload_action)take_u32(self);
+    payload_size = take_u32(self);
+    key_size = take_u32(self);
+    change->key_count = take_u32(self);
+    sizes = take(self, (uint64_t)change->key_count * 4);
+    keys = self->failed ? NULL : arena_array(memory, change->key_count + 1, sizeof *keys);
+    if (keys == NULL || change->action > OCT_PAYLOAD_CLEAR) {
+        self->failed = true;
+        return;
+    }
+    total = (uint64_t)payload_size + key_size;
+    for (size_t i = 0; i < change->key_count; i++)
+        total += get_u32(sizes + 4 * i);
+    bytes = take(self, (total + 3) / 4 * 4);
+    if (bytes == NULL)
+        return;
+    change->payload = (oct_slice){bytes, payload_size};
+    bytes += payload_size;
+    change->key = (oct_slice){bytes, key_size};
+    bytes += key_size;
+    for (size_t i = 0; i < change->key_count; i++) {
+        keys[i] = (oct_slice){bytes, get_u32(sizes + 4 * i)};
+        bytes += keys[i].size;
+    }
+    change->keys = keys;
+}
+
+uint32_t
+batch_op_of(oct_slice body)
+{
+    return body.size < 4 ? 0 : get_u32(body.data);
+}
+
+oct_status
+batch_decode(oct_slice body, arena *memory, batch *out, oct_error *error)
+{
+    reader        in = {body.data, body.data + body.size, false};
+    uint32_t      flags;
+    const char   *number;
+    batch_column *columns;
+
+    *out = (batch){0};
+    OCT_MUST((uintptr_t)body.data % 4 == 0);
+    out->op = (batch_op)take_u32(&in);
+    out->count = take_u32(&in);
+    number = take(&in, 8);
+    out->operation = number == NULL ? 0 : get_u64(number);
+    out->column_count = take_u32(&in);
+    flags = take_u32(&in);
+    if (in.failed || out->op < BATCH_UPSERT || out->op >= BATCH_RESTORE || out->column_count > OCT_VECTORS_MAX)
+        return oct_fail(error, OCT_CORRUPT, "a record of %zu bytes is no write this version knows (kind %u, %zu columns)",
+                        body.size, (unsigned)out->op, out->column_count);
+    {
+        const char *ids = take(&in, (uint64_t)out->count * sizeof(oct_id));
+        oct_id     *copy = in.failed ? NULL : arena_array(memory, out->count + 1, sizeof *copy);
+
+        /* Copied: the body promises only 4-byte alignment. */
+        if (copy != NULL && out->count > 0)
+            memcpy(copy, ids, out->count * sizeof *copy);
+        if (copy == NULL)
+            in.failed = true;
+        out->ids = copy;
+    }
+    columns = in.failed ? NULL : arena_array(memory, out->column_count + 1, sizeof *columns);
+    if (columns == NULL)
+        in.failed = true;
+    for (size_t i = 0; !in.failed && i < out->column_count; i++)
+        decode_column(&in, &columns[i], out->count);
+    out->columns = columns;
+    if (!in.failed && (flags & HAS_PAYLOADS) != 0 && out->count > 0)
+        decode_payloads(&in, memory, out);
+    if (!in.failed && (flags & HAS_CHANGE) != 0)
+        decode_change(&in, memory, &out->change);
+    if (in.failed || in.at != in.end)
+        return oct_fail(error, OCT_CORRUPT, "a write of %zu points does not fit its record of %zu bytes", out->count,
+                        body.size);
+    return OCT_OK;
+}

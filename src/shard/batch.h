@@ -1,0 +1,55 @@
+/* batch.h - one write of a shard, as a struct and as the body of a log record.
+ *
+ * A write is validated, turned into a batch, encoded, logged, applied. A replay decodes and applies. Both apply
+ * the same struct, so what was acknowledged and what is recovered cannot differ. Bytes: docs/format/record.md.
+ */
+#ifndef OCT_BATCH_H
+#define OCT_BATCH_H
+
+#include "base/arena.h"
+
+/* Values are stored: append, never renumber. */
+typedef enum batch_op {
+    BATCH_UPSERT = 1,         /* ids, columns, payloads: replace whole points */
+    BATCH_UPDATE_VECTORS = 2, /* ids, columns: replace these vectors of existing points */
+    BATCH_DELETE_VECTORS = 3, /* ids, columns without values */
+    BATCH_DELETE = 4,         /* ids */
+    BATCH_CHANGE_PAYLOAD = 5, /* ids, change */
+    BATCH_COMPACT = 6,        /* nothing */
+    BATCH_RESTORE = 7,        /* a small shard's whole content, in a form of its own: shard_image.c */
+} batch_op;
+
+/* The vectors of one name. `values` holds those of the points marked in `present`, one after the other. */
+typedef struct batch_column {
+    uint32_t       number;  /* of the vector name in its collection */
+    uint32_t       dim;     /* floats of one vector; 0: the column has no values */
+    const uint8_t *present; /* a bit a point; NULL: every point has one */
+    size_t         present_count;
+    const float   *values;
+} batch_column;
+
+typedef struct batch {
+    batch_op            op;
+    uint64_t            operation; /* number of the operation in its shard: the version of what it touches */
+    size_t              count;
+    const oct_id       *ids;
+    size_t              column_count;
+    const batch_column *columns;
+    const oct_slice    *payloads; /* count of them, or NULL: none has one */
+    oct_payload_change  change;
+} batch;
+
+static inline bool
+batch_has(const batch_column *column, size_t point)
+{
+    return column->present == NULL || (column->present[point / 8] >> (point % 8) & 1) != 0;
+}
+
+/* What a record body is, without decoding it; 0 if it is too short to be one. */
+uint32_t batch_op_of(oct_slice body);
+/* The parts of the record body: some point into the batch, some into `memory`. */
+oct_status batch_encode(const batch *self, arena *memory, oct_slice **parts, size_t *part_count, oct_error *error);
+/* The batch points into `body` (4-byte aligned) and into `memory`. OCT_CORRUPT says what does not fit. */
+oct_status batch_decode(oct_slice body, arena *memory, batch *out, oct_error *error);
+
+#endif

@@ -1,0 +1,81 @@
+/* points.h - who is in a shard: ids, versions, payload numbers, who is alive; id -> point and points by id.
+ *
+ * A point gets the next number when its id is first seen and keeps it; deleted and inserted again, it comes
+ * back under the same number. Ids are therefore an append-only column.
+ * THREADS  One writer. Readers any time, pinned (epoch.h), without a lock.
+ */
+#ifndef OCT_POINTS_H
+#define OCT_POINTS_H
+
+#include "base/rows.h"
+#include "shard/heap.h"
+
+#define POINT_NONE UINT32_MAX
+
+typedef struct point_map   point_map;
+typedef struct point_order point_order;
+
+typedef struct point_set {
+    rows             ids;      /* oct_id */
+    rows             versions; /* _Atomic uint64_t */
+    rows             payloads; /* _Atomic uint32_t: number in the heap */
+    rows             live;     /* _Atomic uint64_t, a bit a point */
+    _Atomic uint32_t count;    /* points, dead ones included; release after the id */
+    _Atomic uint32_t live_count;
+    _Atomic(point_map *)   map;   /* replaced whole when it grows */
+    _Atomic(point_order *) order; /* a cache; replaced whole */
+    atomic_bool      ascending;   /* ids came in ascending order so far: number order is id order */
+} point_set;
+
+oct_status points_init(point_set *self, oct_error *error);
+void       points_clear(point_set *self); /* no reader may be left */
+
+int  id_compare(const oct_id *a, const oct_id *b);
+bool id_equal(const oct_id *a, const oct_id *b);
+
+/* Room for `count` new points, so that adding cannot fail. */
+oct_status points_reserve(point_set *self, uint32_t count, oct_error *error);
+/* The point of an id, dead or alive, or POINT_NONE. */
+uint32_t points_find(const point_set *self, const oct_id *id);
+uint32_t points_find_live(const point_set *self, const oct_id *id);
+/* Add an id that points_find does not know. It is dead until points_set_live. */
+uint32_t points_add(point_set *self, const oct_id *id);
+void     points_set_live(point_set *self, uint32_t point, bool live);
+
+static inline const oct_id *
+points_id(const point_set *self, uint32_t point)
+{
+    return rows_at(&self->ids, point);
+}
+
+static inline _Atomic uint64_t *
+points_version(const point_set *self, uint32_t point)
+{
+    return rows_at(&self->versions, point);
+}
+
+static inline _Atomic uint32_t *
+points_payload(const point_set *self, uint32_t point)
+{
+    return rows_at(&self->payloads, point);
+}
+
+static inline bool
+points_is_live(const point_set *self, uint32_t point)
+{
+    const _Atomic uint64_t *word = rows_at(&self->live, point / 64);
+
+    return (atomic_load_explicit(word, memory_order_acquire) >> (point % 64) & 1) != 0;
+}
+
+/* Live points with ids from `from` on (NULL: all), ascending, at most `limit`, into `out`. OCT_NOMEM. */
+oct_status points_page(point_set *self, const oct_id *from, size_t limit, uint32_t *out, size_t *count, oct_error *error);
+
+/* After the columns and `count` were loaded: rebuild what is not stored. */
+oct_status points_loaded(point_set *self, uint32_t count, uint32_t live_count, bool ascending, oct_error *error);
+/* The stored form of the map; see shard_save.c. */
+rows    *points_map_rows(const point_set *self);
+uint64_t points_map_capacity(const point_set *self);
+oct_status points_map_new(point_set *self, uint64_t capacity, oct_error *error);
+
+#endif

@@ -1,0 +1,598 @@
+/* Writes and reads of a shard. See shard.h. */
+#include "shard/shard_internal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/epoch.h"
+#include "payload/document.h"
+
+/* --- life ---------------------------------------------------------------------------------------- */
+
+oct_status
+shard_new(const shard_options *options, const shard_vector_config *vectors, size_t vector_count, shard **out,
+          oct_error *error)
+{
+    shard     *self = oct_calloc(1, sizeof *self);
+    oct_status status;
+
+    *out = NULL;
+    if (self == NULL)
+        return oct_fail_memory(error, sizeof *self);
+    OCT_MUST(vector_count <= OCT_VECTORS_MAX);
+    (void)pthread_mutex_init(&self->write_lock, NULL);
+    (void)pthread_mutex_init(&self->save_lock, NULL);
+    (void)pthread_mutex_init(&self->build_lock, NULL);
+    (void)pthread_mutex_init(&self->index_lock, NULL);
+    (void)pthread_cond_init(&self->index_moved, NULL);
+    self->id = options->id;
+    self->system = options->system;
+    self->pool = options->pool;
+    self->log = options->log;
+    heap_init(&self->heap);
+    status = points_init(&self->points, error);
+    if (status != OCT_OK)
+        goto out;
+    self->folder = oct_copy_text(options->folder, strlen(options->folder));
+    self->vectors = oct_calloc(size_max(vector_count, 1), sizeof *self->vectors);
+    if (self->folder == NULL || self->vectors == NULL) {
+        status = oct_fail_memory(error, vector_count * sizeof *self->vectors);
+        goto out;
+    }
+    self->vector_count = vector_count;
+    for (size_t i = 0; i < vector_count && status == OCT_OK; i++) {
+        graph *made;
+
+        shard_set_vector_config(&self->vectors[i], &vectors[i]);
+        status = graph_new(&vectors[i].params, &made, error);
+        atomic_store(&self->vectors[i].graph, made);
+    }
+    if (status != OCT_OK)
+        goto out;
+    *out = self;
+    self = NULL; /* the caller owns it now */
+out:
+    shard_free(self);
+    return status;
+}
+
+void
+shard_set_log(shard *self, write_log *log)
+{
+    self->log = log;
+}
+
+void
+shard_free(shard *self)
+{
+    if (self == NULL)
+        return;
+    atomic_store(&self->stopping, true);
+    (void)pthread_mutex_lock(&self->index_lock);
+    while (atomic_load(&self->indexing) || atomic_load(&self->compacting) != NULL)
+        (void)pthread_cond_wait(&self->index_moved, &self->index_lock);
+    (void)pthread_mutex_unlock(&self->index_lock);
+    for (size_t i = 0; i < self->vector_count; i++) {
+        graph_free(vector_graph(&self->vectors[i]));
+        column_check_free(atomic_load(&self->vectors[i].check));
+    }
+    oct_free(self->vectors);
+    points_clear(&self->points);
+    heap_clear(&self->heap);
+    shard_image_free(self->saved);
+    oct_free(self->folder);
+    (void)pthread_mutex_destroy(&self->write_lock);
+    (void)pthread_mutex_destroy(&self->save_lock);
+    (void)pthread_mutex_destroy(&self->build_lock);
+    (void)pthread_mutex_destroy(&self->index_lock);
+    (void)pthread_cond_destroy(&self->index_moved);
+    oct_free(self);
+}
+
+void
+shard_set_vector_config(shard_vector *vector, const shard_vector_config *config)
+{
+    vector->config = *config;
+    atomic_store(&vector->full_scan_rows, config->full_scan_rows);
+    atomic_store(&vector->threads_max, config->indexing_threads_max);
+}
+
+void
+shard_configure(shard *self, const shard_vector_config *vectors, size_t vector_count)
+{
+    (void)pthread_mutex_lock(&self->write_lock);
+    for (size_t i = 0; i < vector_count && i < self->vector_count; i++) {
+        OCT_MUST(self->vectors[i].config.number == vectors[i].number);
+        shard_set_vector_config(&self->vectors[i], &vectors[i]);
+    }
+    (void)pthread_mutex_unlock(&self->write_lock);
+}
+
+const shard_vector *
+shard_find_vector(const shard *self, uint32_t number)
+{
+    for (size_t i = 0; i < self->vector_count; i++) {
+        if (self->vectors[i].config.number == number)
+            return &self->vectors[i];
+    }
+    return NULL;
+}
+
+point_set *
+shard_points(shard *self)
+{
+    return &self->points;
+}
+
+heap *
+shard_heap(shard *self)
+{
+    return &self->heap;
+}
+
+graph *
+shard_graph(const shard *self, uint32_t number)
+{
+    const shard_vector *vector = shard_find_vector(self, number);
+
+    return vector == NULL ? NULL : vector_graph(vector);
+}
+
+/* --- what a write needs before it may be logged ------------------------------------------------------ */
+
+/* A write on its way: the batch, and what is worked out for it once, before the log. */
+typedef struct plan {
+    batch      *write;
+    arena       memory;
+    bool       *superseded; /* upsert: a later point of the batch has the same id; NULL: none has */
+    uint32_t   *found;      /* point of each id, or POINT_NONE */
+    oct_slice  *documents;  /* payload change: the new document of each point */
+    buffer      document_text;
+    float      *prepared;   /* room for the largest vector */
+} plan;
+
+static void
+plan_clear(plan *self)
+{
+    arena_clear(&self->memory);
+    buffer_clear(&self->document_text);
+}
+
+static oct_status
+fail_unknown_point(const oct_id *id, oct_error *error)
+{
+    if (id->is_uuid == 0)
+        return oct_fail(error, OCT_NOT_FOUND, "No point with id %" PRIu64 " found", id->low);
+    return oct_fail(error, OCT_NOT_FOUND, "No point with id %08" PRIx32 "-%04x-%04x-%04x-%012" PRIx64 " found",
+                    (uint32_t)(id->high >> 32), (unsigned)(id->high >> 16 & 0xFFFF), (unsigned)(id->high & 0xFFFF),
+                    (unsigned)(id->low >> 48), id->low & 0xFFFFFFFFFFFFu);
+}
+
+static int
+compare_by_id(const void *a, const void *b, void *context)
+{
+    const oct_id  *ids = context;
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    const int      order = id_compare(&ids[x], &ids[y]);
+
+    return order != 0 ? order : (x > y) - (x < y);
+}
+
+/* Mark the points that a later one of the same batch names again. */
+static oct_status
+find_superseded(plan *self, oct_error *error)
+{
+    const batch *write = self->write;
+    size_t       ascending = 1;
+    bool         any = false;
+    uint32_t    *order;
+
+    while (ascending < write->count && id_compare(&write->ids[ascending - 1], &write->ids[ascending]) < 0)
+        ascending++;
+    if (ascending >= write->count)
+        return OCT_OK;
+    order = arena_array(&self->memory, write->count, sizeof *order);
+    self->superseded = arena_array(&self->memory, write->count, sizeof *self->superseded);
+    if (order == NULL || self->superseded == NULL)
+        return oct_fail_memory(error, write->count * sizeof *order);
+    for (size_t i = 0; i < write->count; i++)
+        order[i] = (uint32_t)i;
+    qsort_r(order, write->count, sizeof *order, compare_by_id, (void *)(uintptr_t)write->ids);
+    for (size_t i = 1; i < write->count; i++) {
+        if (id_equal(&write->ids[order[i - 1]], &write->ids[order[i]])) {
+            self->superseded[order[i - 1]] = true;
+            any = true;
+        }
+    }
+    if (!any)
+        self->superseded = NULL;
+    return OCT_OK;
+}
+
+/* The documents after a payload change. They are computed before the log, as only this can fail. */
+static oct_status
+plan_documents(plan *self, shard *target, oct_error *error)
+{
+    const batch         *write = self->write;
+    const document_edit *edit;
+    size_t              *ends = arena_array(&self->memory, write->count, sizeof *ends);
+    oct_status           status = document_edit_plan(&write->change, &self->memory, &edit, error);
+
+    self->documents = arena_array(&self->memory, write->count, sizeof *self->documents);
+    if (status == OCT_OK && (ends == NULL || self->documents == NULL))
+        status = oct_fail_memory(error, write->count * sizeof *self->documents);
+    for (size_t i = 0; i < write->count && status == OCT_OK; i++) {
+        const uint32_t number =
+            atomic_load_explicit(points_payload(&target->points, self->found[i]), memory_order_relaxed);
+        oct_slice old = {"{}", 2};
+
+        /* A point named twice is changed twice, the second time from what the first made. */
+        for (size_t j = i; j-- > 0 && self->superseded != NULL;) {
+            if (self->superseded[j] && self->found[j] == self->found[i]) {
+                old = (oct_slice){self->document_text.data + (j == 0 ? 0 : ends[j - 1]),
+                                  ends[j] - (j == 0 ? 0 : ends[j - 1])};
+                old.data = arena_text(&self->memory, old.data, old.size);
+                if (old.data == NULL)
+                    return oct_fail_memory(error, old.size);
+                break;
+            }
+        }
+        if (old.size == 2 && number != HEAP_NONE)
+            status = heap_get(&target->heap, number, &old, error);
+        if (status == OCT_OK)
+            status = document_edit_apply(edit, old, &self->document_text, error);
+        if (self->document_text.failed)
+            status = oct_fail_memory(error, self->document_text.capacity);
+        ends[i] = self->document_text.size;
+    }
+    for (size_t i = 0, start = 0; i < write->count && status == OCT_OK; start = ends[i++])
+        self->documents[i] = (oct_slice){self->document_text.data + start, ends[i] - start};
+    return status;
+}
+
+/* Memory for everything the write will add. */
+static oct_status
+reserve(const plan *self, shard *target, oct_error *error)
+{
+    const batch     *write = self->write;
+    const oct_slice *documents = write->op == BATCH_CHANGE_PAYLOAD ? self->documents : write->payloads;
+    uint32_t         new_points = 0;
+    oct_status       status = OCT_OK;
+
+    for (size_t i = 0; i < write->count; i++)
+        new_points += write->op == BATCH_UPSERT && self->found[i] == POINT_NONE;
+    if (write->op == BATCH_UPSERT)
+        status = points_reserve(&target->points, new_points, error);
+    if (status == OCT_OK && documents != NULL)
+        status = heap_reserve(&target->heap, documents, write->count, error);
+    for (size_t i = 0; i < write->column_count && status == OCT_OK; i++) {
+        const batch_column *column = &write->columns[i];
+        graph              *vectors = shard_graph(target, column->number);
+
+        if (vectors == NULL)
+            return oct_fail(error, OCT_CORRUPT, "a write names vector number %u, which the shard does not have",
+                            column->number);
+        if (column->dim != 0 && column->dim != graph_get_params(vectors)->dim)
+            return oct_fail(error, OCT_CORRUPT, "a write has vectors of %u components for number %u, which has %u",
+                            column->dim, column->number, graph_get_params(vectors)->dim);
+        if (column->dim != 0)
+            status = graph_reserve(vectors, (uint32_t)column->present_count,
+                                   atomic_load(&target->points.count) + new_points, error);
+    }
+    return status;
+}
+
+/* All that can fail, before the log. */
+static oct_status
+make_plan(plan *self, shard *target, oct_error *error)
+{
+    batch     *write = self->write;
+    size_t     dim = 1;
+    oct_status status = OCT_OK;
+
+    self->found = arena_array(&self->memory, write->count + 1, sizeof *self->found);
+    for (size_t i = 0; i < write->column_count; i++)
+        dim = size_max(dim, write->columns[i].dim);
+    self->prepared = arena_array(&self->memory, dim, sizeof *self->prepared);
+    if (self->found == NULL || self->prepared == NULL)
+        return oct_fail_memory(error, write->count * sizeof *self->found);
+    for (size_t i = 0; i < write->count; i++) {
+        self->found[i] = points_find(&target->points, &write->ids[i]);
+        if ((write->op == BATCH_UPDATE_VECTORS || write->op == BATCH_CHANGE_PAYLOAD) &&
+            (self->found[i] == POINT_NONE || !points_is_live(&target->points, self->found[i])))
+            return fail_unknown_point(&write->ids[i], error);
+    }
+    if (write->op == BATCH_UPSERT || write->op == BATCH_CHANGE_PAYLOAD)
+        status = find_superseded(self, error);
+    if (status == OCT_OK && write->op == BATCH_CHANGE_PAYLOAD)
+        status = plan_documents(self, target, error);
+    if (status == OCT_OK)
+        status = reserve(self, target, error);
+    return status;
+}
+
+/* --- applying: nothing here can fail ---------------------------------------------------------------------- */
+
+static void
+set_payload(shard *self, uint32_t point, oct_slice document)
+{
+    _Atomic uint32_t *at = points_payload(&self->points, point);
+    const uint32_t    old = atomic_load_explicit(at, memory_order_relaxed);
+
+    atomic_store_explicit(at, heap_stores(document) ? heap_add(&self->heap, document) : HEAP_NONE,
+                          memory_order_release);
+    heap_release(&self->heap, old);
+}
+
+static void
+set_vector(shard_vector *vector, uint32_t point, const float *values, float *prepared)
+{
+    graph *vectors = vector_graph(vector);
+
+    if (values == NULL) {
+        graph_remove(vectors, point);
+        return;
+    }
+    graph_prepare(vectors, values, prepared);
+    vector->logical_rows += graph_append(vectors, point, prepared);
+}
+
+static void
+touch(shard *self, uint32_t point)
+{
+    atomic_store_explicit(points_version(&self->points, point), self->operation, memory_order_relaxed);
+}
+
+static void
+apply_vectors(shard *self, const plan *work)
+{
+    const batch *write = work->write;
+    const float *next[OCT_VECTORS_MAX];
+
+    for (size_t c = 0; c < write->column_count; c++)
+        next[c] = write->columns[c].values;
+    for (size_t i = 0; i < write->count; i++) {
+        const oct_slice none = {NULL, 0};
+        uint32_t        point = work->found[i];
+
+        if (work->superseded != NULL && work->superseded[i] && write->op == BATCH_UPSERT) {
+            for (size_t c = 0; c < write->column_count; c++)
+                next[c] += batch_has(&write->columns[c], i) ? write->columns[c].dim : 0;
+            continue;
+        }
+        if (write->op == BATCH_UPSERT) {
+            if (point == POINT_NONE)
+                point = points_add(&self->points, &write->ids[i]);
+            set_payload(self, point, write->payloads == NULL ? none : write->payloads[i]);
+        }
+        for (size_t v = 0; v < self->vector_count; v++) {
+            shard_vector *vector = &self->vectors[v];
+            bool          given = false;
+
+            for (size_t c = 0; c < write->column_count; c++) {
+                if (write->columns[c].number != vector->config.number || !batch_has(&write->columns[c], i))
+                    continue;
+                set_vector(vector, point, next[c], work->prepared);
+                next[c] += write->columns[c].dim;
+                given = true;
+            }
+            if (!given && write->op == BATCH_UPSERT)
+                set_vector(vector, point, NULL, NULL);
+        }
+        touch(self, point);
+        points_set_live(&self->points, point, true);
+    }
+}
+
+static void
+apply_delete(shard *self, const plan *work)
+{
+    const oct_slice none = {NULL, 0};
+
+    for (size_t i = 0; i < work->write->count; i++) {
+        const uint32_t point = work->found[i];
+
+        if (point == POINT_NONE || !points_is_live(&self->points, point))
+            continue;
+        points_set_live(&self->points, point, false);
+        for (size_t v = 0; v < self->vector_count; v++)
+            graph_remove(vector_graph(&self->vectors[v]), point);
+        set_payload(self, point, none);
+        touch(self, point);
+    }
+}
+
+static void
+apply_delete_vectors(shard *self, const plan *work)
+{
+    const batch *write = work->write;
+
+    for (size_t i = 0; i < write->count; i++) {
+        const uint32_t point = work->found[i];
+
+        if (point == POINT_NONE || !points_is_live(&self->points, point))
+            continue;
+        for (size_t c = 0; c < write->column_count; c++)
+            graph_remove(shard_graph(self, write->columns[c].number), point);
+        touch(self, point);
+    }
+}
+
+static void
+apply(shard *self, const plan *work)
+{
+    const batch *write = work->write;
+
+    self->operation = write->operation;
+    switch (write->op) {
+    case BATCH_UPSERT:
+    case BATCH_UPDATE_VECTORS:
+        apply_vectors(self, work);
+        break;
+    case BATCH_DELETE:
+        apply_delete(self, work);
+        break;
+    case BATCH_DELETE_VECTORS:
+        apply_delete_vectors(self, work);
+        break;
+    case BATCH_CHANGE_PAYLOAD:
+        for (size_t i = 0; i < write->count; i++) {
+            set_payload(self, work->found[i], work->documents[i]);
+            touch(self, work->found[i]);
+        }
+        break;
+    case BATCH_COMPACT:
+    case BATCH_RESTORE:
+        break;
+    }
+    for (size_t v = 0; v < self->vector_count; v++)
+        graph_publish(vector_graph(&self->vectors[v]));
+}
+
+/* Compactions start at log positions that follow from the log alone: after a COMPACT record, and when the share of
+ * dead rows passes the threshold. One that is still at work must end before the next begins. */
+static oct_status
+lock_for_write(shard *self, batch_op op, oct_error *error)
+{
+    oct_status status = OCT_OK;
+
+    shard_wait_tail(self);
+    (void)pthread_mutex_lock(&self->write_lock);
+    while (op != BATCH_RESTORE && (op == BATCH_COMPACT || shard_wants_compaction(self)) &&
+           atomic_load(&self->compacting) != NULL) {
+        (void)pthread_mutex_unlock(&self->write_lock);
+        shard_wait_compacted(self);
+        (void)pthread_mutex_lock(&self->write_lock);
+    }
+    if (op != BATCH_COMPACT && op != BATCH_RESTORE && shard_wants_compaction(self))
+        status = shard_begin_compaction(self, false, error);
+    if (status != OCT_OK)
+        (void)pthread_mutex_unlock(&self->write_lock);
+    return status;
+}
+
+oct_status
+shard_write(shard *self, batch *write, uint64_t *sequence, oct_error *error)
+{
+    plan       work = {.write = write};
+    oct_slice *parts;
+    size_t     part_count;
+    oct_status status = lock_for_write(self, write->op, error);
+
+    *sequence = 0;
+    if (status != OCT_OK)
+        return status;
+    write->operation = self->operation + 1;
+    status = make_plan(&work, self, error);
+    if (status == OCT_OK)
+        status = batch_encode(write, &work.memory, &parts, &part_count, error);
+    if (status == OCT_OK)
+        status = log_append(self->log, self->id, parts, part_count, sequence, error);
+    if (status == OCT_OK) {
+        apply(self, &work);
+        self->sequence = *sequence;
+        if (write->op == BATCH_COMPACT)
+            status = shard_begin_compaction(self, true, error);
+    }
+    (void)pthread_mutex_unlock(&self->write_lock);
+    plan_clear(&work);
+    shard_kick(self);
+    return status;
+}
+
+oct_status
+shard_replay(shard *self, uint64_t sequence, oct_slice body, oct_error *error)
+{
+    const uint32_t op = batch_op_of(body);
+    batch          write;
+    plan           work = {.write = &write};
+    oct_status     status;
+
+    if (sequence <= shard_saved_sequence(self))
+        return OCT_OK;
+    status = lock_for_write(self, (batch_op)op, error);
+    if (status != OCT_OK)
+        return status;
+    if (op == BATCH_RESTORE) {
+        status = shard_restore_apply(self, body, error);
+    } else {
+        status = batch_decode(body, &work.memory, &write, error);
+        if (status == OCT_OK)
+            status = make_plan(&work, self, error);
+        if (status == OCT_OK) {
+            apply(self, &work);
+            if (op == BATCH_COMPACT)
+                status = shard_begin_compaction(self, true, error);
+        }
+    }
+    if (status == OCT_OK)
+        self->sequence = sequence;
+    (void)pthread_mutex_unlock(&self->write_lock);
+    plan_clear(&work);
+    shard_kick(self);
+    return status;
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------ */
+
+static int
+compare_points(const void *context, uint32_t point_a, uint32_t point_b)
+{
+    const point_set *all = context;
+
+    return id_compare(points_id(all, point_a), points_id(all, point_b));
+}
+
+oct_status
+shard_verify_vector(shard *self, uint32_t number, uint32_t point, oct_error *error)
+{
+    const shard_vector *vector = shard_find_vector(self, number);
+    column_check       *check = vector == NULL ? NULL : atomic_load(&vector->check);
+    uint32_t            row;
+
+    if (check == NULL)
+        return OCT_OK;
+    row = graph_row_of(vector_graph(vector), point);
+    return row == GRAPH_NONE ? OCT_OK : column_verify(check, row, 1, error);
+}
+
+oct_status
+shard_search(shard *self, uint32_t number, graph_query *query, graph_hit *hits, size_t *count, graph_stats *stats,
+             oct_error *error)
+{
+    const shard_vector *vector = shard_find_vector(self, number);
+    oct_status          status;
+
+    OCT_MUST(vector != NULL);
+    query->tie = compare_points;
+    query->tie_context = &self->points;
+    query->full_scan_rows = atomic_load(&vector->full_scan_rows);
+    status = graph_search(vector_graph(vector), query, hits, count, stats, error);
+    for (size_t i = 0; i < *count && status == OCT_OK && atomic_load(&vector->check) != NULL; i++)
+        status = shard_verify_vector(self, number, hits[i].point, error);
+    return status;
+}
+
+void
+shard_describe(shard *self, shard_info *info)
+{
+    *info = (shard_info){0};
+    (void)pthread_mutex_lock(&self->write_lock);
+    info->points = atomic_load(&self->points.live_count);
+    info->operation = self->operation;
+    info->sequence = self->sequence;
+    info->ram_bytes = sizeof *self + shard_content_bytes(self);
+    for (size_t v = 0; v < self->vector_count; v++) {
+        const graph   *vectors = vector_graph(&self->vectors[v]);
+        const uint32_t row_count = graph_row_count(vectors), indexed = graph_graph_count(vectors);
+
+        info->indexed_vectors += indexed;
+        info->tail_vectors += row_count - indexed;
+        info->dead_vectors += row_count - graph_live_count(vectors);
+    }
+    (void)pthread_mutex_unlock(&self->write_lock);
+    (void)pthread_mutex_lock(&self->build_lock);
+    for (size_t i = 0; self->saved != NULL && i < self->saved->column_count; i++)
+        info->disk_bytes += column_bytes(&self->saved->columns[i]);
+    (void)pthread_mutex_unlock(&self->build_lock);
+}

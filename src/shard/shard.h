@@ -1,0 +1,122 @@
+/* shard.h - one shard of a collection: its points in memory, its writes, its files.
+ *
+ * OWNS     points (points.h), payload documents (heap.h) and, for each vector name, vectors with their graph
+ *          (graph/graph.h). All of it is a function of the shard's log records.
+ * WRITES   shard_write: check against the state, make room, append to the log, apply. What can fail
+ *          comes before the log; what comes after cannot. A record is applied by the same code when it is replayed.
+ * BEHIND   the writer's back two kinds of jobs run on the worker pool: batches of the tail join the graphs, and a
+ *          compaction builds new graphs without dead rows and swaps them in. When the tail grows beyond what a scan may
+ *          cost, writers wait for the first.
+ * CALLED   by collection. Calls graph, payload, storage.
+ * LOCKS    write_lock: one writer at a time. build_lock: one batch or swap at a time. save_lock: one save
+ *          or swap. Order: save_lock, build_lock, write_lock; index_lock (for waiting) innermost. Readers pin an epoch and take none.
+ * READ     shard.c (writes), shard_index.c (jobs), shard_save.c and shard_image.c (files), points.c, heap.c, batch.c.
+ */
+#ifndef OCT_SHARD_H
+#define OCT_SHARD_H
+
+#include "base/workers.h"
+#include "graph/graph.h"
+#include "shard/batch.h"
+#include "shard/points.h"
+#include "storage/column.h"
+#include "storage/log.h"
+
+typedef struct shard shard;
+
+typedef struct shard_options {
+    uint64_t    id;
+    os         *system;
+    workers    *pool;
+    write_log  *log;    /* may be set later, before the first write (shard_set_log) */
+    const char *folder; /* of this shard, made when first saved; copied */
+} shard_options;
+
+/* A vector name, by its number in the collection. Numbers are never reused. */
+typedef struct shard_vector_config {
+    uint32_t     number;
+    graph_params params;
+    uint32_t     full_scan_rows;      /* fewer vectors are scanned, not walked */
+    double       deleted_threshold;   /* compact when so large a part of the rows is dead ... */
+    uint32_t     vacuum_rows_min;     /* ... and so many are */
+    uint32_t     indexing_threads_max; /* 0: all */
+} shard_vector_config;
+
+oct_status shard_new(const shard_options *options, const shard_vector_config *vectors, size_t vector_count,
+                     shard **out, oct_error *error);
+void       shard_set_log(shard *self, write_log *log);
+/* Wait for background work and release. No reader may be left. Accepts NULL. */
+void shard_free(shard *self);
+
+/* New graph settings: they hold from the next compaction, which the caller may ask for. */
+void shard_configure(shard *self, const shard_vector_config *vectors, size_t vector_count);
+
+/* True if some graph was built with other settings than those configured. */
+bool shard_needs_rebuild(shard *self);
+
+/* --- writing ------------------------------------------------------------------------------- */
+
+/* Log and apply. write->operation is set here. *sequence is the record's, for log_wait.
+ * Errors: OCT_NOT_FOUND (an id that must exist), OCT_FULL, OCT_STOPPED, OCT_NOMEM, OCT_RANGE; nothing has changed then. */
+oct_status shard_write(shard *self, batch *write, uint64_t *sequence, oct_error *error);
+/* Apply a record that is in the log already. Records at or below the saved sequence are passed over. */
+oct_status shard_replay(shard *self, uint64_t sequence, oct_slice body, oct_error *error);
+
+/* --- reading: pinned --------------------------------------------------------------------------- */
+
+point_set  *shard_points(shard *self);
+heap       *shard_heap(shard *self);
+/* The graph of a vector number; valid while pinned. NULL if there is none. */
+graph      *shard_graph(const shard *self, uint32_t number);
+oct_status  shard_search(shard *self, uint32_t number, graph_query *query, graph_hit *hits, size_t *count,
+                         graph_stats *stats, oct_error *error);
+/* OCT_CORRUPT if the stored vector of a point fails its checksum. */
+oct_status  shard_verify_vector(shard *self, uint32_t number, uint32_t point, oct_error *error);
+
+typedef struct shard_info {
+    uint64_t points, indexed_vectors, tail_vectors, dead_vectors, operation, sequence, ram_bytes, disk_bytes;
+} shard_info;
+
+void shard_describe(shard *self, shard_info *info);
+
+/* --- background work -------------------------------------------------------------------------------- */
+
+/* Start moving full batches of the tail into the graphs, if there are any. */
+void shard_kick(shard *self);
+/* OCT_TIMEOUT when `timeout_ms` (0: none) runs out first. */
+oct_status shard_wait_indexed(shard *self, uint64_t timeout_ms, oct_error *error);
+/* Wait for a compaction under way, if there is one. */
+void     shard_wait_compacted(shard *self);
+uint64_t shard_checksum(shard *self);
+oct_status shard_check(shard *self, oct_error *error);
+
+/* --- files ------------------------------------------------------------------------------------------ */
+
+typedef struct shard_image shard_image; /* what a save wrote and the manifest must say */
+
+/* True if there are records that no image covers. */
+bool shard_is_dirty(shard *self);
+/* Write what has changed since the last image. `closing`: the graph too, however little it has grown. *out NULL: there
+ * is nothing to save, or a compaction is under way and the log has to be kept. */
+oct_status shard_save(shard *self, bool closing, shard_image **out, oct_error *error);
+/* The manifest that names the image is durable (true): drop older files. Or not (false): forget the image. */
+void shard_save_done(shard *self, shard_image *image, bool durable);
+
+/* The shard's entry in the manifest, a JSON object: of an image, or (NULL) of the last one that became durable. */
+oct_status shard_image_write(shard *self, const shard_image *image, buffer *out, oct_error *error);
+/* Fill a new shard from its entry. */
+oct_status shard_load(shard *self, oct_slice json, oct_error *error);
+/* Records up to this one are covered by the durable image. */
+uint64_t shard_saved_sequence(shard *self);
+/* The durable image is a record in the log. */
+bool     shard_saved_in_log(shard *self);
+/* Must the log keep records after *after for this shard, once a manifest names `image` (NULL: the durable one; `dirty`
+ * tells that it does not cover everything)? */
+bool     shard_needs_log(shard *self, const shard_image *image, bool dirty, uint64_t *after);
+/* Remove the folder of a shard that no manifest names: `folder`/`name`. */
+void     shard_remove_folder(os *system, const char *folder, const char *name);
+
+/* Smaller shards are not worth files: their content goes into the log again at each checkpoint. */
+#define SHARD_FILE_MIN_BYTES (256u << 10)
+
+#endif

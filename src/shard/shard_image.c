@@ -1,0 +1,233 @@
+/* A small shard as one log record, so that ten thousand of them need no files.
+ *
+ * A checkpoint must cover every record before it, or the log could never be cut. A shard that is too small
+ * to be worth files of its own is written into the log again, whole: arrays as they are, dead points and dead rows
+ * too, so that the state after the record is exactly the state before it.
+ * LAYOUT  of the body, little-endian:
+ *     offset size  meaning
+ *          0    4  BATCH_RESTORE
+ *          4    4  point count n
+ *          8    8  operation number
+ *         16    4  vector count
+ *         20    4  1 if ids came in ascending order
+ *         24  24n  ids;  then 8n versions;  n sizes of documents (4 each; 0xFFFFFFFF: a dead point)
+ *                  for each vector: number, row count r (4 each); r points (4 each); r live flags (4 each);
+ *                  r x dim floats
+ *                  the documents, one after the other
+ */
+#include "shard/shard_internal.h"
+
+#define DEAD_POINT UINT32_MAX
+
+uint64_t
+shard_content_bytes(const shard *self)
+{
+    const uint64_t point_count = atomic_load(&self->points.count);
+    uint64_t       bytes = point_count * (sizeof(oct_id) + 8 + 4 + 8);
+
+    bytes += (uint64_t)atomic_load(&self->heap.unit_count) * HEAP_UNIT_BYTES;
+    for (size_t v = 0; v < self->vector_count; v++)
+        bytes += graph_ram_bytes(vector_graph(&self->vectors[v]));
+    return bytes;
+}
+
+static void
+add_u32(buffer *out, uint32_t value)
+{
+    buffer_add(out, &value, sizeof value);
+}
+
+static void
+add_u64(buffer *out, uint64_t value)
+{
+    buffer_add(out, &value, sizeof value);
+}
+
+oct_status
+shard_restore_encode(shard *self, buffer *out, oct_error *error)
+{
+    const uint32_t point_count = atomic_load(&self->points.count);
+    oct_status     status = OCT_OK;
+    oct_slice      document;
+
+    add_u32(out, BATCH_RESTORE);
+    add_u32(out, point_count);
+    add_u64(out, self->operation);
+    add_u32(out, (uint32_t)self->vector_count);
+    add_u32(out, atomic_load(&self->points.ascending));
+    for (uint32_t point = 0; point < point_count; point++)
+        buffer_add(out, points_id(&self->points, point), sizeof(oct_id));
+    for (uint32_t point = 0; point < point_count; point++)
+        add_u64(out, atomic_load(points_version(&self->points, point)));
+    for (uint32_t point = 0; point < point_count && status == OCT_OK; point++) {
+        const uint32_t number = atomic_load(points_payload(&self->points, point));
+
+        document.size = 0;
+        if (points_is_live(&self->points, point) && number != HEAP_NONE)
+            status = heap_get(&self->heap, number, &document, error);
+        add_u32(out, points_is_live(&self->points, point) ? (uint32_t)document.size : DEAD_POINT);
+    }
+    for (size_t v = 0; v < self->vector_count; v++) {
+        const graph   *vectors = vector_graph(&self->vectors[v]);
+        const uint32_t row_count = graph_row_count(vectors), dim = graph_get_params(vectors)->dim;
+
+        add_u32(out, self->vectors[v].config.number);
+        add_u32(out, row_count);
+        for (uint32_t row = 0; row < row_count; row++)
+            add_u32(out, graph_point_of(vectors, row));
+        for (uint32_t row = 0; row < row_count; row++)
+            add_u32(out, graph_row_of(vectors, graph_point_of(vectors, row)) == row);
+        for (uint32_t row = 0; row < row_count; row++)
+            buffer_add(out, graph_vector_at(vectors, row), dim * sizeof(float));
+    }
+    for (uint32_t point = 0; point < point_count && status == OCT_OK; point++) {
+        const uint32_t number = atomic_load(points_payload(&self->points, point));
+
+        if (!points_is_live(&self->points, point) || number == HEAP_NONE)
+            continue;
+        status = heap_get(&self->heap, number, &document, error);
+        buffer_add(out, document.data, document.size);
+    }
+    if (status == OCT_OK && out->failed)
+        status = oct_fail_memory(error, out->size);
+    return status;
+}
+
+/* --- and back ----------------------------------------------------------------------------------------- */
+
+/* Takes bytes from the front; once it fails it stays failed. */
+typedef struct cursor {
+    const char *at, *end;
+    bool        failed;
+} cursor;
+
+static const char *
+take(cursor *self, uint64_t bytes)
+{
+    const char *at = self->at;
+
+    if (self->failed || bytes > (uint64_t)(self->end - self->at)) {
+        self->failed = true;
+        return NULL;
+    }
+    self->at += bytes;
+    return at;
+}
+
+static uint32_t
+take_u32(cursor *self)
+{
+    const char *at = take(self, 4);
+
+    return at == NULL ? 0 : get_u32(at);
+}
+
+static oct_status
+restore_vector(shard *self, cursor *in, uint32_t point_count, oct_error *error)
+{
+    const uint32_t number = take_u32(in), row_count = take_u32(in);
+    const char    *row_points = take(in, (uint64_t)row_count * 4), *row_live = take(in, (uint64_t)row_count * 4);
+    graph         *vectors = in->failed ? NULL : shard_graph(self, number);
+    const char    *values;
+    uint64_t       stride;
+    oct_status     status;
+
+    if (vectors == NULL)
+        return in->failed ? OCT_OK
+                          : oct_fail(error, OCT_CORRUPT, "a restored shard has vector number %u, which its collection lacks",
+                                     number);
+    stride = graph_get_params(vectors)->dim * sizeof(float);
+    values = take(in, row_count * stride);
+    if (values == NULL)
+        return OCT_OK;
+    for (uint32_t row = 0; row < row_count; row++) {
+        if (get_u32(row_points + 4 * (size_t)row) >= point_count)
+            in->failed = true;
+    }
+    status = in->failed ? OCT_OK : graph_reserve(vectors, row_count, point_count, error);
+    for (uint32_t row = 0; row < row_count && status == OCT_OK && !in->failed; row++)
+        graph_restore_row(vectors, get_u32(row_points + 4 * (size_t)row), values + row * stride,
+                          get_u32(row_live + 4 * (size_t)row) != 0);
+    graph_publish(vectors);
+    for (size_t v = 0; v < self->vector_count; v++) {
+        if (self->vectors[v].config.number == number)
+            self->vectors[v].logical_rows = row_count;
+    }
+    return status;
+}
+
+/* Is there anything in the shard yet? */
+static bool
+is_empty(const shard *self)
+{
+    bool empty = atomic_load(&self->points.count) == 0;
+
+    for (size_t v = 0; v < self->vector_count; v++)
+        empty = empty && graph_row_count(vector_graph(&self->vectors[v])) == 0;
+    return empty;
+}
+
+oct_status
+shard_restore_apply(shard *self, oct_slice body, oct_error *error)
+{
+    cursor     in = {body.data, body.data + body.size, false};
+    uint32_t   point_count, vector_count;
+    bool       ascending;
+    const char *operation, *ids, *versions, *sizes;
+    oct_slice *documents = NULL;
+    oct_status status = OCT_OK;
+
+    /* Records before it are replayed too when the log was not cut: the state is the same already. */
+    if (!is_empty(self))
+        return OCT_OK;
+    (void)take_u32(&in);
+    point_count = take_u32(&in);
+    operation = take(&in, 8);
+    vector_count = take_u32(&in);
+    ascending = take_u32(&in) != 0;
+    ids = take(&in, (uint64_t)point_count * sizeof(oct_id));
+    versions = take(&in, (uint64_t)point_count * 8);
+    sizes = take(&in, (uint64_t)point_count * 4);
+    if (!in.failed)
+        status = points_reserve(&self->points, point_count, error);
+    for (uint32_t point = 0; point < point_count && status == OCT_OK && !in.failed; point++) {
+        oct_id id;
+
+        memcpy(&id, ids + point * sizeof id, sizeof id);
+        if (points_find(&self->points, &id) != POINT_NONE) {
+            in.failed = true;
+            break;
+        }
+        (void)points_add(&self->points, &id);
+        atomic_store(points_version(&self->points, point), get_u64(versions + 8 * (size_t)point));
+        points_set_live(&self->points, point, get_u32(sizes + 4 * (size_t)point) != DEAD_POINT);
+    }
+    for (uint32_t v = 0; v < vector_count && status == OCT_OK && !in.failed; v++)
+        status = restore_vector(self, &in, point_count, error);
+    if (status == OCT_OK && !in.failed) {
+        documents = oct_calloc((size_t)point_count + 1, sizeof *documents);
+        if (documents == NULL)
+            status = oct_fail_memory(error, point_count * sizeof *documents);
+    }
+    for (uint32_t point = 0; point < point_count && status == OCT_OK && !in.failed; point++) {
+        const uint32_t size = get_u32(sizes + 4 * (size_t)point);
+
+        documents[point].size = size == DEAD_POINT ? 0 : size;
+        documents[point].data = take(&in, documents[point].size);
+    }
+    if (status == OCT_OK && !in.failed)
+        status = heap_reserve(&self->heap, documents, point_count, error);
+    for (uint32_t point = 0; point < point_count && status == OCT_OK && !in.failed; point++) {
+        if (heap_stores(documents[point]))
+            atomic_store(points_payload(&self->points, point), heap_add(&self->heap, documents[point]));
+    }
+    oct_free(documents);
+    if (status == OCT_OK && (in.failed || in.at != in.end))
+        status = oct_fail(error, OCT_CORRUPT, "the stored content of shard %llu (%u points) does not fit its record of %zu bytes",
+                          (unsigned long long)self->id, point_count, body.size);
+    if (status == OCT_OK) {
+        self->operation = get_u64(operation);
+        atomic_store(&self->points.ascending, ascending);
+    }
+    return status;
+}

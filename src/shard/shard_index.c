@@ -1,0 +1,361 @@
+/* What a shard does behind its writers: batches join the graphs, compactions replace them.
+ *
+ * THE INDEX JOB   One at a time per shard, queued by the first write that leaves a full batch in a tail. It moves
+ *                 batches until there is none, giving the worker back now and then so that other shards get theirs.
+ * A COMPACTION    begins in the writer, at a position that follows from the log (shard.c): it takes down which rows
+ *                 are alive. Its job copies those rows into a new graph, builds it while everything goes on, and in
+ *                 the end, with both locks held, appends the rows that came since, takes over who is alive now,
+ *                 and swaps the pointers. The result is a function of the log: rows alive at its
+ *                 record in row order, then all rows after it.
+ */
+#include "shard/shard_internal.h"
+
+#include <time.h>
+
+#include "base/epoch.h"
+
+#define BATCHES_A_TURN     32u   /* of one index job before it goes to the end of the queue */
+#define TAIL_ROWS_MIN      1024u /* writers never wait for tails shorter than this */
+#define INDEX_FAILURES_MAX 3u    /* without memory so often: let writers go on, the tail will grow */
+#define TAIL_WAIT_MS       1000u /* look again at least so often */
+
+void
+shard_index_moved(shard *self)
+{
+    (void)pthread_mutex_lock(&self->index_lock);
+    (void)pthread_cond_broadcast(&self->index_moved);
+    (void)pthread_mutex_unlock(&self->index_lock);
+}
+
+/* --- the index job ---------------------------------------------------------------------------------- */
+
+static bool
+has_batch(const shard *self)
+{
+    bool any = false;
+
+    epoch_pin();
+    for (size_t v = 0; v < self->vector_count && !any; v++)
+        any = graph_has_batch(vector_graph(&self->vectors[v]));
+    epoch_unpin();
+    return any;
+}
+
+static void
+index_job(void *context)
+{
+    shard *self = context;
+    bool   built = true;
+
+    for (uint32_t i = 0; built && i < BATCHES_A_TURN && !atomic_load(&self->stopping); i++) {
+        built = false;
+        (void)pthread_mutex_lock(&self->build_lock);
+        for (size_t v = 0; v < self->vector_count; v++) {
+            shard_vector *vector = &self->vectors[v];
+            bool          one = false;
+
+            if (graph_build_batch(vector_graph(vector), self->pool, atomic_load(&vector->threads_max), &one, NULL) != OCT_OK)
+                (void)atomic_fetch_add(&self->index_failures, 1);
+            else if (one)
+                atomic_store(&self->index_failures, 0);
+            built = built || one;
+        }
+        (void)pthread_mutex_unlock(&self->build_lock);
+        if (built)
+            shard_index_moved(self);
+    }
+    if (built && !atomic_load(&self->stopping) && workers_submit(self->pool, index_job, self))
+        return;
+    /* Under the lock, as shard_free may release the shard as soon as it sees that no job is left. */
+    (void)pthread_mutex_lock(&self->index_lock);
+    atomic_store(&self->indexing, false);
+    (void)pthread_cond_broadcast(&self->index_moved);
+    (void)pthread_mutex_unlock(&self->index_lock);
+}
+
+void
+shard_kick(shard *self)
+{
+    bool idle = false;
+
+    if (!has_batch(self) || atomic_load(&self->stopping))
+        return;
+    if (atomic_compare_exchange_strong(&self->indexing, &idle, true) &&
+        !workers_submit(self->pool, index_job, self)) {
+        /* No memory for the job; the next write tries again. */
+        (void)atomic_fetch_add(&self->index_failures, 1);
+        atomic_store(&self->indexing, false);
+        shard_index_moved(self);
+    }
+}
+
+/* --- waiting ------------------------------------------------------------------------------------------- */
+
+/* Sleep until the index moves, at most `ms`. Under index_lock. */
+static void
+wait_moved(shard *self, uint64_t ms)
+{
+    struct timespec until;
+
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += (time_t)(ms / 1000);
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    (void)pthread_cond_timedwait(&self->index_moved, &self->index_lock, &until);
+}
+
+static bool
+tail_is_long(const shard *self)
+{
+    bool is_long = false;
+
+    epoch_pin();
+    for (size_t v = 0; v < self->vector_count && !is_long; v++) {
+        const graph   *vectors = vector_graph(&self->vectors[v]);
+        const uint32_t start = graph_get_params(vectors)->start_rows;
+        const uint32_t tail = graph_row_count(vectors) - graph_graph_count(vectors);
+
+        /* start_rows is what the user lets a search scan anyway. */
+        is_long = start != GRAPH_START_NEVER && tail > TAIL_ROWS_MIN && tail > start;
+    }
+    epoch_unpin();
+    return is_long;
+}
+
+void
+shard_wait_tail(shard *self)
+{
+    if (!tail_is_long(self))
+        return;
+    (void)pthread_mutex_lock(&self->index_lock);
+    while (tail_is_long(self) && !atomic_load(&self->stopping) &&
+           atomic_load(&self->index_failures) < INDEX_FAILURES_MAX) {
+        if (!atomic_load(&self->indexing)) {
+            (void)pthread_mutex_unlock(&self->index_lock);
+            shard_kick(self);
+            (void)pthread_mutex_lock(&self->index_lock);
+        }
+        if (tail_is_long(self))
+            wait_moved(self, TAIL_WAIT_MS);
+    }
+    (void)pthread_mutex_unlock(&self->index_lock);
+}
+
+oct_status
+shard_wait_indexed(shard *self, uint64_t timeout_ms, oct_error *error)
+{
+    const uint64_t start_ns = os_clock_ns(self->system);
+    oct_status     status = OCT_OK;
+
+    (void)pthread_mutex_lock(&self->index_lock);
+    while (status == OCT_OK && (has_batch(self) || atomic_load(&self->compacting) != NULL)) {
+        const uint64_t waited_ms = (os_clock_ns(self->system) - start_ns) / 1000000;
+
+        if (timeout_ms != 0 && waited_ms >= timeout_ms) {
+            status = oct_fail(error, OCT_TIMEOUT, "the tail is not in the graph after %llu ms",
+                              (unsigned long long)timeout_ms);
+        } else if (atomic_load(&self->index_failures) >= INDEX_FAILURES_MAX) {
+            status = oct_fail(error, OCT_NOMEM, "the graph does not grow: out of memory");
+        } else {
+            (void)pthread_mutex_unlock(&self->index_lock);
+            shard_kick(self);
+            (void)pthread_mutex_lock(&self->index_lock);
+            if (has_batch(self) || atomic_load(&self->compacting) != NULL)
+                wait_moved(self, timeout_ms == 0 ? TAIL_WAIT_MS : size_min(TAIL_WAIT_MS, timeout_ms - waited_ms));
+        }
+    }
+    (void)pthread_mutex_unlock(&self->index_lock);
+    return status;
+}
+
+void
+shard_wait_compacted(shard *self)
+{
+    (void)pthread_mutex_lock(&self->index_lock);
+    while (atomic_load(&self->compacting) != NULL)
+        wait_moved(self, TAIL_WAIT_MS);
+    (void)pthread_mutex_unlock(&self->index_lock);
+}
+
+/* --- compaction ----------------------------------------------------------------------------------------------- */
+
+static bool
+params_differ(const shard_vector *vector)
+{
+    const graph_params *now = graph_get_params(vector_graph(vector)), *wanted = &vector->config.params;
+
+    return now->m != wanted->m || now->ef_construct != wanted->ef_construct || now->start_rows != wanted->start_rows;
+}
+
+bool
+shard_needs_rebuild(shard *self)
+{
+    bool any = false;
+
+    (void)pthread_mutex_lock(&self->write_lock);
+    for (size_t v = 0; v < self->vector_count; v++)
+        any = any || params_differ(&self->vectors[v]);
+    (void)pthread_mutex_unlock(&self->write_lock);
+    return any;
+}
+
+static bool
+has_many_dead(const shard_vector *vector)
+{
+    const uint64_t dead = vector->logical_rows - graph_live_count(vector_graph(vector));
+
+    return dead >= vector->config.vacuum_rows_min &&
+           (double)dead > vector->config.deleted_threshold * (double)vector->logical_rows;
+}
+
+bool
+shard_wants_compaction(shard *self)
+{
+    for (size_t v = 0; v < self->vector_count; v++) {
+        if (has_many_dead(&self->vectors[v]))
+            return true;
+    }
+    return false;
+}
+
+static void
+compaction_free(compaction *self)
+{
+    if (self == NULL)
+        return;
+    for (size_t v = 0; v < OCT_VECTORS_MAX; v++)
+        oct_free(self->live[v]);
+    oct_free(self);
+}
+
+static void
+release_graph(void *memory)
+{
+    graph_free(memory);
+}
+
+static void
+release_check(void *memory)
+{
+    column_check_free(memory);
+}
+
+/* The old graph serves until the swap, and its tail must not grow, even if this job has the only worker. */
+static void
+keep_tail_short(shard *self, shard_vector *vector)
+{
+    bool built = false;
+
+    if (!graph_has_batch(vector_graph(vector)))
+        return;
+    (void)pthread_mutex_lock(&self->build_lock);
+    (void)graph_build_batch(vector_graph(vector), self->pool, atomic_load(&vector->threads_max), &built, NULL);
+    (void)pthread_mutex_unlock(&self->build_lock);
+    shard_index_moved(self);
+}
+
+/* Build the successor of one graph and put it in place. An error leaves the old one, which is right but not compact. */
+static oct_status
+compact_vector(compaction *self, size_t index)
+{
+    shard        *target = self->shard;
+    shard_vector *vector = &target->vectors[index];
+    graph        *old = vector_graph(vector), *fresh;
+    column_check *old_check;
+    bool          built = true;
+    oct_status    status = graph_new(&self->params[index], &fresh, NULL);
+
+    if (status == OCT_OK)
+        status = graph_copy_rows(fresh, old, self->live[index], self->row_counts[index], NULL);
+    while (status == OCT_OK && built) {
+        status = graph_build_batch(fresh, target->pool, atomic_load(&vector->threads_max), &built, NULL);
+        if (atomic_load(&target->stopping))
+            status = OCT_STOPPED;
+        keep_tail_short(target, vector);
+    }
+    if (status == OCT_OK) {
+        (void)pthread_mutex_lock(&target->save_lock);
+        (void)pthread_mutex_lock(&target->build_lock);
+        (void)pthread_mutex_lock(&target->write_lock);
+        status = graph_catch_up(fresh, old, self->live[index], self->row_counts[index], NULL);
+        if (status == OCT_OK) {
+            atomic_store(&vector->graph, fresh);
+            vector->rebuilt = true;
+            old_check = atomic_exchange(&vector->check, NULL);
+        }
+        (void)pthread_mutex_unlock(&target->write_lock);
+        (void)pthread_mutex_unlock(&target->build_lock);
+        (void)pthread_mutex_unlock(&target->save_lock);
+    }
+    if (status != OCT_OK) {
+        graph_free(fresh);
+        return status;
+    }
+    epoch_retire(old, release_graph);
+    if (old_check != NULL)
+        epoch_retire(old_check, release_check);
+    return OCT_OK;
+}
+
+static void
+compact_job(void *context)
+{
+    compaction *self = context;
+    shard      *target = self->shard;
+
+    for (size_t v = 0; v < target->vector_count; v++) {
+        if (self->live[v] != NULL && compact_vector(self, v) != OCT_OK)
+            break;
+    }
+    shard_kick(target);
+    (void)pthread_mutex_lock(&target->index_lock);
+    atomic_store(&target->compacting, NULL);
+    (void)pthread_cond_broadcast(&target->index_moved);
+    (void)pthread_mutex_unlock(&target->index_lock);
+    compaction_free(self);
+}
+
+oct_status
+shard_begin_compaction(shard *self, bool forced, oct_error *error)
+{
+    compaction *work = oct_calloc(1, sizeof *work);
+    bool        any = false;
+
+    OCT_MUST(atomic_load(&self->compacting) == NULL);
+    if (work == NULL)
+        return oct_fail_memory(error, sizeof *work);
+    work->shard = self;
+    for (size_t v = 0; v < self->vector_count; v++) {
+        shard_vector *vector = &self->vectors[v];
+        const graph  *vectors = vector_graph(vector);
+        const bool    has_dead = vector->logical_rows > graph_live_count(vectors);
+
+        if (!(forced ? has_dead || params_differ(vector) : has_many_dead(vector)))
+            continue;
+        work->live[v] = graph_live_bits(vectors, &work->row_counts[v]);
+        if (work->live[v] == NULL) {
+            compaction_free(work);
+            return oct_fail_memory(error, graph_row_count(vectors) / 8);
+        }
+        work->params[v] = vector->config.params;
+        any = true;
+    }
+    if (!any) {
+        compaction_free(work);
+        return OCT_OK;
+    }
+    atomic_store(&self->compacting, work);
+    if (!workers_submit(self->pool, compact_job, work)) {
+        atomic_store(&self->compacting, NULL);
+        compaction_free(work);
+        return oct_fail_memory(error, sizeof *work);
+    }
+    for (size_t v = 0; v < self->vector_count; v++) {
+        if (work->live[v] != NULL)
+            self->vectors[v].logical_rows = graph_live_count(vector_graph(&self->vectors[v]));
+    }
+    return OCT_OK;
+}

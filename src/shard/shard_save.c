@@ -1,0 +1,772 @@
+/* A shard's files: what a checkpoint writes and an opening reads.
+ *
+ * A SAVE has three steps, so that searches never and writers hardly wait:
+ *   1. appended columns (ids, vectors, ...) are written up to where they are; what is in them does not change;
+ *   2. with both locks held, counts are taken down and the small changing columns (live bits, versions, ...) are
+ *      copied: memory speed, a few milliseconds for a million points;
+ *   3. without write_lock, the copies and the rest of the appended columns are written; with build_lock still held,
+ *      the links, if the graph has grown by GRAPH_SAVE_SHARE since they were last written or the shard closes.
+ * The links on disk may thus belong to an earlier, smaller graph over the same rows: what has joined since
+ * comes back as tail and joins again, with the same result.
+ * NOTHING ON DISK IS OVERWRITTEN that the last durable manifest names: appended columns grow behind what it counts, others
+ * get a file of the next generation. The image becomes true with the manifest; only then do old files go.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/json.h"
+#include "shard/shard_internal.h"
+
+#define GRAPH_SAVE_SHARE 4u /* write links again when the graph has grown by a quarter */
+
+void
+shard_image_free(shard_image *image)
+{
+    if (image == NULL)
+        return;
+    oct_free(image->numbers);
+    oct_free(image->graphs);
+    oct_free(image->columns);
+    oct_free(image);
+}
+
+static oct_status
+image_new(size_t vector_count, size_t column_max, shard_image **out, oct_error *error)
+{
+    shard_image *image = oct_calloc(1, sizeof *image);
+
+    *out = NULL;
+    if (image == NULL)
+        return oct_fail_memory(error, sizeof *image);
+    image->vector_count = vector_count;
+    image->numbers = oct_calloc(vector_count + 1, sizeof *image->numbers);
+    image->graphs = oct_calloc(vector_count + 1, sizeof *image->graphs);
+    image->columns = oct_calloc(column_max + 1, sizeof *image->columns);
+    if (image->numbers == NULL || image->graphs == NULL || image->columns == NULL) {
+        shard_image_free(image);
+        return oct_fail_memory(error, column_max * sizeof *image->columns);
+    }
+    *out = image;
+    return OCT_OK;
+}
+
+bool
+shard_is_dirty(shard *self)
+{
+    bool dirty;
+
+    (void)pthread_mutex_lock(&self->build_lock);
+    (void)pthread_mutex_lock(&self->write_lock);
+    dirty = self->sequence > (self->saved == NULL ? 0 : self->saved->sequence);
+    for (size_t v = 0; v < self->vector_count; v++)
+        dirty = dirty || self->vectors[v].rebuilt;
+    (void)pthread_mutex_unlock(&self->write_lock);
+    (void)pthread_mutex_unlock(&self->build_lock);
+    return dirty;
+}
+
+uint64_t
+shard_saved_sequence(shard *self)
+{
+    uint64_t sequence;
+
+    (void)pthread_mutex_lock(&self->build_lock);
+    sequence = self->saved == NULL ? 0 : self->saved->sequence;
+    (void)pthread_mutex_unlock(&self->build_lock);
+    return sequence;
+}
+
+/* --- columns of an image -------------------------------------------------------------------------- */
+
+static column_state *
+find_column(const shard_image *image, const char *name)
+{
+    for (size_t i = 0; image != NULL && i < image->column_count; i++) {
+        if (strcmp(image->columns[i].name, name) == 0)
+            return &image->columns[i];
+    }
+    return NULL;
+}
+
+/* The image's state of a column, a new one if there was none. */
+static column_state *
+image_column(shard_image *image, const char *name)
+{
+    column_state *found = find_column(image, name);
+
+    if (found == NULL) {
+        found = &image->columns[image->column_count++];
+        (void)snprintf(found->name, sizeof found->name, "%s", name);
+    }
+    return found;
+}
+
+static void
+drop_column(shard_image *image, const char *name)
+{
+    column_state *found = find_column(image, name);
+
+    if (found != NULL)
+        *found = image->columns[--image->column_count];
+}
+
+static oct_status
+save_column(shard *self, shard_image *image, const char *name, const rows *data, uint64_t count, bool rewrite,
+            oct_error *error)
+{
+    column_state *state = image_column(image, name);
+
+    if (!rewrite && state->generation != 0 && state->row_count == count)
+        return OCT_OK;
+    return column_write(self->system, self->folder, state, data, count, rewrite || state->generation == 0, error);
+}
+
+static const char *
+vector_column_name(char name[COLUMN_NAME_MAX], const char *column, uint32_t number)
+{
+    (void)snprintf(name, COLUMN_NAME_MAX, "%s.%" PRIu32, column, number);
+    return name;
+}
+
+/* --- step 2 ------------------------------------------------------------------------------------------ */
+
+/* A changing column, copied while the writer stands still. */
+typedef struct copied {
+    char     name[COLUMN_NAME_MAX];
+    rows     data;
+    uint64_t count;
+} copied;
+
+typedef struct copies {
+    copied *items;
+    size_t  count;
+} copies;
+
+static void
+copies_clear(copies *self)
+{
+    for (size_t i = 0; i < self->count; i++)
+        rows_clear(&self->items[i].data);
+    oct_free(self->items);
+    *self = (copies){0};
+}
+
+static oct_status
+copy_column(copies *self, const char *name, const rows *from, uint64_t count, oct_error *error)
+{
+    copied    *to = &self->items[self->count++];
+    oct_status status;
+
+    (void)snprintf(to->name, sizeof to->name, "%s", name);
+    to->count = count;
+    rows_init(&to->data, from->stride, 1);
+    to->data.shift = from->shift;
+    status = rows_reserve(&to->data, count, error);
+    for (uint64_t row = 0; row < count && status == OCT_OK;) {
+        const uint64_t end = rows_segment_end(from, rows_segment_of(from, (uint32_t)row));
+        const uint64_t some = (end < count ? end : count) - row;
+
+        memcpy(rows_at(&to->data, (uint32_t)row), rows_at(from, (uint32_t)row), some * from->stride);
+        row += some;
+    }
+    return status;
+}
+
+static oct_status
+freeze(shard *self, shard_image *image, copies *out, oct_error *error)
+{
+    const point_set *all = &self->points;
+    char          name[COLUMN_NAME_MAX];
+    oct_status    status;
+
+    out->items = oct_calloc(4 + 2 * self->vector_count, sizeof *out->items);
+    if (out->items == NULL)
+        return oct_fail_memory(error, 4 * sizeof *out->items);
+    image->sequence = self->sequence;
+    image->operation = self->operation;
+    image->point_count = atomic_load(&all->count);
+    image->live_count = atomic_load(&all->live_count);
+    image->unit_count = atomic_load(&self->heap.unit_count);
+    image->live_bytes = self->heap.live_bytes;
+    image->map_capacity = points_map_capacity(all);
+    image->ascending = atomic_load(&all->ascending);
+    status = copy_column(out, "versions", &all->versions, image->point_count, error);
+    if (status == OCT_OK)
+        status = copy_column(out, "payloads", &all->payloads, image->point_count, error);
+    if (status == OCT_OK)
+        status = copy_column(out, "live", &all->live, ((uint64_t)image->point_count + 63) / 64, error);
+    if (status == OCT_OK)
+        status = copy_column(out, "map", points_map_rows(all), image->map_capacity, error);
+    for (size_t v = 0; v < self->vector_count && status == OCT_OK; v++) {
+        graph_column columns[GRAPH_COLUMNS_MAX];
+        const size_t count = graph_columns(vector_graph(&self->vectors[v]), columns);
+
+        image->numbers[v] = self->vectors[v].config.number;
+        graph_get_state(vector_graph(&self->vectors[v]), &image->graphs[v]);
+        for (size_t c = 0; c < count && status == OCT_OK; c++) {
+            if (!columns[c].appended && !columns[c].built)
+                status = copy_column(out, vector_column_name(name, columns[c].name, image->numbers[v]),
+                                     columns[c].data, columns[c].count, error);
+        }
+    }
+    return status;
+}
+
+/* --- steps 1 and 3 ---------------------------------------------------------------------------------------- */
+
+/* Everything that is only ever appended, up to the counts in the image. */
+static oct_status
+save_appended(shard *self, shard_image *image, oct_error *error)
+{
+    char       name[COLUMN_NAME_MAX];
+    oct_status status = save_column(self, image, "ids", &self->points.ids, image->point_count, false, error);
+
+    if (status == OCT_OK)
+        status = save_column(self, image, "payload", &self->heap.units, image->unit_count, false, error);
+    for (size_t v = 0; v < self->vector_count && status == OCT_OK; v++) {
+        graph_column columns[GRAPH_COLUMNS_MAX];
+        const size_t count = graph_columns(vector_graph(&self->vectors[v]), columns);
+
+        for (size_t c = 0; c < count && status == OCT_OK; c++) {
+            if (columns[c].appended)
+                status = save_column(self, image, vector_column_name(name, columns[c].name, image->numbers[v]),
+                                     columns[c].data, image->graphs[v].row_count, self->vectors[v].rebuilt, error);
+        }
+    }
+    return status;
+}
+
+/* The links and levels of one graph, unless they are not worth writing yet: then the image's state is that on disk. */
+static oct_status
+save_graph(shard *self, shard_image *image, size_t v, bool closing, oct_error *error)
+{
+    const shard_vector *vector = &self->vectors[v];
+    const graph_state  *on_disk = self->saved == NULL || vector->rebuilt ? NULL : &self->saved->graphs[v];
+    const uint32_t      saved = on_disk == NULL ? 0 : on_disk->graph_count;
+    graph_state        *state = &image->graphs[v];
+    const uint32_t      grown = state->graph_count - saved;
+    graph_column        columns[GRAPH_COLUMNS_MAX];
+    char                name[COLUMN_NAME_MAX];
+    size_t              count;
+    oct_status          status = OCT_OK;
+
+    if (on_disk != NULL && (grown == 0 || (!closing && grown < saved / GRAPH_SAVE_SHARE))) {
+        const graph_state now = *state;
+
+        *state = *on_disk;
+        state->row_count = now.row_count;
+        state->live_count = now.live_count;
+        state->point_count = now.point_count;
+        return OCT_OK;
+    }
+    for (uint32_t level = 1; level < GRAPH_LEVELS_MAX; level++) {
+        if (state->level_counts[level] == 0)
+            drop_column(image, vector_column_name(name, graph_level_name(level), image->numbers[v]));
+    }
+    count = graph_columns(vector_graph(vector), columns);
+    for (size_t c = 0; c < count && status == OCT_OK; c++) {
+        if (columns[c].built)
+            status = save_column(self, image, vector_column_name(name, columns[c].name, image->numbers[v]),
+                                 columns[c].data, columns[c].count, true, error);
+    }
+    return status;
+}
+
+/* Step 1: what there is now of the appended columns. Rows below these counts do not change, so no lock is held. */
+static oct_status
+save_ahead(shard *self, shard_image *image, oct_error *error)
+{
+    (void)pthread_mutex_lock(&self->write_lock);
+    image->point_count = atomic_load(&self->points.count);
+    image->unit_count = atomic_load(&self->heap.unit_count);
+    for (size_t v = 0; v < self->vector_count; v++) {
+        image->numbers[v] = self->vectors[v].config.number;
+        graph_get_state(vector_graph(&self->vectors[v]), &image->graphs[v]);
+    }
+    (void)pthread_mutex_unlock(&self->write_lock);
+    return save_appended(self, image, error);
+}
+
+/* Something on disk no longer holds. Under save_lock. */
+static bool
+any_rebuilt(const shard *self)
+{
+    bool any = false;
+
+    for (size_t v = 0; v < self->vector_count; v++)
+        any = any || self->vectors[v].rebuilt;
+    return any;
+}
+
+static oct_status
+save_files(shard *self, bool closing, shard_image *image, oct_error *error)
+{
+    const size_t saved_count = self->saved == NULL ? 0 : self->saved->column_count;
+    copies       changing = {0};
+    oct_status   status;
+
+    if (saved_count > 0)
+        memcpy(image->columns, self->saved->columns, saved_count * sizeof *image->columns);
+    image->column_count = saved_count;
+    status = os_make_dir(self->system, self->folder, error);
+    if (status == OCT_OK && !any_rebuilt(self))
+        status = save_ahead(self, image, error);
+    if (status != OCT_OK)
+        return status;
+    (void)pthread_mutex_lock(&self->build_lock);
+    (void)pthread_mutex_lock(&self->write_lock);
+    status = atomic_load(&self->compacting) != NULL ? OCT_BUSY : freeze(self, image, &changing, error);
+    (void)pthread_mutex_unlock(&self->write_lock);
+    if (status == OCT_OK)
+        status = save_appended(self, image, error);
+    for (size_t v = 0; v < self->vector_count && status == OCT_OK; v++)
+        status = save_graph(self, image, v, closing, error);
+    (void)pthread_mutex_unlock(&self->build_lock);
+    for (size_t i = 0; i < changing.count && status == OCT_OK; i++)
+        status = save_column(self, image, changing.items[i].name, &changing.items[i].data, changing.items[i].count,
+                             true, error);
+    if (status == OCT_OK)
+        status = os_sync_dir(self->system, self->folder, error);
+    copies_clear(&changing);
+    return status;
+}
+
+/* Put the content of a small shard into the log again: the image then needs no files. */
+static oct_status
+save_in_log(shard *self, shard_image *image, oct_error *error)
+{
+    buffer     body = {0};
+    uint64_t   sequence;
+    oct_status status;
+
+    (void)pthread_mutex_lock(&self->write_lock);
+    status = shard_restore_encode(self, &body, error);
+    if (status == OCT_OK) {
+        const oct_slice part = {body.data, body.size};
+
+        status = log_append(self->log, self->id, &part, 1, &sequence, error);
+    }
+    if (status == OCT_OK) {
+        self->sequence = sequence;
+        image->sequence = sequence - 1;
+        image->operation = self->operation;
+        image->in_log = true;
+        for (size_t v = 0; v < self->vector_count; v++)
+            image->numbers[v] = self->vectors[v].config.number;
+    }
+    (void)pthread_mutex_unlock(&self->write_lock);
+    buffer_clear(&body);
+    /* The manifest may name it only when it is sure to be there. */
+    if (status == OCT_OK)
+        status = log_sync(self->log, error);
+    return status;
+}
+
+static bool
+is_small(shard *self)
+{
+    bool small;
+
+    (void)pthread_mutex_lock(&self->write_lock);
+    small = shard_content_bytes(self) < SHARD_FILE_MIN_BYTES && atomic_load(&self->compacting) == NULL;
+    for (size_t v = 0; v < self->vector_count; v++)
+        small = small && graph_graph_count(vector_graph(&self->vectors[v])) == 0;
+    (void)pthread_mutex_unlock(&self->write_lock);
+    return small && (self->saved == NULL || self->saved->in_log);
+}
+
+oct_status
+shard_save(shard *self, bool closing, shard_image **out, oct_error *error)
+{
+    const size_t column_max = 8 + self->vector_count * GRAPH_COLUMNS_MAX;
+    shard_image *image;
+    oct_status   status;
+
+    *out = NULL;
+    (void)pthread_mutex_lock(&self->save_lock);
+    status = atomic_load(&self->compacting) != NULL ? OCT_BUSY : image_new(self->vector_count, column_max, &image, error);
+    if (status == OCT_OK) {
+        status = is_small(self) ? save_in_log(self, image, error) : save_files(self, closing, image, error);
+        if (status == OCT_OK)
+            *out = image;
+        else
+            shard_image_free(image);
+    }
+    (void)pthread_mutex_unlock(&self->save_lock);
+    /* A compaction got ahead of us: the log keeps what this shard needs until the next time. */
+    return status == OCT_BUSY ? OCT_OK : status;
+}
+
+void
+shard_save_done(shard *self, shard_image *image, bool durable)
+{
+    shard_image *old;
+
+    if (image == NULL)
+        return;
+    if (!durable) {
+        shard_image_free(image);
+        return;
+    }
+    (void)pthread_mutex_lock(&self->build_lock);
+    old = self->saved;
+    self->saved = image;
+    for (size_t v = 0; v < self->vector_count; v++) {
+        if (image->graphs[v].graph_count == graph_graph_count(vector_graph(&self->vectors[v])) || !image->in_log)
+            self->vectors[v].rebuilt = false;
+    }
+    (void)pthread_mutex_unlock(&self->build_lock);
+    for (size_t i = 0; old != NULL && i < old->column_count; i++) {
+        const column_state *kept = find_column(image, old->columns[i].name);
+        column_state        gone = old->columns[i];
+
+        gone.generation = 0;
+        (void)column_remove_others(self->system, self->folder, kept == NULL ? &gone : kept, NULL);
+    }
+    shard_image_free(old);
+}
+
+bool
+shard_saved_in_log(shard *self)
+{
+    bool in_log;
+
+    (void)pthread_mutex_lock(&self->build_lock);
+    in_log = self->saved != NULL && self->saved->in_log;
+    (void)pthread_mutex_unlock(&self->build_lock);
+    return in_log;
+}
+
+bool
+shard_needs_log(shard *self, const shard_image *image, bool dirty, uint64_t *after)
+{
+    if (image != NULL) {
+        *after = image->sequence;
+        return image->in_log;
+    }
+    *after = shard_saved_sequence(self);
+    return dirty || shard_saved_in_log(self);
+}
+
+void
+shard_remove_folder(os *system, const char *folder, const char *name)
+{
+    char   path[OS_PATH_MAX], file[OS_PATH_MAX + 256];
+    char **names;
+    size_t count;
+
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (os_list(system, path, &names, &count, NULL) != OCT_OK)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        (void)snprintf(file, sizeof file, "%s/%s", path, names[i]);
+        (void)os_remove(system, file, NULL);
+    }
+    oct_free(names);
+    (void)os_remove_dir(system, path, NULL);
+}
+
+/* --- the entry in the manifest ------------------------------------------------------------------------------ */
+
+static void
+write_graph(buffer *out, uint32_t number, const graph_state *state)
+{
+    buffer_format(out,
+                  "{\"number\":%" PRIu32 ",\"rows\":%" PRIu32 ",\"live\":%" PRIu32 ",\"points\":%" PRIu32
+                  ",\"graph\":%" PRIu32 ",\"entry_level\":%" PRIu32 ",\"entry_node\":%" PRIu32 ",\"levels\":[",
+                  number, state->row_count, state->live_count, state->point_count, state->graph_count,
+                  state->entry_level, state->entry_node);
+    for (uint32_t level = 1; level < GRAPH_LEVELS_MAX; level++)
+        buffer_format(out, level == 1 ? "%" PRIu32 : ",%" PRIu32, state->level_counts[level]);
+    buffer_add_text(out, "]}");
+}
+
+oct_status
+shard_image_write(shard *self, const shard_image *image, buffer *out, oct_error *error)
+{
+    if (image == NULL)
+        image = self->saved;
+    if (image == NULL) {
+        buffer_add_text(out, "{\"sequence\":0}");
+        return out->failed ? oct_fail_memory(error, out->size) : OCT_OK;
+    }
+    buffer_format(out, "{\"sequence\":%" PRIu64, image->sequence);
+    if (!image->in_log) {
+        buffer_format(out,
+                      ",\"operation\":%" PRIu64 ",\"points\":%" PRIu32 ",\"live\":%" PRIu32 ",\"units\":%" PRIu32
+                      ",\"live_bytes\":%" PRIu64 ",\"map\":%" PRIu64 ",\"ascending\":%s,\"vectors\":[",
+                      image->operation, image->point_count, image->live_count, image->unit_count, image->live_bytes,
+                      image->map_capacity, image->ascending ? "true" : "false");
+        for (size_t v = 0; v < image->vector_count; v++) {
+            if (v > 0)
+                buffer_add_byte(out, ',');
+            write_graph(out, image->numbers[v], &image->graphs[v]);
+        }
+        buffer_add_text(out, "],\"columns\":[");
+        for (size_t i = 0; i < image->column_count; i++) {
+            const column_state *column = &image->columns[i];
+
+            buffer_format(out,
+                          "%s{\"name\":\"%s\",\"generation\":%" PRIu32 ",\"sums\":%" PRIu32 ",\"crc\":%" PRIu32
+                          ",\"stride\":%" PRIu32 ",\"rows\":%" PRIu64 "}",
+                          i > 0 ? "," : "", column->name, column->generation, column->sums_generation,
+                          column->sums_crc, column->stride, column->row_count);
+        }
+        buffer_add_byte(out, ']');
+    }
+    buffer_add_byte(out, '}');
+    return out->failed ? oct_fail_memory(error, out->size) : OCT_OK;
+}
+
+/* Numbers of a manifest entry. A missing or wrong one sets *wrong, which is asked once at the end. */
+static uint64_t
+number_of(yyjson_val *object, const char *key, bool *wrong)
+{
+    yyjson_val *value = yyjson_obj_get(object, key);
+
+    if (!yyjson_is_uint(value)) {
+        *wrong = true;
+        return 0;
+    }
+    return yyjson_get_uint(value);
+}
+
+static uint32_t
+number32_of(yyjson_val *object, const char *key, bool *wrong)
+{
+    const uint64_t value = number_of(object, key, wrong);
+
+    if (value > UINT32_MAX)
+        *wrong = true;
+    return (uint32_t)value;
+}
+
+static void
+read_graph(yyjson_val *entry, uint32_t *number, graph_state *out, bool *wrong)
+{
+    yyjson_val *levels = yyjson_obj_get(entry, "levels");
+
+    *number = number32_of(entry, "number", wrong);
+    out->row_count = number32_of(entry, "rows", wrong);
+    out->live_count = number32_of(entry, "live", wrong);
+    out->point_count = number32_of(entry, "points", wrong);
+    out->graph_count = number32_of(entry, "graph", wrong);
+    out->entry_level = number32_of(entry, "entry_level", wrong);
+    out->entry_node = number32_of(entry, "entry_node", wrong);
+    if (yyjson_arr_size(levels) != GRAPH_LEVELS_MAX - 1)
+        *wrong = true;
+    for (uint32_t level = 1; level < GRAPH_LEVELS_MAX; level++)
+        out->level_counts[level] = (uint32_t)yyjson_get_uint(yyjson_arr_get(levels, level - 1));
+}
+
+static void
+read_column(yyjson_val *entry, column_state *out, bool *wrong)
+{
+    yyjson_val *name = yyjson_obj_get(entry, "name");
+
+    if (!yyjson_is_str(name) || yyjson_get_len(name) >= sizeof out->name)
+        *wrong = true;
+    else
+        memcpy(out->name, yyjson_get_str(name), yyjson_get_len(name));
+    out->generation = number32_of(entry, "generation", wrong);
+    out->sums_generation = number32_of(entry, "sums", wrong);
+    out->sums_crc = number32_of(entry, "crc", wrong);
+    out->stride = number32_of(entry, "stride", wrong);
+    out->row_count = number_of(entry, "rows", wrong);
+}
+
+static oct_status
+read_image(oct_slice json, shard_image **out, oct_error *error)
+{
+    json_document document;
+    oct_status    status = json_parse(json, &document, error);
+    shard_image  *image = NULL;
+    yyjson_val   *vectors, *columns, *item;
+    size_t        index, max;
+    bool          wrong = false;
+
+    *out = NULL;
+    if (status != OCT_OK)
+        return oct_fail(error, OCT_CORRUPT, "the manifest's entry of a shard is not JSON");
+    vectors = yyjson_obj_get(document.root, "vectors");
+    columns = yyjson_obj_get(document.root, "columns");
+    status = image_new(yyjson_arr_size(vectors), yyjson_arr_size(columns), &image, error);
+    if (status != OCT_OK)
+        goto out;
+    image->sequence = number_of(document.root, "sequence", &wrong);
+    image->in_log = columns == NULL;
+    if (!image->in_log) {
+        image->operation = number_of(document.root, "operation", &wrong);
+        image->point_count = number32_of(document.root, "points", &wrong);
+        image->live_count = number32_of(document.root, "live", &wrong);
+        image->unit_count = number32_of(document.root, "units", &wrong);
+        image->live_bytes = number_of(document.root, "live_bytes", &wrong);
+        image->map_capacity = number_of(document.root, "map", &wrong);
+        image->ascending = yyjson_is_true(yyjson_obj_get(document.root, "ascending"));
+        yyjson_arr_foreach(vectors, index, max, item)
+            read_graph(item, &image->numbers[index], &image->graphs[index], &wrong);
+        yyjson_arr_foreach(columns, index, max, item)
+            read_column(item, &image->columns[image->column_count++], &wrong);
+    }
+    if (wrong)
+        status = oct_fail(error, OCT_CORRUPT, "the manifest's entry of a shard lacks a number, or has one that cannot be");
+    else
+        *out = image;
+out:
+    if (status != OCT_OK)
+        shard_image_free(image);
+    json_document_clear(&document);
+    return status;
+}
+
+/* --- loading ---------------------------------------------------------------------------------------------------- */
+
+/* Read one column and verify it, unless the caller keeps the check for later. */
+static oct_status
+load_column(shard *self, const shard_image *image, const char *name, rows *data, uint64_t count, column_check **check,
+            oct_error *error)
+{
+    const column_state *state = find_column(image, name);
+    column_check       *own = NULL;
+    oct_status          status;
+
+    if (count == 0)
+        return OCT_OK;
+    if (state == NULL || state->row_count < count || state->stride != data->stride)
+        return oct_fail(error, OCT_CORRUPT, "%s: the manifest has %llu rows of %u bytes for column %s, expected %llu of %u",
+                        self->folder, state == NULL ? 0ull : (unsigned long long)state->row_count,
+                        state == NULL ? 0u : state->stride, name, (unsigned long long)count, data->stride);
+    status = column_read(self->system, self->folder, state, data, &own, error);
+    if (status == OCT_OK && check == NULL)
+        status = column_verify(own, 0, count, error);
+    if (status == OCT_OK && check != NULL)
+        *check = own;
+    else
+        column_check_free(own);
+    return status;
+}
+
+static oct_status
+load_vector(shard *self, const shard_image *image, size_t v, oct_error *error)
+{
+    shard_vector      *vector = &self->vectors[v];
+    const graph_state *state = NULL;
+    graph_column       columns[GRAPH_COLUMNS_MAX];
+    column_check      *check = NULL;
+    graph_params       params = vector->config.params;
+    graph             *loaded;
+    size_t             count;
+    oct_status         status;
+
+    for (size_t i = 0; i < image->vector_count; i++) {
+        if (image->numbers[i] == vector->config.number)
+            state = &image->graphs[i];
+    }
+    if (state == NULL)
+        return OCT_OK; /* a name added after the checkpoint: the log has it */
+    status = graph_load_begin(&params, state, &loaded, error);
+    if (status != OCT_OK)
+        return status;
+    count = graph_columns(loaded, columns);
+    for (size_t c = 0; c < count && status == OCT_OK; c++) {
+        char name[COLUMN_NAME_MAX];
+        const bool is_large = strcmp(columns[c].name, "vectors") == 0;
+
+        status = load_column(self, image, vector_column_name(name, columns[c].name, vector->config.number),
+                             columns[c].data, columns[c].count, is_large ? &check : NULL, error);
+    }
+    if (status == OCT_OK)
+        status = graph_loaded(loaded, error);
+    if (status != OCT_OK) {
+        column_check_free(check);
+        graph_free(loaded);
+        return status;
+    }
+    graph_free(vector_graph(vector));
+    atomic_store(&vector->graph, loaded);
+    atomic_store(&vector->check, check);
+    vector->logical_rows = state->row_count;
+    return OCT_OK;
+}
+
+oct_status
+shard_load(shard *self, oct_slice json, oct_error *error)
+{
+    point_set   *all = &self->points;
+    shard_image *image;
+    oct_status   status = read_image(json, &image, error);
+
+    if (status != OCT_OK)
+        return status;
+    self->saved = image;
+    self->sequence = image->sequence;
+    if (image->in_log)
+        return OCT_OK;
+    self->operation = image->operation;
+    status = points_map_new(all, image->map_capacity, error);
+    if (status == OCT_OK)
+        status = load_column(self, image, "ids", &all->ids, image->point_count, NULL, error);
+    if (status == OCT_OK)
+        status = load_column(self, image, "versions", &all->versions, image->point_count, NULL, error);
+    if (status == OCT_OK)
+        status = load_column(self, image, "payloads", &all->payloads, image->point_count, NULL, error);
+    if (status == OCT_OK)
+        status = load_column(self, image, "live", &all->live, ((uint64_t)image->point_count + 63) / 64, NULL, error);
+    if (status == OCT_OK)
+        status = load_column(self, image, "map", points_map_rows(all), image->map_capacity, NULL, error);
+    if (status == OCT_OK)
+        status = points_loaded(all, image->point_count, image->live_count, image->ascending, error);
+    /* Documents carry checksums of their own, which heap_get verifies; so the file's need not be read now. */
+    if (status == OCT_OK) {
+        column_check *check = NULL;
+
+        status = load_column(self, image, "payload", &self->heap.units, image->unit_count, &check, error);
+        column_check_free(check);
+    }
+    atomic_store(&self->heap.unit_count, image->unit_count);
+    self->heap.live_bytes = image->live_bytes;
+    for (size_t v = 0; v < self->vector_count && status == OCT_OK; v++)
+        status = load_vector(self, image, v, error);
+    return status;
+}
+
+/* --- checking -------------------------------------------------------------------------------------------------------- */
+
+uint64_t
+shard_checksum(shard *self)
+{
+    uint64_t hash = 0;
+
+    (void)pthread_mutex_lock(&self->build_lock);
+    for (size_t v = 0; v < self->vector_count; v++)
+        hash = mix64(hash ^ graph_checksum(vector_graph(&self->vectors[v])));
+    (void)pthread_mutex_unlock(&self->build_lock);
+    return hash;
+}
+
+oct_status
+shard_check(shard *self, oct_error *error)
+{
+    oct_status status = OCT_OK;
+
+    (void)pthread_mutex_lock(&self->save_lock);
+    (void)pthread_mutex_lock(&self->build_lock);
+    (void)pthread_mutex_lock(&self->write_lock);
+    for (size_t i = 0; self->saved != NULL && i < self->saved->column_count && status == OCT_OK; i++)
+        status = column_verify_file(self->system, self->folder, &self->saved->columns[i], error);
+    for (uint32_t point = 0; point < atomic_load(&self->points.count) && status == OCT_OK; point++) {
+        const uint32_t number = atomic_load(points_payload(&self->points, point));
+        oct_slice      document;
+
+        if (points_find(&self->points, points_id(&self->points, point)) != point)
+            status = oct_fail(error, OCT_CORRUPT, "%s: the id of point %u leads elsewhere", self->folder, point);
+        else if (number != HEAP_NONE)
+            status = heap_get(&self->heap, number, &document, error);
+    }
+    for (size_t v = 0; v < self->vector_count && status == OCT_OK; v++)
+        status = graph_check(vector_graph(&self->vectors[v]), error);
+    (void)pthread_mutex_unlock(&self->write_lock);
+    (void)pthread_mutex_unlock(&self->build_lock);
+    (void)pthread_mutex_unlock(&self->save_lock);
+    return status;
+}

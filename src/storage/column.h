@@ -1,0 +1,65 @@
+/* column.h - rows on disk: append-only files, or small rewritten ones, with a checksum a block.
+ *
+ * A column keeps the rows of one `rows` array (base/rows.h). Appended columns (vectors, payload, ids) have
+ * one data file that only grows; rewritten ones (links, live bits, offsets) get a new file of the next
+ * generation each time. Beside the data lies a small file of checksums, one for each COLUMN_BLOCK_BYTES
+ * of data, rewritten whole; its own checksum stands in the manifest. What the manifest does not name does
+ * not exist: bytes behind `row_count` and files of other generations are left-overs of a crash.
+ *
+ *     <name>.<generation>.data          a page of header, then row r at 4096 + r * stride
+ *     <name>.<sums_generation>.sums     a header, then a CRC-32C for each block
+ *
+ * The bytes stand in docs/format/column.md.
+ */
+#ifndef OCT_COLUMN_H
+#define OCT_COLUMN_H
+
+#include "base/rows.h"
+#include "os/os.h"
+
+#define COLUMN_BLOCK_BYTES 65536u
+#define COLUMN_NAME_MAX    64u
+
+/* What the manifest keeps of a column. */
+typedef struct column_state {
+    char     name[COLUMN_NAME_MAX]; /* file name without generations, such as "vectors.0"; letters, digits, . _ - */
+    uint32_t generation;      /* of the data file; 0: never written */
+    uint32_t sums_generation; /* of the checksum file */
+    uint32_t sums_crc;        /* crc32c of the checksum file's content */
+    uint32_t stride;
+    uint64_t row_count;
+} column_state;
+
+/* Which blocks of an open column have been verified. */
+typedef struct column_check column_check;
+
+/* Save rows [0, row_count). `rewrite` false: rows before state->row_count are on disk already and have
+ * not changed; only the rest is written. `rewrite` true: a new generation. Both files are synced; the
+ * folder is not (the checkpoint does that once). On success *state is what the next manifest must say; on
+ * failure it is unchanged, and what was written is taken back as far as possible. Files of earlier
+ * generations stay until column_remove_others.
+ * A rewrite takes the rows from memory and sums them anew: verify them first (column_verify), or damage
+ * gets a checksum that holds. Rows that another thread changes meanwhile are saved as they were at
+ * some moment, with a checksum that fits. */
+oct_status column_write(os *system, const char *folder, column_state *state, const rows *data,
+                        uint64_t row_count, bool rewrite, oct_error *error);
+
+/* Fill `data` (initialised with state->stride, empty) with the column's rows: large segments are mapped
+ * over their memory, copy on write; small ones are read. Bytes behind the last row are zero. Nothing but
+ * the headers and the checksum file is verified yet. On failure `data` is empty and *check NULL. */
+oct_status column_read(os *system, const char *folder, const column_state *state, rows *data,
+                       column_check **check, oct_error *error);
+/* Verify the blocks that hold rows [first, first + count), unless that was done before; rows the check does
+ * not know (appended since) are passed over. The bytes come from the file, so that memory may be written
+ * to meanwhile. OCT_CORRUPT names file, offset and row. Any thread. A NULL check verifies nothing (a
+ * column that was never read). */
+oct_status column_verify(column_check *check, uint64_t first, uint64_t count, oct_error *error);
+/* Verify all of it, whatever was verified before, from the file itself. */
+oct_status column_verify_file(os *system, const char *folder, const column_state *state, oct_error *error);
+void       column_check_free(column_check *check);
+
+/* Remove the files of this column that `keep` does not name (keep->generation 0: all). */
+oct_status column_remove_others(os *system, const char *folder, const column_state *keep, oct_error *error);
+uint64_t   column_bytes(const column_state *state); /* on disk */
+
+#endif

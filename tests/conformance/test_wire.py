@@ -1,0 +1,207 @@
+"""Goal:   the same bytes in give the same answer out, over a socket and in process: status codes and texts of
+        qdrant-api.md included, well-formed requests or not.
+Method: a table of requests, sent as they stand to each door; status and body (but for `time`) must be equal,
+        and as the table says. Then every prefix of a valid request, and random damage to it, seed 31.
+"""
+
+import json
+import random
+import re
+import shutil
+import tempfile
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+import httpx
+import pytest
+
+from doors import ServerDoor, import_octant, missing_reason
+
+Wires = Dict[str, httpx.Client]
+
+POINTS = {
+    "points": [
+        {"id": 1, "vector": [1, 0, 0, 0.5], "payload": {"text": "first", "n": {"a": [1, {"b": 2}]}}},
+        {"id": 2, "vector": [0, 1, 0, 0]},
+        {"id": "F47AC10B58CC4372A5670E02B2C3D479", "vector": [0, 0, 1, 0], "payload": {"text": "third"}},
+    ]
+}
+
+
+@pytest.fixture
+def wires() -> Iterator[Wires]:
+    """The same small collection behind each door, and a plain HTTP client for each."""
+    reason = missing_reason()
+    if reason:
+        pytest.skip(reason)
+    octant = import_octant()
+    server = ServerDoor()
+    folder = tempfile.mkdtemp(prefix="octant-wire-")
+    opened: Wires = {
+        "memory": httpx.Client(base_url="http://octant", transport=octant.OctantTransport()),
+        "path": httpx.Client(base_url="http://octant", transport=octant.OctantTransport(folder)),
+        "server": httpx.Client(base_url=server.server.url, timeout=30),
+    }
+    ask(opened, "PUT", "/collections/c", {"vectors": {"size": 4, "distance": "Dot"}})
+    ask(opened, "PUT", "/collections/c/points?wait=true", POINTS)
+    yield opened
+    for client in opened.values():
+        client.close()
+    server.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def ask(wires: Wires, method: str, target: str, body: Any = None) -> Tuple[int, Any]:
+    """The answer, after making sure that all doors give the same."""
+    content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    answers: List[Tuple[int, str]] = []
+    for client in wires.values():
+        answer = client.request(method, target, content=content, headers={"content-type": "application/json"})
+        answers.append((answer.status_code, re.sub(r'"time":[0-9.eE+-]+', '"time":0', answer.text)))
+    for name, answer in zip(wires, answers):
+        assert answer == answers[0], f"{method} {target} {content[:500]!r}: {name} differs from memory"
+    status, text = answers[0]
+    try:
+        return status, json.loads(text)
+    except ValueError:
+        return status, text
+
+
+def search(**changes: Any) -> Dict[str, Any]:
+    return {"query": [1, 0, 0, 0], "limit": 2, **changes}
+
+
+# method, target, body, status, text: of the error (a regular expression), or None.
+REQUESTS: List[Tuple[str, str, Any, int, Optional[str]]] = [
+    ("GET", "/", None, 200, None),
+    ("GET", "/collections", None, 200, None),
+    ("GET", "/collections/", None, 200, None),  # a trailing slash is trimmed
+    ("GET", "/collections/c", None, 200, None),
+    ("GET", "/collections/c/exists", None, 200, None),
+    ("GET", "/collections/none/exists", None, 200, None),
+    ("GET", "/collections/none", None, 404, r"^Not found: Collection `none` doesn't exist!$"),
+    ("PUT", "/collections/c", {"vectors": {"size": 4, "distance": "Dot"}}, 409,
+     r"^Wrong input: Collection `c` already exists!$"),
+    ("PUT", "/collections/d", {"vectors": {"size": 65537, "distance": "Dot"}}, 422,
+     r"^Validation error in JSON body: \[vectors\.size: value 65537 invalid, must be from 1 to 65536\]$"),
+    ("PUT", "/collections/d", {"vectors": {"size": 0, "distance": "Dot"}}, 422, r"^Validation error in JSON body: "),
+    ("PUT", "/collections/d", {"vectors": {"size": -1, "distance": "Dot"}}, 400, r"^Format error in JSON body: "),
+    ("PUT", "/collections/d", {"vectors": {"size": 4, "distance": "Chebyshev"}}, 400, r"^Format error in JSON body: "),
+    ("PUT", "/collections/d", b"{", 400, r"^Format error in JSON body: "),
+    ("PUT", "/collections/d", {"vectors": {"size": 4, "distance": "Dot"}, "hnsw_config": {"ef_construct": 3}}, 422,
+     r"hnsw_config\.ef_construct: value 3 invalid, must be 4 or larger"),
+    ("DELETE", "/collections/none", None, 200, None),
+    ("PUT", "/collections/c/points?wait=true", {"points": []}, 400, r"^Bad request: Empty update request$"),
+    ("PUT", "/collections/c/points", {"points": [{"id": 5, "vector": [1, 2, 3]}]}, 400,
+     r"^Wrong input: Vector dimension error: expected dim: 4, got 3$"),
+    ("PUT", "/collections/c/points", {"points": [{"id": 5, "vector": {"x": [1, 2, 3, 4]}}]}, 400,
+     r"^Wrong input: Not existing vector name error: x$"),
+    ("PUT", "/collections/c/points", {"points": [{"id": -5, "vector": [1, 2, 3, 4]}]},
+     400, r"^Format error in JSON body: "),
+    ("PUT", "/collections/c/points", {"points": [{"id": "five", "vector": [1, 2, 3, 4]}]}, 400,
+     r"^Format error in JSON body: .*value five is not a valid point ID"),
+    ("PUT", "/collections/c/points", {"points": [{"id": 5, "vector": []}]}, 422, r"dense vector must not be empty"),
+    ("PUT", "/collections/c/points", {"points": [{"id": 5, "vector": [1, 2, 3, 4], "payload": [1]}]}, 400,
+     r"^Format error in JSON body: "),
+    ("PUT", "/collections/c/points", {"batch": {"ids": [5, 6], "vectors": [[1, 2, 3, 4]]}}, 422, None),
+    ("PUT", "/collections/c/points?wait=maybe", POINTS, 400, r"^Deserialize error in query parameters: "),
+    ("PUT", "/collections/c/points?ordering=odd", POINTS, 400, r"^Deserialize error in query parameters: "),
+    ("PUT", "/collections/c/points/vectors", {"points": [{"id": 77, "vector": [1, 2, 3, 4]}]}, 404,
+     r"^Not found: No point with id 77 found$"),
+    ("POST", "/collections/c/points/payload?wait=true", {"payload": {"a": 1}, "points": [77]}, 404,
+     r"^Not found: No point with id 77 found$"),
+    ("POST", "/collections/c/points/payload", {"payload": {"a": 1}, "points": [1], "key": "a..b"}, 400,
+     r"Invalid json path: 'a\.\.b'"),
+    ("POST", "/collections/c/points/payload", {"payload": {"a": 1}}, 400,
+     r"Either list of point ids or filter must be provided"),
+    ("POST", "/collections/c/points/delete?wait=true", {"points": [77]}, 200, None),
+    ("GET", "/collections/c/points/1", None, 200, None),
+    ("GET", "/collections/c/points/f47ac10b-58cc-4372-a567-0e02b2c3d479", None, 200, None),
+    ("GET", "/collections/c/points/77", None, 404, r"^Not found: Point with id 77 does not exists!$"),
+    ("GET", "/collections/c/points/odd", None, 400, r'^Wrong input: Can not recognize "odd" as point id$'),
+    ("POST", "/collections/c/points", {"ids": [1, 2, 77]}, 200, None),
+    ("POST", "/collections/c/points", {"ids": [1], "with_payload": {"include": ["n.a[].b"]}, "with_vector": True},
+     200, None),
+    ("POST", "/collections/c/points", {"ids": [1], "with_payload": {"incluude": ["n"]}},
+     400, r"^Format error in JSON body: "),
+    ("POST", "/collections/c/points", {"ids": [1], "with_payload": ["n["]}, 400, r"Invalid json path: 'n\['"),
+    ("POST", "/collections/c/points/scroll", {"limit": 2}, 200, None),
+    ("POST", "/collections/c/points/scroll", {"limit": 0}, 422, r"limit: value 0 invalid, must be 1 or larger"),
+    ("POST", "/collections/c/points/count", {}, 200, None),
+    ("POST", "/collections/c/points/query", search(), 200, None),
+    ("POST", "/collections/c/points/query", search(query=1), 200, None),
+    ("POST", "/collections/c/points/query", search(query=77), 404, r"^Not found: No point with id 77 found$"),
+    ("POST", "/collections/c/points/query", search(limit=0), 422,
+     r"^Validation error in JSON body: \[internal\.limit: value 0 invalid, must be 1 or larger\]$"),
+    ("POST", "/collections/c/points/query", search(query=[1, 0]), 400,
+     r"^Wrong input: Vector dimension error: expected dim: 4, got 2$"),
+    ("POST", "/collections/c/points/query", search(using="x"), 400, r"^Wrong input: Not existing vector name error: x$"),
+    ("POST", "/collections/c/points/query", {"score_threshold": 0.5}, 400,
+     r"^Bad request: A query is needed to use the score_threshold\. Can't have score_threshold without defining a query\.$"),
+    ("POST", "/collections/c/points/query", {"query": [1e39, 0, 0, 0]}, 400, None),
+    ("POST", "/collections/c/points/query", b'{"query": [NaN, 0, 0, 0]}', 400, r"^Format error in JSON body: "),
+    ("POST", "/collections/c/points/query/batch", {"searches": [search(), search(query=2)]}, 200, None),
+    ("POST", "/collections/c/points/search", {"vector": [1, 0, 0, 0], "limit": 2}, 200, None),
+    ("POST", "/collections/c/points/search", {"vector": [1, 0, 0, 0], "top": 2, "with_payload": True}, 200, None),
+    ("POST", "/collections/c/points/search/batch", {"searches": [{"vector": [1, 0, 0, 0], "limit": 2}]}, 200, None),
+    ("POST", "/collections/none/points/query", search(), 404, r"^Not found: Collection `none` doesn't exist!$"),
+    ("POST", "/collections/aliases", {"actions": [{"create_alias": {"collection_name": "c", "alias_name": "other"}}]},
+     200, None),
+    ("POST", "/collections/other/points/query", search(), 200, None),
+    ("GET", "/aliases", None, 200, None),
+    ("GET", "/collections/c/aliases", None, 200, None),
+    ("POST", "/collections/aliases", {"actions": [{"rename_alias": {"old_alias_name": "no", "new_alias_name": "x"}}]}, 404,
+     r"Alias no does not exists!"),
+]
+
+
+def test_every_request_of_the_table_is_answered_alike(wires: Wires) -> None:
+    failures = []
+    for method, target, body, status, pattern in REQUESTS:
+        got, answer = ask(wires, method, target, body)
+        text = answer["status"]["error"] if got >= 400 and isinstance(answer, dict) else ""
+        if got != status or (pattern and not re.search(pattern, text)):
+            failures.append(f"{method} {target} {str(body)[:200]}: {got} {text!r}, expected {status} {pattern!r}")
+        if got < 400 and target != "/" and answer["status"] != "ok":
+            failures.append(f"{method} {target}: {answer}")
+    assert not failures, "\n".join(failures)
+
+
+def test_answers_hold_what_was_stored(wires: Wires) -> None:
+    _, answer = ask(wires, "POST", "/collections/c/points", {"ids": [1, 2], "with_payload": True, "with_vector": True})
+    assert answer["result"] == [
+        {"id": 1, "payload": POINTS["points"][0]["payload"], "vector": [1.0, 0.0, 0.0, 0.5]},
+        {"id": 2, "payload": {}, "vector": [0.0, 1.0, 0.0, 0.0]},
+    ]
+    _, answer = ask(wires, "POST", "/collections/c/points/query", search(limit=10, with_payload=["text"]))
+    hits = answer["result"]["points"]
+    assert [(hit["id"], hit["score"]) for hit in hits] == [
+        (1, 1.0),
+        (2, 0.0),
+        ("f47ac10b-58cc-4372-a567-0e02b2c3d479", 0.0),
+    ]
+    assert [hit["payload"] for hit in hits] == [{"text": "first"}, {}, {"text": "third"}]
+
+
+def test_a_threshold_is_strict(wires: Wires) -> None:
+    """A score equal to the threshold is not better than it."""
+    for threshold, expected in ((0.999, [1]), (1.0, []), (0.0, [1]), (-0.001, [1, 2])):
+        _, answer = ask(wires, "POST", "/collections/c/points/query", search(limit=2, score_threshold=threshold))
+        assert [hit["id"] for hit in answer["result"]["points"]] == expected, threshold
+
+
+def test_damaged_requests_are_refused_alike_and_change_nothing(wires: Wires) -> None:
+    rng = random.Random(31)
+    whole = json.dumps(POINTS, separators=(",", ":")).encode()
+    before = ask(wires, "POST", "/collections/c/points/scroll", {"with_vector": True})
+    for size in range(len(whole)):
+        status, _ = ask(wires, "PUT", "/collections/c/points?wait=true", whole[:size])
+        assert status == 400, whole[:size]
+    assert ask(wires, "POST", "/collections/c/points/scroll", {"with_vector": True}) == before
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for _ in range(rng.randint(1, 3)):
+            damaged[rng.randrange(len(damaged))] = rng.choice(b'{}[],:"\\x0-.e \xff')
+        status, _ = ask(wires, "PUT", "/collections/c/points?wait=true", bytes(damaged))
+        assert status in (200, 400, 422), bytes(damaged)
+    # All doors took the same ones of those that were still valid.
+    ask(wires, "POST", "/collections/c/points/scroll", {"with_vector": True, "limit": 1000})
