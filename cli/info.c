@@ -44,8 +44,6 @@ read_format_version(const char *path)
     (void)fclose(file);
     if (json_parse((oct_slice){text, size}, &document, NULL) == OCT_OK) {
         version = yyjson_obj_get(document.root, "format");
-        if (version == NULL)
-            version = yyjson_obj_get(document.root, "format_version");
         if (yyjson_is_uint(version))
             found = (int64_t)yyjson_get_uint(version);
     }
@@ -173,7 +171,8 @@ show_collection(const oct_collection_info *info)
     (void)printf("  points   %" PRIu64 "\n", info->points_count);
     (void)printf("  vectors  %" PRIu64 " in the graph, %" PRIu64 " in the tail, %" PRIu64 " deleted\n",
                  info->indexed_vectors_count, info->tail_vectors_count, info->deleted_vectors_count);
-    (void)printf("  bytes    %s on disk, %s in memory\n", bytes_text(info->disk_bytes), bytes_text(info->ram_bytes));
+    (void)printf("  bytes    %s on disk, %s in memory\n", bytes_text(info->disk_bytes),
+                 bytes_text(info->ram_bytes));
 }
 
 static int
@@ -189,7 +188,8 @@ show_table(oct_database *database, const char *path, const oct_names *names)
         (void)printf("  format   version %" PRId64 ", read by octant %s (kernels %s)\n", format, info.version,
                      info.cpu_level);
     else
-        (void)printf("  format   no version given, read by octant %s (kernels %s)\n", info.version, info.cpu_level);
+        (void)printf("  format   no version given, read by octant %s (kernels %s)\n", info.version,
+                     info.cpu_level);
     (void)printf("  log      at record %" PRIu64 ", %s since the last checkpoint\n", info.log_sequence,
                  bytes_text(info.log_bytes));
     (void)printf("  holds    %zu collection%s\n", names->count, names->count == 1 ? "" : "s");
@@ -224,10 +224,10 @@ with_database(const char *path, int (*use)(oct_database *database, const char *p
     if (oct_collection_list(database, &names, &error) == OCT_OK)
         exit_code = use(database, path, names);
     else
-        (void)cli_fail("%s: %s", path, error.text);
+        (void)cli_fail("%s", error.text);
     oct_names_free(names);
     if (oct_close(database, &error) != OCT_OK)
-        exit_code = cli_fail("%s: %s", path, error.text);
+        exit_code = cli_fail("%s", error.text);
     return exit_code;
 }
 
@@ -273,7 +273,8 @@ check_all(oct_database *database, const char *path, const oct_names *names)
         }
         (void)fflush(stdout); /* a large collection takes a while */
     }
-    (void)printf("%zu collection%s verified (checksums of all files, graph links, ids): %" PRIu64 " points, %zu damaged\n",
+    (void)printf("%zu collection%s, %" PRIu64
+                 " points: stored checksums and invariants verified, %zu damaged\n",
                  names->count, names->count == 1 ? "" : "s", points_sum, damaged);
     return damaged > 0 ? CLI_FAILED : CLI_OK;
 }

@@ -15,30 +15,34 @@ static const cli_command commands[] = {
     {.name = "serve",
      .argument = "[PATH]",
      .summary = "serve a database over HTTP, with Qdrant's REST API",
-     .description = "  Opens the database at PATH (made if absent), listens, and serves until SIGTERM or Ctrl-C; then\n"
-                    "  finishes the requests in flight and writes a checkpoint. \":memory:\" keeps nothing.\n"
-                    "\n"
-                    "  Later wins: defaults, config/config.yaml in the working directory, the file of --config,\n"
-                    "  QDRANT__SECTION__KEY and OCTANT__SECTION__KEY in the environment, flags.\n",
+     .description =
+         "  Opens the database at PATH (made if absent), listens, and serves until SIGTERM or Ctrl-C; then\n"
+         "  finishes the requests in flight and writes a checkpoint. \":memory:\" keeps nothing.\n"
+         "\n"
+         "  Later wins: defaults, config/config.yaml in the working directory, the file of --config,\n"
+         "  QDRANT__SECTION__KEY and OCTANT__SECTION__KEY in the environment, flags.\n",
      .flags = {[SERVE_PATH] = {"--path", "DIR", "the database; default ./storage (storage.storage_path)"},
                [SERVE_HOST] = {"--host", "HOST", "address to listen on; default 0.0.0.0 (service.host)"},
                [SERVE_HTTP_PORT] = {"--http-port", "N", "default 6333; 0: any free one (service.http_port)"},
-               [SERVE_GRPC_PORT] = {"--grpc-port", "N", "accepted; gRPC is not served yet (service.grpc_port)"},
+               [SERVE_GRPC_PORT] = {"--grpc-port", "N",
+                                    "accepted; gRPC is not served yet (service.grpc_port)"},
                [SERVE_CONFIG] = {"--config", "FILE", "a configuration in YAML, with Qdrant's keys"},
                [SERVE_LOG_LEVEL] = {"--log-level", "LEVEL", "OFF, ERROR, WARN, INFO or DEBUG (log_level)"}},
      .run = cli_serve},
     {.name = "info",
      .argument = "PATH",
      .summary = "show what is in a database",
-     .description = "  Opens the database at PATH for reading only, also while a server has it open, and prints its\n"
-                    "  collections: points, vectors, rows in the graph and in the tail, bytes, log position.\n",
+     .description =
+         "  Opens the database at PATH for reading only, also while a server has it open, and prints its\n"
+         "  collections: points, vectors, rows in the graph and in the tail, bytes, log position.\n",
      .flags = {[INFO_JSON] = {"--json", NULL, "print one JSON object instead of a table"}},
      .run = cli_info},
     {.name = "check",
      .argument = "PATH",
      .summary = "verify the checksums and invariants of a database",
-     .description = "  Opens the database at PATH for reading only and verifies every collection. Exit code 1 and the\n"
-                    "  name of the damage, if there is any; what is not damaged is verified all the same.\n",
+     .description =
+         "  Opens the database at PATH for reading only and verifies every collection. Exit code 1 and the\n"
+         "  name of the damage, if there is any; what is not damaged is verified all the same.\n",
      .run = cli_check},
     {.name = "version", .summary = "show the version", .description = "", .run = run_version},
     {.name = "help",
@@ -76,7 +80,7 @@ cli_open_read_only(const char *path, oct_database **out)
     }
     status = oct_open(&options, out, &error);
     if (status != OCT_OK)
-        (void)cli_fail("%s: %s", path, error.text);
+        (void)cli_fail("%s", error.text); /* which names the path */
     return status;
 }
 
@@ -142,7 +146,8 @@ show_command(const cli_command *command, FILE *out)
         const cli_flag *flag = &command->flags[i];
         char            left[64];
 
-        (void)snprintf(left, sizeof left, "%s %s", flag->name, flag->value_name == NULL ? "" : flag->value_name);
+        (void)snprintf(left, sizeof left, "%s %s", flag->name,
+                       flag->value_name == NULL ? "" : flag->value_name);
         (void)fprintf(out, "  %-20s %s\n", left, flag->help);
     }
 }
@@ -236,8 +241,8 @@ read_flag(const cli_command *command, int argc, char **argv, int *at, cli_argume
         if (flag->value_name != NULL && value == NULL && *at + 1 < argc)
             value = argv[++*at];
         if (flag->value_name != NULL && (value == NULL || value[0] == '\0')) {
-            (void)fprintf(stderr, "octant %s: %s needs a value: %s %s\n", command->name, flag->name, flag->name,
-                          flag->value_name);
+            (void)fprintf(stderr, "octant %s: %s needs a value: %s %s\n", command->name, flag->name,
+                          flag->name, flag->value_name);
             return CLI_USAGE;
         }
         out->values[i] = value == NULL ? "" : value;
@@ -259,8 +264,8 @@ read_arguments(const cli_command *command, int argc, char **argv, cli_arguments 
         } else if (!flags_are_over && argv[at][0] == '-' && argv[at][1] != '\0') {
             status = read_flag(command, argc, argv, &at, out);
         } else if (command->argument == NULL || out->first != NULL) {
-            (void)fprintf(stderr, "octant %s: \"%s\" is one argument too many; see octant help %s\n", command->name,
-                          argv[at], command->name);
+            (void)fprintf(stderr, "octant %s: \"%s\" is one argument too many; see octant help %s\n",
+                          command->name, argv[at], command->name);
             status = CLI_USAGE;
         } else {
             out->first = argv[at];
@@ -269,8 +274,8 @@ read_arguments(const cli_command *command, int argc, char **argv, cli_arguments 
             return status;
     }
     if (command->argument != NULL && command->argument[0] != '[' && out->first == NULL) {
-        (void)fprintf(stderr, "octant %s: %s is missing; see octant help %s\n", command->name, command->argument,
-                      command->name);
+        (void)fprintf(stderr, "octant %s: %s is missing; see octant help %s\n", command->name,
+                      command->argument, command->name);
         return CLI_USAGE;
     }
     return CLI_OK;

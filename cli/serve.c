@@ -75,11 +75,13 @@ describe_database(const server_config *config, oct_database *database)
     oct_database_info info = {0};
 
     oct_database_describe(database, &info);
-    log_line(LOG_LEVEL_INFO, "octant %s (Qdrant API %s), kernels %s", info.version, OCT_API_VERSION, info.cpu_level);
+    log_line(LOG_LEVEL_INFO, "octant %s (Qdrant API %s), kernels %s", info.version, OCT_API_VERSION,
+             info.cpu_level);
     if (info.path == NULL)
         log_line(LOG_LEVEL_INFO, "database in memory: nothing is kept when the server stops");
     else
-        log_line(LOG_LEVEL_INFO, "database %s: %llu collections, opened in %.3f s, %llu log records replayed, sync %s",
+        log_line(LOG_LEVEL_INFO,
+                 "database %s: %llu collections, opened in %.3f s, %llu log records replayed, sync %s",
                  config->storage_path, (unsigned long long)info.collection_count, info.open_seconds,
                  (unsigned long long)info.replayed_records, sync_names[config->sync]);
 }
@@ -90,7 +92,8 @@ static void
 when_ready(const server *self)
 {
     const server_config *config = served;
-    const bool has_key = config->api_key != NULL || config->alt_api_key != NULL || config->read_only_api_key != NULL;
+    const bool           has_key =
+        config->api_key != NULL || config->alt_api_key != NULL || config->read_only_api_key != NULL;
 
     if (config->grpc_port_is_given && config->grpc_port >= 0)
         log_line(LOG_LEVEL_WARN, "gRPC is not served by this version; port %lld stays closed",

@@ -93,6 +93,10 @@ class OctantTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def _call(self, method: bytes, target: bytes, body: bytes) -> Tuple[int, str, bytes, int]:
         return self._lease.handle.call(method, target, body)
 
+    def __deepcopy__(self, _: Any) -> "OctantTransport":
+        """Itself: some official clients copy their options when they are made."""
+        return self
+
     def __reduce__(self) -> Any:
         raise TypeError(
             "an octant database lives in one process, and its client cannot be sent to another: "

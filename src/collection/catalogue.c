@@ -698,7 +698,7 @@ oct_status
 catalogue_list(oct_database *self, oct_names **out, oct_error *error)
 {
     size_t     bytes = 0;
-    char      *text;
+    char      *text = NULL;
     oct_status status;
 
     (void)pthread_mutex_lock(&self->catalogue_lock);
@@ -716,7 +716,7 @@ catalogue_list_aliases(oct_database *self, oct_slice collection, oct_names **out
 {
     const oct_collection *only = NULL;
     size_t                bytes = 0;
-    char                 *text;
+    char                 *text = NULL;
     oct_status            status = OCT_OK;
 
     (void)pthread_mutex_lock(&self->catalogue_lock);
@@ -762,7 +762,7 @@ read_collection(oct_database *self, yyjson_val *entry, oct_collection **out, oct
     oct_collection_config decoded;
     uint32_t              list[OCT_VECTORS_MAX];
     arena                 memory = {0};
-    oct_slice             text = {NULL, 0};
+    oct_slice             text = {"", 0};
     config_box           *box = NULL;
     oct_status            status;
 
@@ -820,7 +820,7 @@ replay_update(oct_database *self, yyjson_val *change, oct_error *error)
     oct_collection_config decoded;
     config_box           *box = NULL;
     arena                 memory = {0};
-    oct_slice             text = {NULL, 0};
+    oct_slice             text = {"", 0};
     oct_status            status;
 
     if (collection == NULL)

@@ -74,6 +74,8 @@ struct oct_database {
 /* --- database.c ------------------------------------------------------------------------------ */
 
 oct_status database_open(const oct_open_options *options, oct_database **out, oct_error *error);
+/* On a given os, as tests do; NULL: one in memory of its own. */
+oct_status database_open_on(os *system, const oct_open_options *options, oct_database **out, oct_error *error);
 oct_status database_close(oct_database *self, oct_error *error);
 oct_status database_checkpoint(oct_database *self, bool closing, oct_error *error);
 /* Queue a checkpoint if the log has grown enough, or `now`. */

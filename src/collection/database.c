@@ -181,7 +181,14 @@ release(oct_database *self)
 oct_status
 database_open(const oct_open_options *options, oct_database **out, oct_error *error)
 {
-    const bool    in_memory = options->path == NULL || strcmp(options->path, ":memory:") == 0;
+    const bool in_memory = options->path == NULL || strcmp(options->path, ":memory:") == 0;
+
+    return database_open_on(in_memory ? NULL : os_posix(), options, out, error);
+}
+
+oct_status
+database_open_on(os *system, const oct_open_options *options, oct_database **out, oct_error *error)
+{
     oct_database *self = oct_calloc(1, sizeof *self);
     uint64_t      start_ns, log_sequence;
     oct_status    status = OCT_OK;
@@ -196,11 +203,11 @@ database_open(const oct_open_options *options, oct_database **out, oct_error *er
     self->next_shard_id = 1;
     self->read_only = options->read_only;
     atomic_store(&self->checkpoint_at_bytes, CHECKPOINT_LOG_BYTES);
-    if (in_memory) {
+    if (system == NULL) {
         status = os_memory_new(&self->own_system, error);
         self->system = self->own_system;
     } else {
-        self->system = os_posix();
+        self->system = system;
         self->path = oct_copy_text(options->path, strlen(options->path));
         if (self->path == NULL)
             status = oct_fail_memory(error, strlen(options->path));

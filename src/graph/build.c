@@ -42,6 +42,13 @@ typedef struct row_links {
     uint32_t count;
 } row_links;
 
+/* A worker's memory for choosing neighbours. */
+typedef struct bench {
+    suitor     *suitors;
+    codes_query query; /* coded: the row that distances are measured from */
+    const float *vector; /* otherwise */
+} bench;
+
 typedef struct batch {
     graph    *graph;
     uint32_t  first, count; /* rows [first, first + count) */
@@ -50,8 +57,10 @@ typedef struct batch {
     uint32_t  nodes[BATCH_ROWS_MAX][GRAPH_LEVELS_MAX];    /* [row][level]: its node there */
     row_links links[BATCH_ROWS_MAX][GRAPH_LEVELS_MAX];
     suitor   *chosen;       /* all links[..][..].chosen */
-    suitor   *suitors;      /* suitor_room for each worker */
-    size_t    suitor_room;
+    bench    *benches;      /* one for each worker */
+    suitor   *suitors;      /* of all benches */
+    int8_t   *code_values;  /* likewise */
+    size_t    suitor_room, code_room;
     edge     *edges; /* turned around, sorted by (level, target, source) */
     size_t    edge_count;
     size_t   *groups; /* where a new target begins */
@@ -106,34 +115,57 @@ compare_suitors(const void *a, const void *b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
+/* Measure from this row. Codes against codes: every row of a build is read as a code, never as floats. */
+static void
+measure_from(const graph *self, bench *at, uint32_t row)
+{
+    if (self->coded)
+        codes_query_code(&self->codec, graph_row_code(self, row), &at->query);
+    else
+        at->vector = graph_row_vector(self, row);
+}
+
+#define MEASURED_MAX 8u
+
+static void
+measure(const graph *self, const bench *at, const suitor *suitors, size_t count, float *distances)
+{
+    const void *targets[MEASURED_MAX];
+    int32_t     sums[MEASURED_MAX];
+
+    for (size_t i = 0; i < count; i++)
+        targets[i] = graph_row_target(self, suitors[i].row);
+    if (self->coded)
+        codes_distances(&self->codec, &at->query, (const uint8_t *const *)targets, count, sums, distances);
+    else
+        graph_distances(self, at->vector, (const float *const *)targets, count, distances);
+}
+
 /* Algorithm 4: from suitors sorted by distance take each that is closer to the chooser than to any taken before
  * it, up to `limit`. Moves the taken ones to the front and returns their number. */
 static uint32_t
-choose(const graph *self, suitor *suitors, size_t count, uint32_t limit)
+choose(const graph *self, bench *at, size_t count, uint32_t limit)
 {
+    suitor  *suitors = at->suitors;
     uint32_t taken = 0;
 
     for (size_t i = 0; i < count && taken < limit; i++) {
-        const float *vector = graph_row_vector(self, suitors[i].row);
+        const suitor candidate = suitors[i];
         bool         good = true;
 
-        /* Four at a time: the distances of a group overlap in the CPU, and most rejects come early. */
+        if (taken > 0)
+            measure_from(self, at, candidate.row);
+        /* A few at a time: the distances of a group overlap in the CPU, and most rejects come early. */
         for (uint32_t j = 0; j < taken && good; j += 4) {
-            const float *others[4];
             float        distances[4];
             const size_t group = size_min(4, taken - j);
 
+            measure(self, at, suitors + j, group, distances);
             for (size_t t = 0; t < group; t++)
-                others[t] = graph_row_vector(self, suitors[j + t].row);
-            graph_distances(self, vector, others, group, distances);
-            for (size_t t = 0; t < group; t++)
-                good = good && !(distances[t] < suitors[i].distance);
+                good = good && !(distances[t] < candidate.distance);
         }
-        if (good) {
-            const suitor winner = suitors[i];
-
-            suitors[taken++] = winner;
-        }
+        if (good)
+            suitors[taken++] = candidate;
     }
     return taken;
 }
@@ -168,12 +200,12 @@ links_max(const graph *self, uint32_t level)
 
 /* From what the walk left in the pool and the batch mates that reach this level. */
 static void
-choose_links(batch *work, const graph_scratch *scratch, suitor *suitors, uint32_t index, uint32_t level)
+choose_links(batch *work, graph_scratch *scratch, bench *at, uint32_t index, uint32_t level)
 {
     const graph *self = work->graph;
     row_links   *out = &work->links[index][level];
-    const float *vectors[BATCH_ROWS_MAX];
-    float        distances[BATCH_ROWS_MAX];
+    suitor      *suitors = at->suitors;
+    const void  *mates[BATCH_ROWS_MAX];
     size_t       count = 0;
 
     for (size_t i = 0; i < scratch->pool_size; i++) {
@@ -182,14 +214,14 @@ choose_links(batch *work, const graph_scratch *scratch, suitor *suitors, uint32_
         suitors[count++] = (suitor){candidate_distance(scratch->pool[i]), id, row_of(self, level, id)};
     }
     for (uint32_t mate = 0; mate < work->count; mate++)
-        vectors[mate] = graph_row_vector(self, work->first + mate);
-    graph_distances(self, scratch->query, vectors, work->count, distances);
+        mates[mate] = graph_row_target(self, work->first + mate);
+    graph_estimates(self, scratch, mates, work->count);
     for (uint32_t mate = 0; mate < work->count; mate++) {
         if (mate != index && work->levels[mate] >= level)
-            suitors[count++] = (suitor){distances[mate], id_of_mate(work, mate, level), work->first + mate};
+            suitors[count++] = (suitor){scratch->distances[mate], id_of_mate(work, mate, level), work->first + mate};
     }
     qsort(suitors, count, sizeof *suitors, compare_suitors);
-    out->count = choose(self, suitors, count, self->params.m);
+    out->count = choose(self, at, count, self->params.m);
     memcpy(out->chosen, suitors, out->count * sizeof *suitors);
 }
 
@@ -203,7 +235,6 @@ search_row(void *context, size_t index, uint32_t worker)
     const uint32_t top_level = (uint32_t)(work->entry >> 32);
     graph_walk     walk = {.row_limit = work->first, .ef = self->params.ef_construct};
     graph_scratch *scratch = graph_scratch_get(self, work->first + work->count, walk.ef);
-    suitor        *suitors = work->suitors + worker * work->suitor_room;
     uint32_t       at = 0;
     float          distance = 0;
 
@@ -211,7 +242,7 @@ search_row(void *context, size_t index, uint32_t worker)
         atomic_store(&work->failed, true);
         return;
     }
-    memcpy(scratch->query, graph_row_vector(self, row), self->dim_padded * sizeof(float));
+    graph_set_query(self, scratch, graph_row_vector(self, row));
     scratch->pool_size = 0;
     if (work->first > 0)
         at = graph_descend(self, scratch, work->entry, own_level < top_level ? own_level : top_level,
@@ -224,7 +255,7 @@ search_row(void *context, size_t index, uint32_t worker)
             else
                 graph_walk_nodes(self, &walk, scratch, level, at, distance, NULL);
         }
-        choose_links(work, scratch, suitors, (uint32_t)index, level);
+        choose_links(work, scratch, &work->benches[worker], (uint32_t)index, level);
         /* The nearest found here is where the level below begins. */
         if (level > 0 && scratch->pool_size > 0) {
             at = graph_node_at(self, level, candidate_row(scratch->pool[0]))->down;
@@ -264,9 +295,9 @@ merge_target(void *context, size_t group, uint32_t worker)
     const uint32_t    level = work->edges[first].level;
     const uint32_t    target = work->edges[first].target;
     const uint32_t    limit = links_max(self, level);
-    const float      *vector = graph_row_vector(self, row_of(self, level, target));
     _Atomic uint32_t *list = list_of(self, level, target);
-    suitor           *suitors = work->suitors + worker * work->suitor_room;
+    bench            *at = &work->benches[worker];
+    suitor           *suitors = at->suitors;
     uint32_t          have = 0;
     size_t            count = 0;
 
@@ -288,19 +319,17 @@ merge_target(void *context, size_t group, uint32_t worker)
             suitors[count++] = (suitor){work->edges[i].distance, id, row_of(self, level, id)};
     }
     if (count > limit) {
-        for (uint32_t i = 0; i < have; i += 8) {
-            const float *vectors[8];
-            float        distances[8];
-            const size_t some = size_min(8, have - i);
+        measure_from(self, at, row_of(self, level, target));
+        for (size_t i = 0; i < count; i += MEASURED_MAX) {
+            float        distances[MEASURED_MAX];
+            const size_t some = size_min(MEASURED_MAX, count - i);
 
-            for (size_t t = 0; t < some; t++)
-                vectors[t] = graph_row_vector(self, suitors[i + t].row);
-            graph_distances(self, vector, vectors, some, distances);
+            measure(self, at, suitors + i, some, distances);
             for (size_t t = 0; t < some; t++)
                 suitors[i + t].distance = distances[t];
         }
         qsort(suitors, count, sizeof *suitors, compare_suitors);
-        count = choose(self, suitors, count, limit);
+        count = choose(self, at, count, limit);
     }
     write_list(list, limit, suitors, (uint32_t)count);
 }
@@ -383,8 +412,16 @@ prepare(batch *work, uint32_t thread_count, oct_error *error)
     work->edges = oct_alloc(links * sizeof *work->edges);
     work->groups = oct_alloc(links * sizeof *work->groups);
     work->suitors = oct_alloc(thread_count * work->suitor_room * sizeof *work->suitors);
-    if (work->chosen == NULL || work->edges == NULL || work->groups == NULL || work->suitors == NULL)
+    work->benches = oct_calloc(thread_count, sizeof *work->benches);
+    work->code_room = self->coded ? self->codec.padded : 64;
+    work->code_values = oct_alloc_aligned(64, thread_count * work->code_room);
+    if (work->chosen == NULL || work->edges == NULL || work->groups == NULL || work->suitors == NULL ||
+        work->benches == NULL || work->code_values == NULL)
         return oct_fail_memory(error, links * sizeof(edge));
+    for (uint32_t i = 0; i < thread_count; i++) {
+        work->benches[i].suitors = work->suitors + i * work->suitor_room;
+        work->benches[i].query.values = work->code_values + i * work->code_room;
+    }
     for (uint32_t i = 0, list = 0; i < work->count; i++) {
         for (uint32_t level = 0; level <= work->levels[i]; level++)
             work->links[i][level].chosen = work->chosen + list++ * self->params.m;
@@ -442,6 +479,8 @@ graph_build_batch(graph *self, workers *pool, uint32_t threads_max, bool *built,
 out:
     oct_free(work->chosen);
     oct_free(work->suitors);
+    oct_free(work->benches);
+    oct_free(work->code_values);
     oct_free(work->edges);
     oct_free(work->groups);
     oct_free(work);

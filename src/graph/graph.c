@@ -20,6 +20,11 @@ graph_new(const graph_params *params, graph **out, oct_error *error)
     self->dim_padded = (params->dim + GRAPH_LINE_FLOATS - 1) / GRAPH_LINE_FLOATS * GRAPH_LINE_FLOATS;
     self->link_count = 2 * params->m;
     self->kernel = kernel();
+    self->coded = codes_fit(params->dim, params->distance);
+    if (self->coded) {
+        codes_init(&self->codec, params->dim, params->distance);
+        rows_init(&self->codes, self->codec.stride, ROWS_EXPECTED);
+    }
     rows_init(&self->vectors, self->dim_padded * (uint32_t)sizeof(float), ROWS_EXPECTED);
     rows_init(&self->points, sizeof(uint32_t), ROWS_EXPECTED);
     rows_init(&self->seats, sizeof(uint32_t), ROWS_EXPECTED);
@@ -35,6 +40,8 @@ graph_free(graph *self)
     if (self == NULL)
         return;
     rows_clear(&self->vectors);
+    rows_clear(&self->codes);
+    oct_free(self->encoding);
     rows_clear(&self->points);
     rows_clear(&self->seats);
     rows_clear(&self->live);
@@ -88,6 +95,13 @@ graph_reserve(graph *self, uint32_t row_count, uint32_t point_count, oct_error *
     if (count > GRAPH_ROWS_MAX)
         return oct_fail(error, OCT_RANGE, "a vector name holds at most %u vectors, deleted ones included", GRAPH_ROWS_MAX);
     status = rows_reserve(&self->vectors, count, error);
+    if (status == OCT_OK && self->coded)
+        status = rows_reserve(&self->codes, count, error);
+    if (status == OCT_OK && self->coded && self->encoding == NULL) {
+        self->encoding = oct_alloc_aligned(64, codes_scratch_floats(&self->codec) * sizeof *self->encoding);
+        if (self->encoding == NULL)
+            status = oct_fail_memory(error, codes_scratch_floats(&self->codec) * sizeof *self->encoding);
+    }
     if (status == OCT_OK)
         status = rows_reserve(&self->points, count, error);
     if (status == OCT_OK)
@@ -116,20 +130,31 @@ set_live(graph *self, uint32_t row, bool live)
         (void)atomic_fetch_and_explicit(word, ~bit, memory_order_release);
 }
 
+/* The next row, not yet seated, dead until set_live. */
+static uint32_t
+add_row(graph *self, uint32_t point, const void *prepared)
+{
+    const uint32_t row = self->rows_appended++;
+
+    memcpy(rows_at(&self->vectors, row), prepared, self->params.dim * sizeof(float));
+    *(uint32_t *)rows_at(&self->points, row) = point;
+    if (self->coded)
+        codes_encode(&self->codec, graph_row_vector(self, row), self->encoding, rows_at(&self->codes, row));
+    return row;
+}
+
 bool
 graph_append(graph *self, uint32_t point, const float *prepared)
 {
     const size_t      bytes = self->params.dim * sizeof(float);
     _Atomic uint32_t *seat = graph_seat(self, point);
     const uint32_t    old = atomic_load_explicit(seat, memory_order_relaxed);
-    const uint32_t    row = self->rows_appended;
+    uint32_t          row;
 
     if (old != GRAPH_NONE && memcmp(graph_row_vector(self, old), prepared, bytes) == 0)
         return false;
-    memcpy(rows_at(&self->vectors, row), prepared, bytes);
-    *(uint32_t *)rows_at(&self->points, row) = point;
+    row = add_row(self, point, prepared);
     set_live(self, row, true);
-    self->rows_appended++;
     atomic_store_explicit(seat, row, memory_order_release);
     if (old != GRAPH_NONE)
         set_live(self, old, false);
@@ -141,10 +166,8 @@ graph_append(graph *self, uint32_t point, const float *prepared)
 void
 graph_restore_row(graph *self, uint32_t point, const char *prepared, bool live)
 {
-    const uint32_t row = self->rows_appended++;
+    const uint32_t row = add_row(self, point, prepared);
 
-    memcpy(rows_at(&self->vectors, row), prepared, self->params.dim * sizeof(float));
-    *(uint32_t *)rows_at(&self->points, row) = point;
     if (!live)
         return;
     set_live(self, row, true);
@@ -200,6 +223,8 @@ copy_row(graph *self, const graph *from, uint32_t row)
     const uint32_t to = self->rows_appended++;
 
     memcpy(rows_at(&self->vectors, to), graph_row_vector(from, row), self->vectors.stride);
+    if (self->coded)
+        memcpy(rows_at(&self->codes, to), graph_row_code(from, row), self->codec.stride);
     *(uint32_t *)rows_at(&self->points, to) = graph_row_point(from, row);
 }
 
@@ -301,7 +326,7 @@ graph_ram_bytes(const graph *self)
     const uint64_t row_count = graph_row_count(self);
     uint64_t       bytes = sizeof *self;
 
-    bytes += row_count * (self->vectors.stride + self->points.stride + self->seats.stride) + row_count / 8;
+    bytes += row_count * (self->vectors.stride + (self->coded ? self->codec.stride : 0) + self->points.stride + self->seats.stride) + row_count / 8;
     bytes += (uint64_t)graph_graph_count(self) * self->links.stride;
     return bytes;
 }
@@ -463,6 +488,8 @@ graph_columns(graph *self, graph_column columns[GRAPH_COLUMNS_MAX])
     size_t         count = 0;
 
     columns[count++] = (graph_column){"vectors", &self->vectors, row_count, true, false};
+    if (self->coded)
+        columns[count++] = (graph_column){"codes", &self->codes, row_count, true, false};
     columns[count++] = (graph_column){"points", &self->points, row_count, true, false};
     columns[count++] = (graph_column){"seats", &self->seats, self->point_count, false, false};
     columns[count++] = (graph_column){"live", &self->live, (row_count + 63) / 64, false, false};

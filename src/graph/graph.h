@@ -102,6 +102,7 @@ typedef struct graph_stats {
     uint64_t scored; /* distances computed */
     uint64_t hops;   /* rows whose links were followed */
     uint64_t tail;   /* rows scanned in the tail */
+    uint64_t ranked; /* candidates whose true distance was computed after estimates */
     bool     scanned; /* it was an exact scan */
 } graph_stats;
 
@@ -139,14 +140,14 @@ oct_status graph_check(const graph *self, oct_error *error);
 
 /* What a checkpoint saves. `rows` points into the graph; `count` rows of it. */
 typedef struct graph_column {
-    const char *name;     /* "vectors", "points", "seats", "live", "links", "level1", ... */
+    const char *name;     /* "vectors", "codes", "points", "seats", "live", "links", "level1", ... */
     rows       *data;
     uint64_t    count;
     bool        appended; /* rows once written never change */
     bool        built;    /* part of the graph proper: changes only when a batch is built */
 } graph_column;
 
-#define GRAPH_COLUMNS_MAX (5u + GRAPH_LEVELS_MAX)
+#define GRAPH_COLUMNS_MAX (6u + GRAPH_LEVELS_MAX)
 
 const char *graph_level_name(uint32_t level); /* of the column of a level's nodes */
 

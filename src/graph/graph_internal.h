@@ -2,6 +2,7 @@
 #ifndef OCT_GRAPH_INTERNAL_H
 #define OCT_GRAPH_INTERNAL_H
 
+#include "codes/codes.h"
 #include "graph/graph.h"
 #include "kernel/kernel.h"
 
@@ -22,9 +23,13 @@ struct graph {
     uint32_t            dim_padded;
     uint32_t            link_count; /* of level 0: 2m */
     const kernel_table *kernel;
+    bool                coded; /* the walk reads codes; otherwise the vectors themselves */
+    codes               codec;
 
     /* The writer's. Rows below row_count are never written again, so readers use them freely. */
     rows             vectors; /* dim_padded floats a row */
+    rows             codes;   /* codec.stride bytes a row; empty unless coded */
+    float           *encoding; /* the writer's scratch; made with the first rows */
     rows             points;  /* uint32_t: the point of a row */
     rows             seats;   /* _Atomic uint32_t by point: its row, or GRAPH_NONE */
     rows             live;    /* _Atomic uint64_t by row / 64 */
@@ -46,6 +51,19 @@ static inline const float *
 graph_row_vector(const graph *self, uint32_t row)
 {
     return rows_at(&self->vectors, row);
+}
+
+static inline const uint8_t *
+graph_row_code(const graph *self, uint32_t row)
+{
+    return rows_at(&self->codes, row);
+}
+
+/* What a walk reads of a row. */
+static inline const void *
+graph_row_target(const graph *self, uint32_t row)
+{
+    return self->coded ? (const void *)graph_row_code(self, row) : (const void *)graph_row_vector(self, row);
 }
 
 static inline uint32_t
@@ -139,14 +157,24 @@ typedef struct graph_scratch {
     size_t        pool_size, pool_capacity;
     float        *query;        /* dim_padded floats, aligned */
     size_t        query_floats;
-    uint32_t     *rows;         /* of one hop */
-    const float **vectors;
+    codes_query   code_query;   /* the same for codes */
+    float        *rotation;     /* codes_scratch_floats */
+    size_t        code_values;  /* room in code_query.values */
+    uint32_t     *ids;          /* of one hop: rows or nodes */
+    const void  **targets;      /* and what is read of them */
+    int32_t      *sums;
     float        *distances;
     size_t        hop_capacity;
 } graph_scratch;
 
 /* This thread's scratch, large enough for a walk over `row_count` rows, or NULL when out of memory. */
 graph_scratch *graph_scratch_get(const graph *self, uint32_t row_count, size_t pool_capacity);
+
+/* Let walks and graph_estimates start from this vector (dim floats). */
+void graph_set_query(const graph *self, graph_scratch *scratch, const float *vector);
+/* Distances from that vector to `count` targets (at most scratch->hop_capacity), into scratch->distances: exact, or
+ * estimates if coded. */
+void graph_estimates(const graph *self, graph_scratch *scratch, const void *const *targets, size_t count);
 
 /* A walk of one level. */
 typedef struct graph_walk {

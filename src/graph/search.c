@@ -15,6 +15,7 @@
  */
 #include "graph/graph_internal.h"
 
+#include <math.h>
 #include <pthread.h>
 
 #include "graph/top.h"
@@ -22,7 +23,13 @@
 #define SCAN_ROWS       64u /* distances computed at a time in a scan */
 #define POOL_SLACK      64u /* room for dead candidates beyond ef */
 #define POOL_DEAD_RATIO 3u  /* and so many times ef */
-#define HOP_ROWS_MIN    64u
+#define HOP_ROWS_MIN    128u /* a scan's, a ranking's, or a batch's (build.c) rows at a time */
+#define RANK_ROWS       8u   /* true distances computed at a time */
+#define RANK_SIGMAS     4.0f /* an estimate is off by more once in 30,000 times */
+#define SCAN_KEEP       64u  /* a scan by codes keeps so many candidates ... */
+#define SCAN_KEEP_RATIO 2u   /* ... and so many times the limit */
+#define PREFETCH_LINES  8u   /* of one target: a code of 768 components has 7 */
+#define PREFETCH_VECTOR_BYTES 128u /* of a vector: its kernel prefetches the rest */
 
 /* --- scratch --------------------------------------------------------------------------------------- */
 
@@ -38,8 +45,11 @@ scratch_free(void *memory)
     oct_free(self->touched);
     oct_free(self->pool);
     oct_free(self->query);
-    oct_free(self->rows);
-    oct_free(self->vectors);
+    oct_free(self->code_query.values);
+    oct_free(self->rotation);
+    oct_free(self->ids);
+    oct_free(self->targets);
+    oct_free(self->sums);
     oct_free(self->distances);
     oct_free(self);
 }
@@ -126,10 +136,18 @@ graph_scratch_get(const graph *self, uint32_t row_count, size_t pool_capacity)
             return NULL;
         scratch->query_floats = self->dim_padded;
     }
+    if (self->coded && scratch->code_values < self->codec.padded) {
+        scratch->code_values = 0;
+        if (!renew(&scratch->code_query.values, self->codec.padded, 1) ||
+            !renew(&scratch->rotation, codes_scratch_floats(&self->codec), sizeof *scratch->rotation))
+            return NULL;
+        scratch->code_values = self->codec.padded;
+    }
     if (scratch->hop_capacity < hop) {
         scratch->hop_capacity = 0;
-        if (!renew(&scratch->rows, hop, sizeof *scratch->rows) ||
-            !renew(&scratch->vectors, hop, sizeof *scratch->vectors) ||
+        if (!renew(&scratch->ids, hop, sizeof *scratch->ids) ||
+            !renew(&scratch->targets, hop, sizeof *scratch->targets) ||
+            !renew(&scratch->sums, hop, sizeof *scratch->sums) ||
             !renew(&scratch->distances, hop, sizeof *scratch->distances))
             return NULL;
         scratch->hop_capacity = hop;
@@ -179,6 +197,36 @@ graph_distances(const graph *self, const float *query, const float *const *vecto
         self->kernel->l1_f32_many(query, vectors, count, self->dim_padded, out);
         break;
     }
+}
+
+void
+graph_set_query(const graph *self, graph_scratch *scratch, const float *vector)
+{
+    memcpy(scratch->query, vector, self->params.dim * sizeof(float));
+    memset(scratch->query + self->params.dim, 0, (self->dim_padded - self->params.dim) * sizeof(float));
+    if (self->coded)
+        codes_query_vector(&self->codec, vector, scratch->rotation, &scratch->code_query);
+}
+
+void
+graph_estimates(const graph *self, graph_scratch *scratch, const void *const *targets, size_t count)
+{
+    if (self->coded)
+        codes_distances(&self->codec, &scratch->code_query, (const uint8_t *const *)targets, count, scratch->sums,
+                        scratch->distances);
+    else
+        graph_distances(self, scratch->query, (const float *const *)targets, count, scratch->distances);
+}
+
+/* Let a target's lines start to arrive, up to PREFETCH_LINES of them; the CPU guesses the rest of a long one. */
+static inline void
+prefetch_target(const graph *self, const void *target)
+{
+    const uint32_t bytes = self->coded ? self->codec.stride : PREFETCH_VECTOR_BYTES;
+    const char    *at = target;
+
+    for (uint32_t line = 0; line < bytes && line < PREFETCH_LINES * 64; line += 64)
+        __builtin_prefetch(at + line);
 }
 
 /* --- the walk ------------------------------------------------------------------------------------------- */
@@ -277,10 +325,9 @@ walk_level(const graph *self, const graph_walk *walk, graph_scratch *scratch, ui
                 row = graph_node_at(self, level, id)->row;
             if (row >= walk->row_limit || !visit(scratch, id))
                 continue;
-            scratch->rows[count] = id;
-            scratch->vectors[count] = graph_row_vector(self, row);
-            __builtin_prefetch(scratch->vectors[count]);
-            __builtin_prefetch(scratch->vectors[count] + GRAPH_LINE_FLOATS);
+            scratch->ids[count] = id;
+            scratch->targets[count] = graph_row_target(self, row);
+            prefetch_target(self, scratch->targets[count]);
             count++;
         }
         if (cursor + 1 < scratch->pool_size && level == 0)
@@ -289,12 +336,12 @@ walk_level(const graph *self, const graph_walk *walk, graph_scratch *scratch, ui
             cursor++;
             continue;
         }
-        graph_distances(self, scratch->query, scratch->vectors, count, scratch->distances);
+        graph_estimates(self, scratch, scratch->targets, count);
         scored += count;
 
         next = cursor + 1;
         for (size_t i = 0; i < count; i++) {
-            const uint32_t id = scratch->rows[i];
+            const uint32_t id = scratch->ids[i];
             uint64_t       found = candidate_make(scratch->distances[i], id, CANDIDATE_PASSES);
             size_t         place;
 
@@ -349,14 +396,15 @@ descend_level(const graph *self, graph_scratch *scratch, uint32_t level, uint32_
             row = graph_node_at(self, level, id)->row;
             if (row >= row_limit)
                 continue;
-            scratch->rows[count] = id;
-            scratch->vectors[count++] = graph_row_vector(self, row);
+            scratch->ids[count] = id;
+            scratch->targets[count] = graph_row_target(self, row);
+            prefetch_target(self, scratch->targets[count++]);
         }
-        graph_distances(self, scratch->query, scratch->vectors, count, scratch->distances);
+        graph_estimates(self, scratch, scratch->targets, count);
         for (size_t i = 0; i < count; i++) {
             if (scratch->distances[i] < *distance) {
                 *distance = scratch->distances[i];
-                best = scratch->rows[i];
+                best = scratch->ids[i];
             }
         }
         if (stats != NULL) {
@@ -377,8 +425,9 @@ graph_descend(const graph *self, graph_scratch *scratch, uint64_t entry, uint32_
     uint32_t node = (uint32_t)entry;
     uint32_t row = at == 0 ? node : graph_node_at(self, at, node)->row;
 
-    scratch->vectors[0] = graph_row_vector(self, row);
-    graph_distances(self, scratch->query, scratch->vectors, 1, distance);
+    scratch->targets[0] = graph_row_target(self, row);
+    graph_estimates(self, scratch, scratch->targets, 1);
+    *distance = scratch->distances[0];
     if (stats != NULL)
         stats->scored++;
     for (; at > level; at--) {
@@ -388,25 +437,126 @@ graph_descend(const graph *self, graph_scratch *scratch, uint64_t entry, uint32_
     return node;
 }
 
-/* --- scans -------------------------------------------------------------------------------------------- */
+/* --- scans ------------------------------------------------------------------------------------------ */
 
-/* Offer the rows [first, end) that pass. */
+/* Rows from `first` on that pass, up to SCAN_ROWS of them, into scratch->ids; *next is where to go on. */
+static size_t
+gather_rows(const graph *self, graph_scratch *scratch, uint32_t first, uint32_t end, uint32_t row_count, uint32_t *next)
+{
+    size_t count = 0;
+
+    for (; first < end && count < SCAN_ROWS; first++) {
+        if (row_passes(self, first, row_count))
+            scratch->ids[count++] = first;
+    }
+    *next = first;
+    return count;
+}
+
+/* Offer the rows [first, end) by their vectors. */
 static void
-scan_rows(const graph *self, graph_scratch *scratch, uint32_t first, uint32_t end, uint32_t row_count, top *best)
+scan_vectors(const graph *self, graph_scratch *scratch, uint32_t first, uint32_t end, uint32_t row_count, top *best)
 {
     while (first < end) {
+        const size_t count = gather_rows(self, scratch, first, end, row_count, &first);
+
+        for (size_t i = 0; i < count; i++)
+            scratch->targets[i] = graph_row_vector(self, scratch->ids[i]);
+        graph_distances(self, scratch->query, (const float *const *)scratch->targets, count, scratch->distances);
+        for (size_t i = 0; i < count; i++)
+            top_offer(best, scratch->distances[i], graph_row_point(self, scratch->ids[i]));
+    }
+}
+
+/* Put the rows [first, end) into the pool, which keeps the best `keep`, by what a walk would read of them. */
+static void
+scan_targets(const graph *self, graph_scratch *scratch, uint32_t first, uint32_t end, uint32_t row_count, size_t keep)
+{
+    size_t passing = 0;
+
+    for (size_t i = 0; i < scratch->pool_size; i++)
+        passing += (scratch->pool[i] & CANDIDATE_PASSES) != 0;
+    while (first < end) {
+        const size_t count = gather_rows(self, scratch, first, end, row_count, &first);
+
+        for (size_t i = 0; i < count; i++)
+            scratch->targets[i] = graph_row_target(self, scratch->ids[i]);
+        graph_estimates(self, scratch, scratch->targets, count);
+        for (size_t i = 0; i < count; i++)
+            (void)pool_insert(scratch, scratch->pool_capacity, keep, &passing,
+                              candidate_make(scratch->distances[i], scratch->ids[i], CANDIDATE_PASSES));
+    }
+}
+
+/* --- ranking ------------------------------------------------------------------------------------------ */
+
+/* How far an estimate may be off: RANK_SIGMAS standard deviations for a row of this length. */
+static float
+estimate_margin(const graph *self, const graph_scratch *scratch, float squared)
+{
+    const float lengths = sqrtf(scratch->code_query.squared * squared);
+
+    return RANK_SIGMAS * self->codec.error * lengths * (self->codec.squared_euclid ? 2.0f : 1.0f);
+}
+
+/* Offer the pool's candidates by their true distances. With codes: in order of the estimates, until no later one can
+ * be among the best any more. True if that point was reached (or there are no estimates): then nothing outside of a
+ * full pool matters either. */
+static bool
+rank_pool(const graph *self, graph_scratch *scratch, top *best, graph_stats *stats)
+{
+    size_t at = 0;
+
+    if (!self->coded) {
+        for (; at < scratch->pool_size; at++) {
+            if ((scratch->pool[at] & CANDIDATE_PASSES) != 0)
+                top_offer(best, candidate_distance(scratch->pool[at]),
+                          graph_row_point(self, candidate_row(scratch->pool[at])));
+        }
+        return true;
+    }
+    while (at < scratch->pool_size) {
         size_t count = 0;
 
-        for (; first < end && count < SCAN_ROWS; first++) {
-            if (row_passes(self, first, row_count)) {
-                scratch->rows[count] = first;
-                scratch->vectors[count++] = graph_row_vector(self, first);
+        for (; at < scratch->pool_size && count < RANK_ROWS; at++) {
+            const uint64_t candidate = scratch->pool[at];
+
+            if ((candidate & CANDIDATE_PASSES) == 0)
+                continue;
+            if (best->size == best->capacity) {
+                const float squared = codes_squared(&self->codec, graph_row_code(self, candidate_row(candidate)));
+
+                if (candidate_distance(candidate) - estimate_margin(self, scratch, squared) > best->hits[0].distance) {
+                    /* Later ones are no closer by estimate; only much longer vectors could still get in. */
+                    if (self->params.distance == OCT_COSINE)
+                        break;
+                    continue;
+                }
             }
+            scratch->ids[count] = candidate_row(candidate);
+            scratch->targets[count++] = graph_row_vector(self, candidate_row(candidate));
         }
-        graph_distances(self, scratch->query, scratch->vectors, count, scratch->distances);
+        if (count == 0)
+            return at < scratch->pool_size || best->size == best->capacity;
+        graph_distances(self, scratch->query, (const float *const *)scratch->targets, count, scratch->distances);
         for (size_t i = 0; i < count; i++)
-            top_offer(best, scratch->distances[i], graph_row_point(self, scratch->rows[i]));
+            top_offer(best, scratch->distances[i], graph_row_point(self, scratch->ids[i]));
+        stats->ranked += count;
     }
+    return false;
+}
+
+/* --- the search --------------------------------------------------------------------------------------------- */
+
+/* Everything by its vectors. */
+static void
+search_exactly(const graph *self, graph_scratch *scratch, uint32_t end, uint32_t row_count, top *best,
+               graph_stats *stats)
+{
+    best->size = 0;
+    scan_vectors(self, scratch, 0, end, row_count, best);
+    stats->scored += end;
+    stats->scanned = true;
 }
 
 oct_status
@@ -419,52 +569,47 @@ graph_search(const graph *self, const graph_query *query, graph_hit *hits, size_
     const uint32_t graph_count = atomic_load_explicit(&self->graph_count, memory_order_acquire);
     const uint32_t row_count = atomic_load_explicit(&self->row_count, memory_order_acquire);
     const uint32_t live = atomic_load_explicit(&self->live_count, memory_order_relaxed);
-    const size_t   ef = size_min(size_max(query->ef, query->limit), row_count);
+    const uint32_t end = query->indexed_only && graph_count > 0 ? graph_count : row_count;
+    const bool     walks = graph_count > 0 && live >= query->full_scan_rows;
+    /* A scan by codes keeps enough that the last of them is surely beyond the last hit. */
+    const size_t   keep = size_min(walks ? size_max(query->ef, query->limit) : query->limit * SCAN_KEEP_RATIO + SCAN_KEEP,
+                                   row_count);
     const bool     gated = live < row_count;
-    bool           scan = query->exact || graph_count == 0 || live < query->full_scan_rows;
     graph_stats    local = {0};
     graph_scratch *scratch;
     top            best;
+    bool           settled;
 
     *count = 0;
     if (row_count == 0 || query->limit == 0)
         return OCT_OK;
-    scratch = graph_scratch_get(self, row_count, ef * (gated ? POOL_DEAD_RATIO : 1) + POOL_SLACK);
+    scratch = graph_scratch_get(self, row_count, keep * (gated ? POOL_DEAD_RATIO : 1) + POOL_SLACK);
     if (scratch == NULL)
         return oct_fail_memory(error, row_count / 8);
-    memset(scratch->query, 0, self->dim_padded * sizeof(float));
-    memcpy(scratch->query, query->vector, self->params.dim * sizeof(float));
     top_init(&best, hits, query->limit, query->tie, query->tie_context);
+    graph_set_query(self, scratch, query->vector);
+    scratch->pool_size = 0;
+    if (query->exact || (!walks && !self->coded)) {
+        search_exactly(self, scratch, end, row_count, &best, &local);
+    } else {
+        const uint32_t tail = walks ? graph_count : 0;
 
-    if (!scan) {
-        const graph_walk walk = {.row_limit = graph_count, .ef = ef, .gated = gated, .row_count = row_count};
-        float            distance;
-        const uint32_t   start = graph_descend(self, scratch, entry, 0, graph_count, &distance, &local);
+        if (walks) {
+            const graph_walk walk = {.row_limit = graph_count, .ef = keep, .gated = gated, .row_count = row_count};
+            float            distance;
+            const uint32_t   start = graph_descend(self, scratch, entry, 0, graph_count, &distance, &local);
 
-        graph_walk_rows(self, &walk, scratch, start, distance, &local);
-        for (size_t i = 0; i < scratch->pool_size; i++) {
-            const uint64_t candidate = scratch->pool[i];
-
-            if ((candidate & CANDIDATE_PASSES) != 0)
-                top_offer(&best, candidate_distance(candidate),
-                          graph_row_point(self, candidate_row(candidate)));
+            graph_walk_rows(self, &walk, scratch, start, distance, &local);
         }
-        if (!query->indexed_only) {
-            scan_rows(self, scratch, graph_count, row_count, row_count, &best);
-            local.tail = row_count - graph_count;
+        if (tail < end) {
+            scan_targets(self, scratch, tail, end, row_count, keep);
+            local.tail = end - tail;
         }
-        /* `limit` points that match give `limit` hits: if the walk met fewer, look at all. */
-        if (best.size < query->limit && best.size < live && !query->indexed_only) {
-            scan = true;
-            top_init(&best, hits, query->limit, query->tie, query->tie_context);
-        }
-    }
-    if (scan) {
-        const uint32_t end = query->indexed_only && graph_count > 0 ? graph_count : row_count;
-
-        scan_rows(self, scratch, 0, end, row_count, &best);
-        local.scored += end;
-        local.scanned = true;
+        settled = rank_pool(self, scratch, &best, &local);
+        local.scanned = !walks;
+        /* A scan whose pool was too short; or a walk that met fewer than `limit` of the points there are: look at all. */
+        if (walks ? best.size < query->limit && best.size < live : !settled && scratch->pool_size == keep)
+            search_exactly(self, scratch, end, row_count, &best, &local);
     }
     *count = top_sort(&best);
     if (stats != NULL)

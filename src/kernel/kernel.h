@@ -1,8 +1,7 @@
 /* kernel.h - arithmetic over rows of floats: a plain meaning, a file per instruction set, one table.
  *
- * OWNS     dot product, squared Euclidean and Manhattan distance of f32 rows, cosine normalisation, and
- *          the choice among instruction sets. No state but that choice. (Codes bring integer kernels later;
- *          they are new columns of the same table.)
+ * OWNS     dot product, squared Euclidean and Manhattan distance of f32 rows, cosine normalisation, dot products
+ *          of 4-bit codes, the Walsh-Hadamard transform, and the choice among instruction sets. No state but that.
  * CALLED   by graph and shard. Calls nothing but libc's fmaf and sqrtf.
  * ERRORS   none: nothing here allocates or fails.
  * THREADS  Any thread, any time.
@@ -48,6 +47,19 @@ typedef float (*kernel_pair_fn)(const float *a, const float *b, size_t dim);
 typedef void (*kernel_many_fn)(const float *query, const float *const *rows, size_t count, size_t dim,
                                float *out);
 
+/* Integer dot products of a query with rows of 4-bit codes: out[i] = sum over j of query[j] * code(rows[i], j).
+ * A row is `blocks` x 64 bytes; the low half of byte b of block k is code 128 k + b, its high half code 128 k + 64 + b.
+ * The query has 128 numbers a block, from -127 to 127, aligned to 64 bytes; so do rows. Exact: |out| < 2^31 for
+ * blocks up to KERNEL_U4_BLOCKS_MAX. Prefetches nothing: a row is a few lines, and its caller knows better when. */
+typedef void (*kernel_u4_fn)(const int8_t *query, const uint8_t *const *rows, size_t count, size_t blocks,
+                             int32_t *out);
+
+#define KERNEL_U4_BLOCKS_MAX 8192u
+
+/* One butterfly stage after the other over a power of two of floats, in place: the Walsh-Hadamard transform, unscaled.
+ * Every output is made by the same sums in the same order at every level. */
+typedef void (*kernel_fwht_fn)(float *values, size_t count);
+
 typedef struct kernel_table {
     const char    *name;  /* "scalar", "avx2", "avx512", "neon" */
     uint32_t       needs; /* CPU_* bits without which no function here may be called */
@@ -57,6 +69,8 @@ typedef struct kernel_table {
     kernel_many_fn dot_f32_many;
     kernel_many_fn l2sq_f32_many;
     kernel_many_fn l1_f32_many;
+    kernel_u4_fn   dot_u4_many;
+    kernel_fwht_fn fwht_f32;
 } kernel_table;
 
 /* The process's choice, made at the first call: the best level that the machine has. The environment

@@ -48,6 +48,12 @@ vec_sub(vec a, vec b)
     return _mm256_sub_ps(a, b);
 }
 
+static inline void
+vec_store(float *at, vec v)
+{
+    _mm256_storeu_ps(at, v);
+}
+
 static inline vec
 vec_abs(vec a)
 {
@@ -61,6 +67,39 @@ vec_sum(vec v)
     const __m128 sum2 = _mm_add_ps(sum4, _mm_movehl_ps(sum4, sum4));
 
     return _mm_cvtss_f32(_mm_add_ss(sum2, _mm_movehdup_ps(sum2)));
+}
+
+/* maddubs adds pairs of products in 16 bits: at most 2 x 15 x 127, which fits. */
+static inline __m256i
+u4_step(__m256i sum, const uint8_t *row, const int8_t *query)
+{
+    const __m256i low_half = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
+    const __m256i codes = _mm256_load_si256((const __m256i *)(const void *)row);
+    const __m256i low = _mm256_maddubs_epi16(_mm256_and_si256(codes, low_half),
+                                             _mm256_load_si256((const __m256i *)(const void *)query));
+    const __m256i high = _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(codes, 4), low_half),
+                                              _mm256_load_si256((const __m256i *)(const void *)(query + 64)));
+
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_add_epi16(low, high), ones));
+}
+
+static void
+dot_u4_many(const int8_t *query, const uint8_t *const *rows, size_t count, size_t blocks, int32_t *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        __m256i sum0 = _mm256_setzero_si256(), sum1 = sum0;
+        __m128i sum4;
+
+        for (size_t k = 0; k < blocks; k++) {
+            sum0 = u4_step(sum0, rows[i] + k * 64, query + k * 128);
+            sum1 = u4_step(sum1, rows[i] + k * 64 + 32, query + k * 128 + 32);
+        }
+        sum0 = _mm256_add_epi32(sum0, sum1);
+        sum4 = _mm_add_epi32(_mm256_castsi256_si128(sum0), _mm256_extracti128_si256(sum0, 1));
+        sum4 = _mm_add_epi32(sum4, _mm_shuffle_epi32(sum4, 0x4E));
+        sum4 = _mm_add_epi32(sum4, _mm_shuffle_epi32(sum4, 0xB1));
+        out[i] = _mm_cvtsi128_si32(sum4);
+    }
 }
 
 #include "kernel/kernel_f32.h"

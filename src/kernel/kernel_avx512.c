@@ -2,6 +2,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef __m512 vec;
 #define VEC_LANES    16u
@@ -17,6 +18,12 @@ static inline vec
 vec_load(const float *at)
 {
     return _mm512_loadu_ps(at);
+}
+
+static inline void
+vec_store(float *at, vec v)
+{
+    _mm512_storeu_ps(at, v);
 }
 
 static inline vec
@@ -59,8 +66,47 @@ vec_sum(vec v)
     return _mm_cvtss_f32(_mm_add_ss(sum2, _mm_movehdup_ps(sum2)));
 }
 
+/* VNNI multiplies unsigned by signed bytes and adds four products to a lane in one instruction. */
+static inline __m512i
+u4_step(__m512i sum, const uint8_t *row, const int8_t *query)
+{
+    const __m512i low_half = _mm512_set1_epi8(15);
+    const __m512i codes = _mm512_load_si512(row);
+
+    sum = _mm512_dpbusd_epi32(sum, _mm512_and_si512(codes, low_half), _mm512_load_si512(query));
+    return _mm512_dpbusd_epi32(sum, _mm512_and_si512(_mm512_srli_epi16(codes, 4), low_half),
+                               _mm512_load_si512(query + 64));
+}
+
+static void
+dot_u4_many(const int8_t *query, const uint8_t *const *rows, size_t count, size_t blocks, int32_t *out)
+{
+    size_t i = 0;
+
+    for (; i + 4 <= count; i += 4) {
+        __m512i sum0 = _mm512_setzero_si512(), sum1 = sum0, sum2 = sum0, sum3 = sum0;
+
+        for (size_t k = 0; k < blocks; k++) {
+            sum0 = u4_step(sum0, rows[i] + k * 64, query + k * 128);
+            sum1 = u4_step(sum1, rows[i + 1] + k * 64, query + k * 128);
+            sum2 = u4_step(sum2, rows[i + 2] + k * 64, query + k * 128);
+            sum3 = u4_step(sum3, rows[i + 3] + k * 64, query + k * 128);
+        }
+        out[i] = _mm512_reduce_add_epi32(sum0);
+        out[i + 1] = _mm512_reduce_add_epi32(sum1);
+        out[i + 2] = _mm512_reduce_add_epi32(sum2);
+        out[i + 3] = _mm512_reduce_add_epi32(sum3);
+    }
+    for (; i < count; i++) {
+        __m512i sum = _mm512_setzero_si512();
+
+        for (size_t k = 0; k < blocks; k++)
+            sum = u4_step(sum, rows[i] + k * 64, query + k * 128);
+        out[i] = _mm512_reduce_add_epi32(sum);
+    }
+}
+
 #include "kernel/kernel_f32.h"
 
-/* VNNI has no part in these kernels, but the file is compiled with it, so the compiler may use it. */
 const kernel_table kernel_avx512 = F32_TABLE("avx512", CPU_FMA | CPU_AVX2 | CPU_AVX512 | CPU_AVX512_VNNI);
 #endif

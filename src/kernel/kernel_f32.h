@@ -162,9 +162,38 @@ F32_KERNEL(dot_f32, DOT)
 F32_KERNEL(l2sq_f32, L2SQ)
 F32_KERNEL(l1_f32, L1)
 
+static void
+fwht_f32(float *values, size_t count)
+{
+    size_t half = 1;
+
+    /* Inside a register the compiler does what it can; beyond, whole registers meet. */
+    for (; half < count && half < VEC_LANES; half *= 2) {
+        for (size_t start = 0; start < count; start += 2 * half) {
+            for (size_t i = start; i < start + half; i++) {
+                const float a = values[i], b = values[i + half];
+
+                values[i] = a + b;
+                values[i + half] = a - b;
+            }
+        }
+    }
+    for (; half < count; half *= 2) {
+        for (size_t start = 0; start < count; start += 2 * half) {
+            for (size_t i = start; i < start + half; i += VEC_LANES) {
+                const vec a = vec_load(values + i), b = vec_load(values + i + half);
+
+                vec_store(values + i, vec_add(a, b));
+                vec_store(values + i + half, vec_sub(a, b));
+            }
+        }
+    }
+}
+
 /* The whole initialiser of a kernel_table. */
 #define F32_TABLE(name_, needs_)                                                                       \
     {                                                                                                  \
         .name = name_, .needs = needs_, .dot_f32 = dot_f32, .l2sq_f32 = l2sq_f32, .l1_f32 = l1_f32,    \
         .dot_f32_many = dot_f32_many, .l2sq_f32_many = l2sq_f32_many, .l1_f32_many = l1_f32_many,      \
+        .dot_u4_many = dot_u4_many, .fwht_f32 = fwht_f32,                                              \
     }

@@ -2,6 +2,7 @@
 #if defined(__aarch64__)
 #include <arm_neon.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef float32x4_t vec;
 #define VEC_LANES    4u
@@ -53,6 +54,12 @@ vec_sub(vec a, vec b)
     return vsubq_f32(a, b);
 }
 
+static inline void
+vec_store(float *at, vec v)
+{
+    vst1q_f32(at, v);
+}
+
 static inline vec
 vec_abs(vec a)
 {
@@ -65,6 +72,34 @@ vec_sum(vec v)
     const float32x2_t sum2 = vadd_f32(vget_low_f32(v), vget_high_f32(v));
 
     return vget_lane_f32(sum2, 0) + vget_lane_f32(sum2, 1);
+}
+
+/* Sixteen codes a step, signed bytes by signed bytes into 16 bits, pairs of those into 32. */
+static inline int32x4_t
+u4_step(int32x4_t sum, uint8x16_t codes, const int8_t *query)
+{
+    const int8x16_t c = vreinterpretq_s8_u8(codes), q = vld1q_s8(query);
+
+    sum = vpadalq_s16(sum, vmull_s8(vget_low_s8(c), vget_low_s8(q)));
+    return vpadalq_s16(sum, vmull_high_s8(c, q));
+}
+
+static void
+dot_u4_many(const int8_t *query, const uint8_t *const *rows, size_t count, size_t blocks, int32_t *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        int32x4_t sum = vdupq_n_s32(0);
+
+        for (size_t k = 0; k < blocks; k++) {
+            for (size_t b = 0; b < 64; b += 16) {
+                const uint8x16_t codes = vld1q_u8(rows[i] + k * 64 + b);
+
+                sum = u4_step(sum, vandq_u8(codes, vdupq_n_u8(15)), query + k * 128 + b);
+                sum = u4_step(sum, vshrq_n_u8(codes, 4), query + k * 128 + 64 + b);
+            }
+        }
+        out[i] = vaddvq_s32(sum);
+    }
 }
 
 #include "kernel/kernel_f32.h"

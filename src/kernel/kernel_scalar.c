@@ -60,6 +60,38 @@ SCALAR_KERNEL(dot)
 SCALAR_KERNEL(l2sq)
 SCALAR_KERNEL(l1)
 
+static void
+dot_u4_many_scalar(const int8_t *query, const uint8_t *const *rows, size_t count, size_t blocks, int32_t *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        int32_t sum = 0;
+
+        for (size_t k = 0; k < blocks; k++) {
+            const uint8_t *row = rows[i] + k * 64;
+            const int8_t  *part = query + k * 128;
+
+            for (size_t b = 0; b < 64; b++)
+                sum += part[b] * (row[b] & 15) + part[64 + b] * (row[b] >> 4);
+        }
+        out[i] = sum;
+    }
+}
+
+static void
+fwht_f32_scalar(float *values, size_t count)
+{
+    for (size_t half = 1; half < count; half *= 2) {
+        for (size_t start = 0; start < count; start += 2 * half) {
+            for (size_t i = start; i < start + half; i++) {
+                const float a = values[i], b = values[i + half];
+
+                values[i] = a + b;
+                values[i + half] = a - b;
+            }
+        }
+    }
+}
+
 const kernel_table kernel_scalar = {
     .name = "scalar",
     .needs = 0,
@@ -69,4 +101,6 @@ const kernel_table kernel_scalar = {
     .dot_f32_many = dot_f32_many_scalar,
     .l2sq_f32_many = l2sq_f32_many_scalar,
     .l1_f32_many = l1_f32_many_scalar,
+    .dot_u4_many = dot_u4_many_scalar,
+    .fwht_f32 = fwht_f32_scalar,
 };

@@ -43,8 +43,9 @@ os_read_all(os_file *file, uint64_t offset, void *data, size_t size, oct_error *
     if (status != OCT_OK)
         return status;
     if (got < size)
-        return oct_fail(error, OCT_CORRUPT, "%s: the file ends at offset %llu, expected %zu bytes from offset %llu",
-                        file->path, (unsigned long long)(offset + got), size, (unsigned long long)offset);
+        return oct_fail(error, OCT_CORRUPT,
+                        "%s: the file ends at offset %llu, expected %zu bytes from offset %llu", file->path,
+                        (unsigned long long)(offset + got), size, (unsigned long long)offset);
     return OCT_OK;
 }
 
@@ -84,7 +85,8 @@ os_map(os_file *file, uint64_t offset, size_t size, void *at, void **out, oct_er
 {
     *out = NULL;
     if (size == 0 || offset % OS_PAGE_BYTES != 0)
-        return oct_fail(error, OCT_INVALID, "%s: cannot map %zu bytes at offset %llu: no bytes, or not a page's start",
+        return oct_fail(error, OCT_INVALID,
+                        "%s: cannot map %zu bytes at offset %llu: no bytes, or not a page's start",
                         file->path, size, (unsigned long long)offset);
     return file->ops->map(file, offset, size, at, out, error);
 }
@@ -159,8 +161,9 @@ os_path_join(char path[OS_PATH_MAX], const char *folder, const char *name, oct_e
     const int length = snprintf(path, OS_PATH_MAX, "%s/%s", folder, name);
 
     if (length < 0 || length >= (int)OS_PATH_MAX)
-        return oct_fail(error, OCT_RANGE, "the path %.60s.../%.60s is longer than %u bytes; use a shorter folder",
-                        folder, name, OS_PATH_MAX - 1);
+        return oct_fail(error, OCT_RANGE,
+                        "the path %.60s.../%.60s is longer than %u bytes; use a shorter folder", folder, name,
+                        OS_PATH_MAX - 1);
     return OCT_OK;
 }
 
@@ -198,7 +201,8 @@ os_check_map(const char *path, uint64_t file_size, uint64_t offset, size_t size,
     const uint64_t end = (file_size + OS_PAGE_BYTES - 1) / OS_PAGE_BYTES * OS_PAGE_BYTES;
 
     if (offset > end || size > end - offset)
-        return oct_fail(error, OCT_CORRUPT, "%s: the file ends at offset %llu, expected %zu bytes from offset %llu",
-                        path, (unsigned long long)file_size, size, (unsigned long long)offset);
+        return oct_fail(error, OCT_CORRUPT,
+                        "%s: the file ends at offset %llu, expected %zu bytes from offset %llu", path,
+                        (unsigned long long)file_size, size, (unsigned long long)offset);
     return OCT_OK;
 }

@@ -15,10 +15,10 @@
 
 typedef struct node {
     struct node *next;
-    char        *path;       /* as canonical() writes it */
+    char        *path; /* as canonical() writes it */
     bool         is_dir;
-    bool         is_named;   /* in the list; false: removed, some handle is open */
-    bool         is_locked;  /* held by os_lock */
+    bool         is_named;  /* in the list; false: removed, some handle is open */
+    bool         is_locked; /* held by os_lock */
     uint32_t     open_count;
     char        *data;
     size_t       size;
@@ -266,7 +266,8 @@ memory_read(os_file *base, uint64_t offset, void *data, size_t size, size_t *got
 static oct_status
 check_writable(const memory_file *file, oct_error *error)
 {
-    return file->can_write ? OCT_OK : fail_path(error, OCT_IO, "write", file->path, "it was opened for reading only");
+    return file->can_write ? OCT_OK
+                           : fail_path(error, OCT_IO, "write", file->path, "it was opened for reading only");
 }
 
 static oct_status
@@ -535,8 +536,10 @@ memory_lock(os *base, const char *path, os_file **out, oct_error *error)
         return OCT_OK;
     os_close(*out);
     *out = NULL;
-    return oct_fail(error, OCT_LOCKED, "%s is locked: this process has the database open already; use that handle, or "
-                    "close it first", path);
+    return oct_fail(error, OCT_LOCKED,
+                    "%s is locked: this process has the database open already; use that handle, or "
+                    "close it first",
+                    path);
 }
 
 static uint64_t
@@ -570,10 +573,10 @@ oct_status
 os_memory_new(os **out, oct_error *error)
 {
     static const os_ops ops = {
-        memory_open, memory_close, memory_read, memory_write, memory_sync, memory_size, memory_truncate,
-        memory_reserve, memory_map, memory_unmap, memory_rename, memory_remove, memory_make_dir,
-        memory_remove_dir, memory_list, memory_sync_dir, memory_lock, memory_clock_ns, memory_random,
-        memory_destroy,
+        memory_open,     memory_close,    memory_read,     memory_write,      memory_sync,
+        memory_size,     memory_truncate, memory_reserve,  memory_map,        memory_unmap,
+        memory_rename,   memory_remove,   memory_make_dir, memory_remove_dir, memory_list,
+        memory_sync_dir, memory_lock,     memory_clock_ns, memory_random,     memory_destroy,
     };
     memory_os *self = oct_calloc(1, sizeof *self);
 

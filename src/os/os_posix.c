@@ -137,7 +137,8 @@ posix_write(os_file *file, uint64_t offset, const void *data, size_t size, oct_e
     size_t done = 0;
 
     while (done < size) {
-        const ssize_t count = pwrite(fd_of(file), (const char *)data + done, size - done, (off_t)(offset + done));
+        const ssize_t count =
+            pwrite(fd_of(file), (const char *)data + done, size - done, (off_t)(offset + done));
 
         if (count < 0 && errno == EINTR)
             continue;
@@ -231,8 +232,8 @@ posix_map(os_file *file, uint64_t offset, size_t size, void *at, void **out, oct
         status = os_check_map(file->path, file_size, offset, size, error);
     if (status != OCT_OK)
         return status;
-    memory = mmap(at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE | (at == NULL ? 0 : MAP_FIXED),
-                  fd_of(file), (off_t)offset);
+    memory = mmap(at, size, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_NORESERVE | (at == NULL ? 0 : MAP_FIXED), fd_of(file), (off_t)offset);
     if (memory == MAP_FAILED)
         return fail_errno(error, errno, "map", file->path);
     *out = memory;
@@ -273,7 +274,8 @@ make_one_dir(const char *path, oct_error *error)
     if (stat(path, &info) == 0) { /* also where mkdir answers EROFS or EACCES before EEXIST */
         if (S_ISDIR(info.st_mode))
             return OCT_OK;
-        return oct_fail(error, OCT_EXISTS, "cannot make the folder %s: a file of that name is in the way", path);
+        return oct_fail(error, OCT_EXISTS, "cannot make the folder %s: a file of that name is in the way",
+                        path);
     }
     return fail_errno(error, number, "make the folder", path);
 }
@@ -325,7 +327,8 @@ posix_list(os *self, const char *path, char ***names, size_t *count, oct_error *
         buffer_add(&texts, entry->d_name, strlen(entry->d_name) + 1);
         (*count)++;
     }
-    status = errno != 0 ? fail_errno(error, errno, "list", path) : os_names_from(&texts, *count, names, error);
+    status =
+        errno != 0 ? fail_errno(error, errno, "list", path) : os_names_from(&texts, *count, names, error);
     if (status != OCT_OK)
         *count = 0;
     buffer_clear(&texts);
@@ -356,13 +359,19 @@ fail_locked(const char *path, int fd, oct_error *error)
     const long    pid = count > 0 ? strtol(text, NULL, 10) : 0;
 
     if (pid == (long)getpid())
-        return oct_fail(error, OCT_LOCKED, "%s is locked: this process has the database open already; use that handle, "
-                        "or close it first", path);
+        return oct_fail(error, OCT_LOCKED,
+                        "%s is locked: this process has the database open already; use that handle, "
+                        "or close it first",
+                        path);
     if (pid > 0)
-        return oct_fail(error, OCT_LOCKED, "%s is locked: another process (pid %ld) has the database open; close it "
-                        "there, or send requests to that process", path, pid);
-    return oct_fail(error, OCT_LOCKED, "%s is locked: another process has the database open; close it there, or send "
-                    "requests to that process", path);
+        return oct_fail(error, OCT_LOCKED,
+                        "%s is locked: another process (pid %ld) has the database open; close it "
+                        "there, or send requests to that process",
+                        path, pid);
+    return oct_fail(error, OCT_LOCKED,
+                    "%s is locked: another process has the database open; close it there, or send "
+                    "requests to that process",
+                    path);
 }
 
 /* Who holds the lock, for the message to others. A full disk must not keep anyone from opening, so a
@@ -396,7 +405,8 @@ posix_lock(os *self, const char *path, os_file **out, oct_error *error)
         result = flock(file->fd, LOCK_EX | LOCK_NB);
     } while (result != 0 && errno == EINTR);
     if (result != 0) {
-        status = errno == EWOULDBLOCK ? fail_locked(path, file->fd, error) : fail_errno(error, errno, "lock", path);
+        status = errno == EWOULDBLOCK ? fail_locked(path, file->fd, error)
+                                      : fail_errno(error, errno, "lock", path);
         posix_close(&file->base);
         return status;
     }
@@ -440,10 +450,10 @@ os *
 os_posix(void)
 {
     static const os_ops ops = {
-        posix_open, posix_close, posix_read, posix_write, posix_sync, posix_size, posix_truncate,
-        posix_reserve, posix_map, posix_unmap, posix_rename, posix_remove, posix_make_dir,
-        posix_remove_dir, posix_list, posix_sync_dir, posix_lock, posix_clock_ns, posix_random,
-        posix_destroy,
+        posix_open,     posix_close,    posix_read,     posix_write,      posix_sync,
+        posix_size,     posix_truncate, posix_reserve,  posix_map,        posix_unmap,
+        posix_rename,   posix_remove,   posix_make_dir, posix_remove_dir, posix_list,
+        posix_sync_dir, posix_lock,     posix_clock_ns, posix_random,     posix_destroy,
     };
     static os self = {&ops, false};
 

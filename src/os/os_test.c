@@ -37,17 +37,17 @@ place_at(size_t index)
     return here;
 }
 
-#define FOR_EACH_PLACE(here)                                                                           \
-    for (size_t index_ = 0; index_ < 3; index_++)                                                      \
+#define FOR_EACH_PLACE(here)                                                                                 \
+    for (size_t index_ = 0; index_ < 3; index_++)                                                            \
         for (place here = place_at(index_); here.system != NULL; os_free(here.system), here.system = NULL)
 
 /* A path inside the place; a few may be in use at a time. */
 static const char *
 in(const place *here, const char *name)
 {
-    static char  texts[8][OS_PATH_MAX];
+    static char   texts[8][OS_PATH_MAX];
     static size_t next;
-    char        *text = texts[next++ % countof(texts)];
+    char         *text = texts[next++ % countof(texts)];
 
     OCT_MUST(os_path_join(text, here->folder, name, NULL) == OCT_OK);
     return text;
@@ -74,7 +74,8 @@ TEST(file_holds_what_was_written)
         os_file *file = open_new(&here, "a");
 
         for (int step = 0; step < 400; step++) {
-            const uint64_t at = test_below(&rng, ROOM / 2), count = test_below(&rng, 1u << test_below(&rng, 16));
+            const uint64_t at = test_below(&rng, ROOM / 2),
+                           count = test_below(&rng, 1u << test_below(&rng, 16));
             const uint64_t what = test_below(&rng, 10);
             size_t         read;
 
@@ -127,8 +128,8 @@ TEST(reading_past_the_end_is_named)
         CHECK_INT(read, 0);
         CHECK_OK(os_read_all(file, 0, got, 3, NULL));
         CHECK_STATUS(os_read_all(file, 0, got, 4, &error), OCT_CORRUPT);
-        CHECK_MSG(strstr(error.text, "short") != NULL && strstr(error.text, "offset 3") != NULL, "%s: %s", here.name,
-                  error.text);
+        CHECK_MSG(strstr(error.text, "short") != NULL && strstr(error.text, "offset 3") != NULL, "%s: %s",
+                  here.name, error.text);
         os_close(file);
     }
 }
@@ -245,7 +246,8 @@ TEST(map_shows_the_file_and_keeps_stores_private)
                 CHECK_INT(map[i], 0);
             memset(map, 7, 3 * OS_PAGE_BYTES);
             CHECK_OK(os_read(file, 0, got, SIZE, &read, NULL));
-            CHECK_MSG(read == SIZE && memcmp(got, data, SIZE) == 0, "%s: a store reached the file", here.name);
+            CHECK_MSG(read == SIZE && memcmp(got, data, SIZE) == 0, "%s: a store reached the file",
+                      here.name);
             if (over == 1)
                 pages_unmap(pages, 4 * OS_PAGE_BYTES);
             else
@@ -284,7 +286,8 @@ TEST(lock_is_held_until_closed)
         CHECK_OK(os_lock(here.system, in(&here, "lock"), &lock, NULL));
         CHECK_STATUS(os_lock(here.system, in(&here, "lock"), &second, &error), OCT_LOCKED);
         CHECK(second == NULL);
-        CHECK_MSG(strstr(error.text, "lock is locked: this process") != NULL, "%s: %s", here.name, error.text);
+        CHECK_MSG(strstr(error.text, "lock is locked: this process") != NULL, "%s: %s", here.name,
+                  error.text);
         os_close(lock);
         CHECK_OK(os_lock(here.system, in(&here, "lock"), &lock, NULL));
         os_close(lock);
@@ -314,7 +317,8 @@ TEST(lock_of_another_process_is_named)
     CHECK_INT(byte, 'y');
     CHECK_STATUS(os_lock(here.system, in(&here, "lock"), &lock, &error), OCT_LOCKED);
     (void)snprintf(wanted, sizeof wanted, "another process (pid %ld)", (long)child);
-    CHECK_MSG(strstr(error.text, wanted) != NULL && strstr(error.text, here.folder) != NULL, "%s", error.text);
+    CHECK_MSG(strstr(error.text, wanted) != NULL && strstr(error.text, here.folder) != NULL, "%s",
+              error.text);
     OCT_MUST(write(leave[1], "x", 1) == 1);
     OCT_MUST(waitpid(child, NULL, 0) == child);
     CHECK_OK(os_lock(here.system, in(&here, "lock"), &lock, NULL)); /* it went with its process */
@@ -469,7 +473,8 @@ TEST(crash_keeps_what_was_synced_and_gambles_with_the_rest)
     CHECK_INT(old_bytes + new_bytes, 200); /* three bytes are in one sector */
     CHECK_MSG(young > 50 && young < 150 && renamed > 50 && renamed < 150 && removed > 50 && removed < 150 &&
                   old_bytes > 50 && new_bytes > 50,
-              "young %d, renamed %d, removed %d, old %d, new %d", young, renamed, removed, old_bytes, new_bytes);
+              "young %d, renamed %d, removed %d, old %d, new %d", young, renamed, removed, old_bytes,
+              new_bytes);
 
     /* After the syncs there is nothing left to gamble with, and the crash's image is a disk like any. */
     {
@@ -479,8 +484,9 @@ TEST(crash_keeps_what_was_synced_and_gambles_with_the_rest)
         OCT_MUST(os_sync_dir(disk, "/d", NULL) == OCT_OK);
         after = os_fault_crash(disk, &rng);
         again = os_fault_crash(after, &rng);
-        CHECK(holds(again, "/d/kept2", "moved") && holds(again, "/d/young", "young") && holds(again, "/d/going", NULL) &&
-              holds(again, "/d/bytes", "new") && holds(again, "/d/moved", NULL));
+        CHECK(holds(again, "/d/kept2", "moved") && holds(again, "/d/young", "young") &&
+              holds(again, "/d/going", NULL) && holds(again, "/d/bytes", "new") &&
+              holds(again, "/d/moved", NULL));
         os_free(again);
         os_free(after);
     }

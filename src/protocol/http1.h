@@ -1,7 +1,8 @@
 /* http1.h - HTTP/1.1 without a socket: bytes in, requests out; answers in, bytes out.
  *
  * OWNS     the syntax of HTTP/1.1 (RFC 9112): framing, limits on what is decoded, bodies in chunks or
- *          compressed, the head of an answer, CORS. Reading is llhttp in its strict mode, and a few more refusals.
+ *          compressed, the head of an answer, CORS. Reading is llhttp in its strict mode, and a few more
+ *          refusals.
  * CALLED   by server/connection.c. Calls zlib and llhttp. Knows no route, no socket, no clock.
  * PULL     http1_parse takes bytes until something has happened, and says how many it took. A caller whose
  *          queue is full just keeps the rest, so pipelining is bounded where the queue is.
@@ -59,7 +60,7 @@ typedef struct http1_request {
     oct_slice headers[HTTP1_HEADER_COUNT]; /* data NULL: not given. Trimmed */
     bool      keep_alive;                  /* the client would go on after the answer */
     bool      is_http10;
-    bool      is_head;     /* HEAD: as GET, but the answer's body is not sent */
+    bool      is_head; /* HEAD: as GET, but the answer's body is not sent */
     bool      is_options;
     bool      accepts_gzip;
     bool      expects_continue; /* the client waits for "100 Continue" before it sends the body */
@@ -81,11 +82,11 @@ typedef struct http1_parser {
     const http1_options *options;
     http1_request       *request; /* the one being filled, during http1_parse */
     http1_phase          phase;
-    bool                 is_paused;    /* llhttp waits to be told to go on */
-    bool                 head_is_due;  /* set by the callbacks, read by http1_parse */
+    bool                 is_paused;   /* llhttp waits to be told to go on */
+    bool                 head_is_due; /* set by the callbacks, read by http1_parse */
     bool                 whole_is_due;
     bool                 drops_body;
-    unsigned char        coding;       /* enum coding in http1.c */
+    unsigned char        coding; /* enum coding in http1.c */
     uint64_t             head_bytes;
     uint64_t             body_wire_bytes; /* with framing */
     uint64_t             body_raw_bytes;  /* without, still compressed */
@@ -118,7 +119,8 @@ typedef enum http1_event {
 /* Take bytes from `data`. *used is how many; call again with the rest after any event but HTTP1_MORE and
  * HTTP1_ERROR, also when the rest is empty after HTTP1_HEAD. `request` must be the same, and otherwise
  * untouched, until HTTP1_REQUEST. */
-http1_event http1_parse(http1_parser *self, http1_request *request, const char *data, size_t size, size_t *used);
+http1_event http1_parse(http1_parser *self, http1_request *request, const char *data, size_t size,
+                        size_t *used);
 /* After HTTP1_HEAD: read the body, but throw it away. */
 void http1_drop_body(http1_parser *self);
 
@@ -134,13 +136,14 @@ typedef struct http1_answer {
 
 /* Append status line and headers to `out`. Returns what must follow them on the wire: the body, or
  * nothing (HEAD, 204, 304). `request` NULL: it could not be read. */
-oct_slice http1_write_head(const http1_request *request, const http1_options *options, const http1_answer *answer,
-                           buffer *out);
+oct_slice http1_write_head(const http1_request *request, const http1_options *options,
+                           const http1_answer *answer, buffer *out);
 /* The whole answer to a failure of HTTP itself, with Qdrant's envelope. Closes. */
-void http1_write_error(const http1_options *options, int status, const char *text, const char *date, buffer *out);
+void http1_write_error(const http1_options *options, int status, const char *text, const char *date,
+                       buffer *out);
 /* The whole answer to OPTIONS: a CORS preflight, or the methods there are. */
-void http1_write_options(const http1_request *request, const http1_options *options, bool close, const char *date,
-                         buffer *out);
+void              http1_write_options(const http1_request *request, const http1_options *options, bool close,
+                                      const char *date, buffer *out);
 extern const char http1_continue[]; /* "HTTP/1.1 100 Continue" and a blank line */
 
 void http1_date(int64_t unix_seconds, char out[HTTP1_DATE_BYTES]);

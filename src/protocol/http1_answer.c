@@ -8,7 +8,7 @@ const char http1_continue[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
 #define METHODS        "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 #define CORS_MAX_AGE_S "3600" /* browsers cap it at an hour or two; without it each call is preflighted */
-#define PACK_LEVEL     1      /* JSON shrinks 3 to 6 times at the lowest level; higher ones cost more than the wire */
+#define PACK_LEVEL     1      /* JSON shrinks 3 to 6 times at the lowest; higher cost more than the wire */
 
 #define ADD(out, constant) buffer_add(out, constant, sizeof(constant) - 1)
 
@@ -96,7 +96,8 @@ add_date(buffer *out, const char *date)
 }
 
 oct_slice
-http1_write_head(const http1_request *request, const http1_options *options, const http1_answer *answer, buffer *out)
+http1_write_head(const http1_request *request, const http1_options *options, const http1_answer *answer,
+                 buffer *out)
 {
     const bool has_body = answer->status != 204 && answer->status != 304;
     oct_slice  body = answer->body;

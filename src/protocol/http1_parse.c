@@ -23,7 +23,7 @@
 enum coding { CODING_NONE, CODING_GZIP, CODING_DEFLATE, CODING_DEFLATE_OPEN };
 
 static const struct {
-    const char *name; /* lower case */
+    const char *name;      /* lower case */
     bool        is_single; /* a second one is refused: which would count? */
 } known_headers[HTTP1_HEADER_COUNT] = {
     [HTTP1_HOST] = {"host", true},
@@ -230,9 +230,9 @@ on_body(llhttp_t *state, const char *at, size_t size)
         return 0;
     if (self->coding != CODING_NONE)
         return inflate_body(self, at, size);
-    if (reserve_body(self, request->content.size > 0
-                               ? size
-                               : size_max(size, size_min((size_t)self->body_announced, BODY_RESERVE_MAX))) != 0)
+    if (reserve_body(self, request->content.size > 0 ? size
+                                                     : size_max(size, size_min((size_t)self->body_announced,
+                                                                               BODY_RESERVE_MAX))) != 0)
         return -1;
     buffer_add(&request->content, at, size);
     return 0;
@@ -528,10 +528,11 @@ on_headers_complete(llhttp_t *state)
     /* An offer to speak another protocol, such as "Upgrade: h2c", is declined by answering as usual. */
     state->upgrade = 0;
     if (method == NULL)
-        return refuse(self, 405, "Method %s is not supported", llhttp_method_name((llhttp_method_t)state->method));
+        return refuse(self, 405, "Method %s is not supported",
+                      llhttp_method_name((llhttp_method_t)state->method));
     if (state->http_major != 1 || state->http_minor > 1)
-        return refuse(self, 505, "HTTP version %u.%u is not supported, use HTTP/1.1", (unsigned)state->http_major,
-                      (unsigned)state->http_minor);
+        return refuse(self, 505, "HTTP version %u.%u is not supported, use HTTP/1.1",
+                      (unsigned)state->http_major, (unsigned)state->http_minor);
     fill_slices(self);
     request->method = slice_of(method);
     request->is_head = state->method == HTTP_HEAD;
@@ -620,8 +621,10 @@ explain(http1_parser *self, llhttp_errno_t problem, unsigned char culprit)
     if (problem == HPE_PAUSED_H2_UPGRADE)
         (void)refuse(self, 505, "HTTP/2 is not spoken on this port, use HTTP/1.1");
     if (self->target_size == 0 && culprit == 0x16) /* begins a TLS handshake */
-        (void)refuse(self, 400, "Malformed HTTP request: this looks like TLS, but the port speaks plain HTTP");
-    (void)refuse(self, 400, "Malformed HTTP request: %s", reason == NULL || reason[0] == '\0' ? "bad syntax" : reason);
+        (void)refuse(self, 400,
+                     "Malformed HTTP request: this looks like TLS, but the port speaks plain HTTP");
+    (void)refuse(self, 400, "Malformed HTTP request: %s",
+                 reason == NULL || reason[0] == '\0' ? "bad syntax" : reason);
     end_inflater(self);
     return HTTP1_ERROR;
 }

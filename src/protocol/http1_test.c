@@ -18,8 +18,9 @@ note_event(http1_event event, const http1_parser *parser, const http1_request *r
         buffer_format(out, "HEAD(%s) ", request->expects_continue ? "expects" : "");
     if (event == HTTP1_REQUEST)
         buffer_format(out, SLICE_FMT " " SLICE_FMT " [" SLICE_FMT "]%s%s%s\n", SLICE_ARG(request->method),
-                      SLICE_ARG(request->target), SLICE_ARG(request->body), request->keep_alive ? "" : " last",
-                      request->accepts_gzip ? " gzip" : "", request->is_http10 ? " 1.0" : "");
+                      SLICE_ARG(request->target), SLICE_ARG(request->body),
+                      request->keep_alive ? "" : " last", request->accepts_gzip ? " gzip" : "",
+                      request->is_http10 ? " 1.0" : "");
     if (event == HTTP1_ERROR)
         buffer_format(out, "error %d %s\n", parser->error_status, parser->error_text);
 }
@@ -73,8 +74,8 @@ expect(const char *data, size_t size, const char *want)
         buffer got = transcript(data, size, steps[i]);
 
         if (strcmp(got.data, want) != 0)
-            test_failed(__FILE__, __LINE__, "in pieces of %zu, of \"%.60s\":\n got      %s expected %s", steps[i], data,
-                        got.data, want);
+            test_failed(__FILE__, __LINE__, "in pieces of %zu, of \"%.60s\":\n got      %s expected %s",
+                        steps[i], data, got.data, want);
         buffer_clear(&got);
     }
 }
@@ -94,8 +95,8 @@ expect_refused(const char *data, size_t size, const char *want)
         const char *error = strstr(got.data, "error ");
 
         if (error == NULL || strncmp(error, want, strlen(want)) != 0)
-            test_failed(__FILE__, __LINE__, "in pieces of %zu, of \"%.70s\":\n got      %s expected %s", step, data,
-                        got.data, want);
+            test_failed(__FILE__, __LINE__, "in pieces of %zu, of \"%.70s\":\n got      %s expected %s", step,
+                        data, got.data, want);
         buffer_clear(&got);
     }
 }
@@ -115,8 +116,9 @@ TEST(requests_do_not_depend_on_how_bytes_are_cut)
                 "Transfer-Encoding: chunked\r\n\r\n2\r\nde\r\n1;x=y\r\nf\r\n0\r\nTrailer: t\r\n\r\n"
                 "DELETE /3 HTTP/1.1\r\nHost: a\r\n\r\nPATCH /4 HTTP/1.1\r\nHost: a\r\n\r\n",
                 "HEAD() PUT /1 [abc]\nHEAD() PUT /2 [def]\nDELETE /3 []\nPATCH /4 []\n");
-    expect_text("GET http://host:1/x?y HTTP/1.1\r\nHost: a\r\n\r\nGET http://host HTTP/1.1\r\nHost: a\r\n\r\n",
-                "GET /x?y []\nGET / []\n");
+    expect_text(
+        "GET http://host:1/x?y HTTP/1.1\r\nHost: a\r\n\r\nGET http://host HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /x?y []\nGET / []\n");
     expect_text("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS * []\n");
     expect_text("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "HEAD / []\n");
     expect_text("GET / HTTP/1.0\r\n\r\n", "GET / [] last 1.0\n");
@@ -132,8 +134,9 @@ TEST(upgrade_is_ignored)
     expect_text("GET /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
                 "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n",
                 "GET /a []\nGET /b []\n");
-    expect_text("PUT /a HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\nContent-Length: 2\r\n\r\nhi",
-                "HEAD() PUT /a [hi]\n");
+    expect_text(
+        "PUT /a HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\nContent-Length: 2\r\n\r\nhi",
+        "HEAD() PUT /a [hi]\n");
 }
 
 /* Goal:   nothing that two parsers could read in two ways is read at all.
@@ -145,11 +148,14 @@ TEST(ambiguous_and_malformed_requests_are_refused)
         const char *bytes;
         const char *want;
     } cases[] = {
-        {"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SECOND,
+        {"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: "
+         "chunked\r\n\r\n0\r\n\r\n" SECOND,
          "error 400"},
-        {"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" SECOND,
+        {"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: "
+         "4\r\n\r\n0\r\n\r\n" SECOND,
          "error 400"},
-        {"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\nabcd" SECOND, "error 400"},
+        {"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\nabcd" SECOND,
+         "error 400"},
         {"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4, 4\r\n\r\nabcd" SECOND, "error 400"},
         {"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: +4\r\n\r\nabcd" SECOND, "error 400"},
         {"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n" SECOND, "error 400"},
@@ -162,12 +168,15 @@ TEST(ambiguous_and_malformed_requests_are_refused)
         {"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n", "error 400"},
         {"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n" SECOND, "error "},
         {"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" SECOND, "error "},
-        {"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        {"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: "
+         "chunked\r\n\r\n0\r\n\r\n",
          "error 400"},
         {"PUT / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SECOND, "error 400"},
         {"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n", "error 400"},
-        {"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3 \r\nabc\r\n0\r\n\r\n", "error 400"},
-        {"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n", "error 400"},
+        {"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3 \r\nabc\r\n0\r\n\r\n",
+         "error 400"},
+        {"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n",
+         "error 400"},
         {"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n", "error 400"},
         {"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", "error 400"},
         {"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\r\n", "error 400"},
@@ -199,8 +208,10 @@ TEST(ambiguous_and_malformed_requests_are_refused)
         {"\x16\x03\x01\x02\x00\x01\x00\x01", "error 400 Malformed HTTP request: this looks like TLS"},
         {"PUT / HTTP/1.1\r\nHost: a\r\nExpect: a miracle\r\nContent-Length: 1\r\n\r\nx", "error 417"},
         {"PUT / HTTP/1.1\r\nHost: a\r\nContent-Encoding: br\r\nContent-Length: 1\r\n\r\nx", "error 415"},
-        {"PUT / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip, gzip\r\nContent-Length: 1\r\n\r\nx", "error 415"},
-        {"PUT / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nplain", "error 400"},
+        {"PUT / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip, gzip\r\nContent-Length: 1\r\n\r\nx",
+         "error 415"},
+        {"PUT / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nplain",
+         "error 400"},
         {"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4097\r\n\r\n", "error 413"},
     };
 #undef SECOND
@@ -311,7 +322,8 @@ TEST(expect_continue_is_seen_before_the_body)
 {
     expect_text("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 2\r\n\r\nok",
                 "HEAD(expects) PUT / [ok]\n");
-    expect_text("PUT / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nok", "HEAD() PUT / [ok] last 1.0\n");
+    expect_text("PUT / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nok",
+                "HEAD() PUT / [ok] last 1.0\n");
     expect_text("GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n", "GET / []\n");
 }
 
@@ -335,8 +347,8 @@ compress_text(const char *data, size_t size, int window_bits, buffer *out)
 static void
 add_packed_request(buffer *text, const char *coding, const buffer *body, size_t body_size)
 {
-    buffer_format(text, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Encoding: %s\r\nContent-Length: %zu\r\n\r\n", coding,
-                  body_size);
+    buffer_format(text, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Encoding: %s\r\nContent-Length: %zu\r\n\r\n",
+                  coding, body_size);
     buffer_add(text, body->data, body_size);
 }
 
@@ -469,10 +481,10 @@ TEST(accept_encoding_is_understood)
         const char *value;
         bool        gzip;
     } cases[] = {
-        {"gzip", true},          {"deflate, gzip", true}, {"*", true},           {"gzip;q=0", false},
-        {"gzip; q=0.000", false}, {"gzip;q=0.001", true},  {"*;q=0", false},      {"gzip, *;q=0", true},
-        {"gzip;q=0, *", false},  {"identity", false},     {"", false},           {"gzipped", false},
-        {",,gzip,", true},       {"x-gzip", true},        {"GZip;Q=0", false},   {";;;,=,gzip;=;q", false},
+        {"gzip", true},           {"deflate, gzip", true}, {"*", true},         {"gzip;q=0", false},
+        {"gzip; q=0.000", false}, {"gzip;q=0.001", true},  {"*;q=0", false},    {"gzip, *;q=0", true},
+        {"gzip;q=0, *", false},   {"identity", false},     {"", false},         {"gzipped", false},
+        {",,gzip,", true},        {"x-gzip", true},        {"GZip;Q=0", false}, {";;;,=,gzip;=;q", false},
     };
 
     for (size_t i = 0; i < countof(cases); i++) {
@@ -491,10 +503,14 @@ TEST(accept_encoding_is_understood)
 TEST(mutated_requests_do_no_harm)
 {
     static const char *const seeds[] = {
-        "PUT /c HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Encoding: identity\r\n\r\nhelloGET / HTTP/1.1\r\n\r\n",
-        "PUT /2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nde\r\n1;x=y\r\nf\r\n0\r\nT: t\r\n\r\n",
-        "GET http://h/p HTTP/1.0\r\nConnection: keep-alive\r\nAccept-Encoding: gzip;q=0,*\r\nExpect: 100-continue\r\n\r\n",
-        "OPTIONS /x HTTP/1.1\r\nHost: a\r\nOrigin: o\r\nAccess-Control-Request-Method: PUT\r\nUpgrade: x\r\n\r\n",
+        "PUT /c HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Encoding: identity\r\n\r\nhelloGET / "
+        "HTTP/1.1\r\n\r\n",
+        "PUT /2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nde\r\n1;x=y\r\nf\r\n0\r\nT: "
+        "t\r\n\r\n",
+        "GET http://h/p HTTP/1.0\r\nConnection: keep-alive\r\nAccept-Encoding: gzip;q=0,*\r\nExpect: "
+        "100-continue\r\n\r\n",
+        "OPTIONS /x HTTP/1.1\r\nHost: a\r\nOrigin: o\r\nAccess-Control-Request-Method: PUT\r\nUpgrade: "
+        "x\r\n\r\n",
     };
     test_rng rng = test_rng_seed(11);
     buffer   text = {0};
@@ -622,8 +638,9 @@ TEST(errors_wear_the_envelope)
 
     http1_write_error(&quiet, 413, "too \"big\"\n", NULL, &out);
     buffer_add_byte(&out, '\0');
-    CHECK_TEXT(out.data, "HTTP/1.1 413 Payload Too Large\r\ncontent-type: application/json\r\ncontent-length: 46\r\n"
-                         "connection: close\r\n\r\n{\"status\":{\"error\":\"too \\\"big\\\"?\"},\"time\":0.0}");
+    CHECK_TEXT(out.data,
+               "HTTP/1.1 413 Payload Too Large\r\ncontent-type: application/json\r\ncontent-length: 46\r\n"
+               "connection: close\r\n\r\n{\"status\":{\"error\":\"too \\\"big\\\"?\"},\"time\":0.0}");
     buffer_clear(&out);
 }
 
@@ -642,7 +659,8 @@ TEST(preflights_are_answered)
     buffer_add_byte(&out, '\0');
     CHECK(strncmp(out.data, "HTTP/1.1 204 No Content\r\n", 25) == 0);
     CHECK(strstr(out.data, "access-control-allow-origin: *\r\n") != NULL);
-    CHECK(strstr(out.data, "access-control-allow-methods: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n") != NULL);
+    CHECK(strstr(out.data,
+                 "access-control-allow-methods: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n") != NULL);
     CHECK(strstr(out.data, "access-control-allow-headers: api-key,content-type\r\n") != NULL);
     CHECK(strstr(out.data, "content-length") == NULL);
     out.size = 0;

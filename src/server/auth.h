@@ -21,6 +21,7 @@ typedef enum auth_verdict {
 
 /* `api_key` and `authorization` are the headers' values (data NULL: absent); the first counts if both are
  * there. Takes the same time whatever the key, so that it cannot be found byte by byte. */
-auth_verdict auth_decide(const auth_keys *keys, oct_slice api_key, oct_slice authorization, request_class wanted);
+auth_verdict auth_decide(const auth_keys *keys, oct_slice api_key, oct_slice authorization,
+                         request_class wanted);
 
 #endif

@@ -75,7 +75,8 @@ ask(const auth_keys *keys, const char *api_key, const char *authorization, bool 
 TEST(keys_open_what_they_should)
 {
     const auth_keys none = {.full = {NULL, 0}};
-    const auth_keys all = {.full = slice_of("secret"), .alternative = slice_of("other"), .read_only = slice_of("look")};
+    const auth_keys all = {
+        .full = slice_of("secret"), .alternative = slice_of("other"), .read_only = slice_of("look")};
     const auth_keys look_only = {.read_only = slice_of("look")};
 
     CHECK_INT(ask(&none, NULL, NULL, true), AUTH_ALLOWED);

@@ -6,7 +6,7 @@
 
 #include "server/config_internal.h"
 
-#define AT(field)  offsetof(server_config, field)
+#define AT(field)   offsetof(server_config, field)
 #define SECONDS_MAX 86400
 
 /* In the order of Qdrant's documentation. Numbers carry their range. */
@@ -91,8 +91,8 @@ config_key_find(oct_slice name)
 
         if (slice_equal(known, name))
             return &config_keys[i];
-        if (config_keys[i].kind == CONFIG_IGNORED_TREE && name.size > known.size && name.data[known.size] == '.' &&
-            memcmp(name.data, known.data, known.size) == 0)
+        if (config_keys[i].kind == CONFIG_IGNORED_TREE && name.size > known.size &&
+            name.data[known.size] == '.' && memcmp(name.data, known.data, known.size) == 0)
             return &config_keys[i];
     }
     return NULL;
@@ -104,7 +104,8 @@ config_key_is_section(oct_slice name)
     for (size_t i = 0; i < config_key_count; i++) {
         const oct_slice known = slice_of(config_keys[i].name);
 
-        if (known.size > name.size && known.data[name.size] == '.' && memcmp(known.data, name.data, name.size) == 0)
+        if (known.size > name.size && known.data[name.size] == '.' &&
+            memcmp(known.data, name.data, name.size) == 0)
             return true;
     }
     return false;
@@ -148,13 +149,14 @@ read_number(const char *text, int64_t *out)
 }
 
 static oct_status
-set_number(server_config *self, const config_key *key, const char *value, const char *source, oct_error *error)
+set_number(server_config *self, const config_key *key, const char *value, const char *source,
+           oct_error *error)
 {
     int64_t number;
 
     if (!read_number(value, &number) || number < key->min || number > key->max)
-        return oct_fail(error, OCT_RANGE, "%s: %s is \"%s\", but must be a whole number from %lld to %lld", source,
-                        key->name, value, (long long)key->min, (long long)key->max);
+        return oct_fail(error, OCT_RANGE, "%s: %s is \"%s\", but must be a whole number from %lld to %lld",
+                        source, key->name, value, (long long)key->min, (long long)key->max);
     memcpy((char *)self + key->offset, &number, sizeof number);
     return OCT_OK;
 }
@@ -171,15 +173,16 @@ set_sync(server_config *self, const char *value, const char *source, oct_error *
             return OCT_OK;
         }
     }
-    return oct_fail(error, OCT_INVALID, "%s: storage.sync is \"%s\", but must be always, interval or never", source,
-                    value);
+    return oct_fail(error, OCT_INVALID, "%s: storage.sync is \"%s\", but must be always, interval or never",
+                    source, value);
 }
 
 static oct_status
 set_level(server_config *self, const char *value, const char *source, oct_error *error)
 {
-    const size_t size = strcspn(value, ","); /* "info,actix=warn": what follows the comma is Qdrant's own matter */
-    char         name[16];
+    const size_t size =
+        strcspn(value, ","); /* "info,actix=warn": what follows the comma is Qdrant's own matter */
+    char name[16];
 
     if (size < sizeof name) {
         memcpy(name, value, size);
@@ -187,8 +190,9 @@ set_level(server_config *self, const char *value, const char *source, oct_error 
         if (log_level_read(name, &self->level))
             return OCT_OK;
     }
-    return oct_fail(error, OCT_INVALID, "%s: log_level is \"%s\", but must be OFF, ERROR, WARN, INFO, DEBUG or TRACE",
-                    source, value);
+    return oct_fail(error, OCT_INVALID,
+                    "%s: log_level is \"%s\", but must be OFF, ERROR, WARN, INFO, DEBUG or TRACE", source,
+                    value);
 }
 
 /* Keys that are read only to say that they cannot be honoured. */
@@ -198,20 +202,23 @@ set_unsupported(const config_key *key, const char *value, const char *source, oc
     bool wanted;
 
     if (!read_bool(value, &wanted))
-        return oct_fail(error, OCT_INVALID, "%s: %s is \"%s\", but must be true or false", source, key->name, value);
+        return oct_fail(error, OCT_INVALID, "%s: %s is \"%s\", but must be true or false", source, key->name,
+                        value);
     if (wanted && key->kind == CONFIG_NOT_TRUE)
-        return oct_fail(error, OCT_UNSUPPORTED,
-                        "%s: %s is true, but this version has no TLS and will not serve in the clear instead: set it "
-                        "to false and put a TLS proxy in front",
-                        source, key->name);
+        return oct_fail(
+            error, OCT_UNSUPPORTED,
+            "%s: %s is true, but this version has no TLS and will not serve in the clear instead: set it "
+            "to false and put a TLS proxy in front",
+            source, key->name);
     if (wanted)
-        log_line(LOG_LEVEL_WARN, "%s: %s is true, but this version does not support it; it is ignored", source,
-                 key->name);
+        log_line(LOG_LEVEL_WARN, "%s: %s is true, but this version does not support it; it is ignored",
+                 source, key->name);
     return OCT_OK;
 }
 
 oct_status
-config_key_set(server_config *self, const config_key *key, const char *value, const char *source, oct_error *error)
+config_key_set(server_config *self, const config_key *key, const char *value, const char *source,
+               oct_error *error)
 {
     bool flag;
 
@@ -226,8 +233,8 @@ config_key_set(server_config *self, const config_key *key, const char *value, co
         return set_number(self, key, value, source, error);
     case CONFIG_BOOL:
         if (!read_bool(value, &flag))
-            return oct_fail(error, OCT_INVALID, "%s: %s is \"%s\", but must be true or false", source, key->name,
-                            value);
+            return oct_fail(error, OCT_INVALID, "%s: %s is \"%s\", but must be true or false", source,
+                            key->name, value);
         memcpy((char *)self + key->offset, &flag, sizeof flag);
         return OCT_OK;
     case CONFIG_LEVEL:
@@ -287,7 +294,8 @@ server_config_clear(server_config *self)
 }
 
 oct_status
-server_config_set(server_config *self, const char *name, const char *value, const char *source, oct_error *error)
+server_config_set(server_config *self, const char *name, const char *value, const char *source,
+                  oct_error *error)
 {
     const config_key *key = config_key_find(slice_of(name));
 
@@ -318,7 +326,8 @@ key_of_variable(const char *name, size_t size, char *out, size_t out_size)
 }
 
 oct_status
-server_config_read_environment(server_config *self, char *const *environment, const char *prefix, oct_error *error)
+server_config_read_environment(server_config *self, char *const *environment, const char *prefix,
+                               oct_error *error)
 {
     const size_t prefix_size = strlen(prefix);
 
@@ -336,7 +345,8 @@ server_config_read_environment(server_config *self, char *const *environment, co
         size = (size_t)(equals - variable);
         if (key_of_variable(variable + prefix_size + 2, size - prefix_size - 2, name, sizeof name))
             key = config_key_find(slice_of(name));
-        (void)snprintf(source, sizeof source, "environment variable %.*s", (int)size_min(size, 120), variable);
+        (void)snprintf(source, sizeof source, "environment variable %.*s", (int)size_min(size, 120),
+                       variable);
         if (key == NULL) {
             log_line(LOG_LEVEL_WARN, "%s names no known key, ignored", source);
             continue;
@@ -346,7 +356,8 @@ server_config_read_environment(server_config *self, char *const *environment, co
             continue;
         }
         if (strlen(equals + 1) > SERVER_CONFIG_TEXT_MAX)
-            return oct_fail(error, OCT_RANGE, "%s: the value is longer than %u bytes", source, SERVER_CONFIG_TEXT_MAX);
+            return oct_fail(error, OCT_RANGE, "%s: the value is longer than %u bytes", source,
+                            SERVER_CONFIG_TEXT_MAX);
         status = config_key_set(self, key, equals + 1, source, error);
         if (status != OCT_OK)
             return status;

@@ -2,8 +2,9 @@
  *
  * ORDER    Later wins: built-in defaults, config/config.yaml in the working directory, the file of --config,
  *          QDRANT__SECTION__KEY, OCTANT__SECTION__KEY, flags of the command line.
- * KEYS     Qdrant's, with its defaults; one table in config.c. Keys of Qdrant's that change nothing here (yet)
- *          are accepted in silence, unless silence would be a lie: asking for TLS and getting none is refused.
+ * KEYS     Qdrant's, with its defaults; one table in config.c. Keys of Qdrant's that change nothing here
+ *          (yet) are accepted in silence, unless silence would be a lie: asking for TLS and getting none is
+ *          refused.
  *          Unknown keys are a warning with file and line; wrong types and ranges are errors with the fix.
  *          Ours: storage.sync (always, interval, never), storage.sync_interval_ms, storage.threads.
  * YAML     Maps, scalars and lists. No aliases: a configuration has no use for them, and a few lines of
@@ -26,23 +27,23 @@
 typedef struct server_config {
     log_level level;
     /* service */
-    char     *host;
-    int64_t   http_port; /* 0: any free one */
-    int64_t   grpc_port; /* -1: none. Not served yet */
-    bool      grpc_port_is_given;
-    int64_t   max_request_size_mb;
-    int64_t   max_workers; /* event loops; 0: one per CPU */
-    int64_t   keep_alive_timeout_sec;     /* 0: one request per connection */
-    int64_t   request_timeout_sec;        /* for the head of a request; 0: none */
-    int64_t   disconnect_timeout_sec;     /* to wait for a client to hang up */
-    bool      enable_cors;
-    char     *api_key, *alt_api_key, *read_only_api_key; /* NULL: not set */
+    char   *host;
+    int64_t http_port; /* 0: any free one */
+    int64_t grpc_port; /* -1: none. Not served yet */
+    bool    grpc_port_is_given;
+    int64_t max_request_size_mb;
+    int64_t max_workers;            /* event loops; 0: one per CPU */
+    int64_t keep_alive_timeout_sec; /* 0: one request per connection */
+    int64_t request_timeout_sec;    /* for the head of a request; 0: none */
+    int64_t disconnect_timeout_sec; /* to wait for a client to hang up */
+    bool    enable_cors;
+    char   *api_key, *alt_api_key, *read_only_api_key; /* NULL: not set */
     /* storage */
-    char     *storage_path; /* ":memory:": nothing is kept */
-    oct_sync  sync;
-    int64_t   sync_interval_ms;
-    int64_t   threads; /* background threads; 0: one per CPU */
-    arena     texts;   /* owns every char * above */
+    char    *storage_path; /* ":memory:": nothing is kept */
+    oct_sync sync;
+    int64_t  sync_interval_ms;
+    int64_t  threads; /* background threads; 0: one per CPU */
+    arena    texts;   /* owns every char * above */
 } server_config;
 
 /* All defaults. server_config_clear accepts a zeroed or half-filled one. */
@@ -59,6 +60,7 @@ oct_status server_config_read_environment(server_config *self, char *const *envi
 oct_status server_config_set(server_config *self, const char *key, const char *value, const char *source,
                              oct_error *error);
 /* All of ORDER above but the flags. `file` NULL: no --config. */
-oct_status server_config_load(server_config *self, const char *file, char *const *environment, oct_error *error);
+oct_status server_config_load(server_config *self, const char *file, char *const *environment,
+                              oct_error *error);
 
 #endif

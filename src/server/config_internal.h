@@ -13,8 +13,8 @@ typedef enum config_kind {
     CONFIG_BOOL,
     CONFIG_LEVEL,
     CONFIG_SYNC,
-    CONFIG_NOT_TRUE,    /* true is refused: ignoring it would be unsafe */
-    CONFIG_WARN_TRUE,   /* true is ignored, with a word */
+    CONFIG_NOT_TRUE,  /* true is refused: ignoring it would be unsafe */
+    CONFIG_WARN_TRUE, /* true is ignored, with a word */
     CONFIG_IGNORED,
     CONFIG_IGNORED_TREE /* the key and everything below it */
 } config_kind;
@@ -31,8 +31,9 @@ extern const size_t     config_key_count;
 
 const config_key *config_key_find(oct_slice name);
 bool              config_key_is_section(oct_slice name); /* some key begins with it and a dot */
-oct_status        config_key_set(server_config *self, const config_key *key, const char *value, const char *source,
-                                 oct_error *error);
-void config_key_unset(server_config *self, const config_key *key); /* null or empty; others keep their value */
+oct_status config_key_set(server_config *self, const config_key *key, const char *value, const char *source,
+                          oct_error *error);
+void       config_key_unset(server_config    *self,
+                            const config_key *key); /* null or empty; others keep their value */
 
 #endif

@@ -69,45 +69,46 @@ TEST(defaults_are_qdrants)
 /* Goal: Qdrant's own configuration file, with every section it has, is read without a word. */
 TEST(a_whole_qdrant_file_is_read_in_silence)
 {
-    static const char yaml[] = "log_level: WARN\n"
-                               "storage:\n"
-                               "  # Where to store all the data\n"
-                               "  storage_path: ./data dir\n"
-                               "  snapshots_path: ./snapshots\n"
-                               "  snapshots_config:\n"
-                               "    snapshots_storage: local\n"
-                               "    s3_config: {bucket: \"\", region: [a, b]}\n"
-                               "  temp_path: null\n"
-                               "  on_disk_payload: true\n"
-                               "  update_concurrency: null\n"
-                               "  wal:\n    wal_capacity_mb: 32\n    wal_segments_ahead: 0\n"
-                               "  node_type: \"Normal\"\n"
-                               "  performance:\n    max_search_threads: 0\n    update_rate_limit: null\n"
-                               "  optimizers:\n    indexing_threshold_kb: 20000\n    max_optimization_threads: null\n"
-                               "  hnsw_index:\n    m: 16\n    on_disk: false\n"
-                               "  shard_transfer_method: null\n"
-                               "  collection:\n    replication_factor: 1\n    strict_mode:\n      enabled: false\n"
-                               "  sync: interval\n"
-                               "service:\n"
-                               "  max_request_size_mb: 64\n"
-                               "  max_workers: 3\n"
-                               "  host: 127.0.0.1\n"
-                               "  http_port: 7333\n"
-                               "  grpc_port: null\n"
-                               "  enable_cors: false\n"
-                               "  enable_tls: false\n"
-                               "  api_key: 'it''s secret'\n"
-                               "  read_only_api_key: \"\"\n"
-                               "  static_content_dir: ./static\n"
-                               "cluster:\n  enabled: false\n  p2p:\n    port: 6335\n  consensus: {tick_period_ms: 100}\n"
-                               "telemetry_disabled: false\n"
-                               "tls:\n  cert: ./tls/cert.pem\n"
-                               "gpu:\n  indexing: true\n"
-                               "inference:\n"
-                               "audit: {enabled: false, dir: ./audit}\n";
-    server_config     config;
-    oct_error         error = {0};
-    char              log[1024];
+    static const char yaml[] =
+        "log_level: WARN\n"
+        "storage:\n"
+        "  # Where to store all the data\n"
+        "  storage_path: ./data dir\n"
+        "  snapshots_path: ./snapshots\n"
+        "  snapshots_config:\n"
+        "    snapshots_storage: local\n"
+        "    s3_config: {bucket: \"\", region: [a, b]}\n"
+        "  temp_path: null\n"
+        "  on_disk_payload: true\n"
+        "  update_concurrency: null\n"
+        "  wal:\n    wal_capacity_mb: 32\n    wal_segments_ahead: 0\n"
+        "  node_type: \"Normal\"\n"
+        "  performance:\n    max_search_threads: 0\n    update_rate_limit: null\n"
+        "  optimizers:\n    indexing_threshold_kb: 20000\n    max_optimization_threads: null\n"
+        "  hnsw_index:\n    m: 16\n    on_disk: false\n"
+        "  shard_transfer_method: null\n"
+        "  collection:\n    replication_factor: 1\n    strict_mode:\n      enabled: false\n"
+        "  sync: interval\n"
+        "service:\n"
+        "  max_request_size_mb: 64\n"
+        "  max_workers: 3\n"
+        "  host: 127.0.0.1\n"
+        "  http_port: 7333\n"
+        "  grpc_port: null\n"
+        "  enable_cors: false\n"
+        "  enable_tls: false\n"
+        "  api_key: 'it''s secret'\n"
+        "  read_only_api_key: \"\"\n"
+        "  static_content_dir: ./static\n"
+        "cluster:\n  enabled: false\n  p2p:\n    port: 6335\n  consensus: {tick_period_ms: 100}\n"
+        "telemetry_disabled: false\n"
+        "tls:\n  cert: ./tls/cert.pem\n"
+        "gpu:\n  indexing: true\n"
+        "inference:\n"
+        "audit: {enabled: false, dir: ./audit}\n";
+    server_config config;
+    oct_error     error = {0};
+    char          log[1024];
 
     CHECK_OK(server_config_init(&config, NULL));
     log_begin();
@@ -130,10 +131,11 @@ TEST(a_whole_qdrant_file_is_read_in_silence)
 /* Goal: unknown keys are named once each, with file and line, and change nothing. */
 TEST(unknown_keys_are_warned_about_with_their_line)
 {
-    static const char yaml[] = "service:\n  hots: 1.2.3.4\n  http_port: 1\nstorrage:\n  a: {b: [1, 2]}\n  c: d\nx: [1]\n";
-    server_config     config;
-    oct_error         error = {0};
-    char              log[1024];
+    static const char yaml[] =
+        "service:\n  hots: 1.2.3.4\n  http_port: 1\nstorrage:\n  a: {b: [1, 2]}\n  c: d\nx: [1]\n";
+    server_config config;
+    oct_error     error = {0};
+    char          log[1024];
 
     CHECK_OK(server_config_init(&config, NULL));
     log_begin();
@@ -154,10 +156,12 @@ TEST(wrong_values_are_refused_with_the_fix)
     expect_yaml("service: {http_port: -1}", "c.yaml:1: service.http_port is \"-1\", but must be");
     expect_yaml("service: {http_port: 1.5}", "c.yaml:1: service.http_port is \"1.5\", but must be");
     expect_yaml("service: {http_port: 99999999999999999999}", "c.yaml:1: service.http_port is");
-    expect_yaml("service: {max_request_size_mb: 0}", "c.yaml:1: service.max_request_size_mb is \"0\", but must be");
+    expect_yaml("service: {max_request_size_mb: 0}",
+                "c.yaml:1: service.max_request_size_mb is \"0\", but must be");
     expect_yaml("service: {enable_cors: maybe}",
                 "c.yaml:1: service.enable_cors is \"maybe\", but must be true or false");
-    expect_yaml("service: {enable_tls: true}", "c.yaml:1: service.enable_tls is true, but this version has no TLS");
+    expect_yaml("service: {enable_tls: true}",
+                "c.yaml:1: service.enable_tls is true, but this version has no TLS");
     expect_yaml("storage: {sync: sometimes}",
                 "c.yaml:1: storage.sync is \"sometimes\", but must be always, interval or never");
     expect_yaml("log_level: loud", "c.yaml:1: log_level is \"loud\", but must be OFF, ERROR, ");
@@ -190,7 +194,8 @@ TEST(secrets_are_never_printed)
     CHECK_OK(server_config_init(&config, NULL));
     log_begin();
     CHECK_OK(server_config_read_environment(&config, environment, "QDRANT", &error));
-    CHECK(server_config_read_yaml(&config, slice_of("service: {api_key: [hush]}"), "c.yaml", &error) != OCT_OK);
+    CHECK(server_config_read_yaml(&config, slice_of("service: {api_key: [hush]}"), "c.yaml", &error) !=
+          OCT_OK);
     log_end(log, sizeof log);
     CHECK_MSG(strstr(log, "QDRANT__SERVICE__API_KEYS names no known key") != NULL, "%s", log);
     CHECK(strstr(log, "hush") == NULL);
@@ -237,7 +242,8 @@ TEST(later_sources_win)
     CHECK(config.api_key == NULL);
     CHECK_TEXT(config.host, "0.0.0.0");
     CHECK_STATUS(server_config_set(&config, "service.http_port", "many", "--http-port", &error), OCT_RANGE);
-    CHECK_TEXT(error.text, "--http-port: service.http_port is \"many\", but must be a whole number from 0 to 65535");
+    CHECK_TEXT(error.text,
+               "--http-port: service.http_port is \"many\", but must be a whole number from 0 to 65535");
     CHECK_STATUS(server_config_load(&config, "/no/such/file.yaml", environment, &error), OCT_NOT_FOUND);
     CHECK_TEXT(error.text, "configuration file /no/such/file.yaml: No such file or directory");
     server_config_clear(&config);
@@ -247,10 +253,11 @@ TEST(later_sources_win)
  * Method: a good file cut at every byte, and 5,000 with bytes changed, seed 21; sanitizers watch. */
 TEST(mutated_files_do_no_harm)
 {
-    static const char seed[] = "log_level: INFO\nservice: {http_port: 1, x: [1, {a: b}]}\nstorage:\n  wal:\n    a: &b c\n"
-                               "  sync: \"never\"\n  d: | \n   text\n? k\n: v\n";
-    test_rng          rng = test_rng_seed(21);
-    char              text[sizeof seed], log[8];
+    static const char seed[] =
+        "log_level: INFO\nservice: {http_port: 1, x: [1, {a: b}]}\nstorage:\n  wal:\n    a: &b c\n"
+        "  sync: \"never\"\n  d: | \n   text\n? k\n: v\n";
+    test_rng rng = test_rng_seed(21);
+    char     text[sizeof seed], log[8];
 
     log_begin();
     for (size_t round = 0; round < sizeof seed + 5000; round++) {

@@ -16,11 +16,11 @@ typedef struct reader {
     yaml_parser_t  parser;
     char           path[256];
     size_t         path_size;
-    size_t         depth;                          /* open maps */
+    size_t         depth;                           /* open maps */
     size_t         starts[SERVER_CONFIG_DEPTH_MAX]; /* path_size outside each */
-    bool           has_key;                        /* the key of a value to come is on the path */
-    bool           seen[128];                      /* by index into config_keys */
-    char           source[512];                    /* "file:line" */
+    bool           has_key;                         /* the key of a value to come is on the path */
+    bool           seen[128];                       /* by index into config_keys */
+    char           source[512];                     /* "file:line" */
 } reader;
 
 static const char *
@@ -41,10 +41,10 @@ next_event(reader *self, yaml_event_t *event, oct_error *error)
 {
     if (yaml_parser_parse(&self->parser, event))
         return OCT_OK;
-    return oct_fail(error, OCT_FORMAT, "%s:%zu: not YAML: %s%s%s", self->name, self->parser.problem_mark.line + 1,
-                    self->parser.problem == NULL ? "unreadable" : self->parser.problem,
-                    self->parser.context == NULL ? "" : ", ",
-                    self->parser.context == NULL ? "" : self->parser.context);
+    return oct_fail(
+        error, OCT_FORMAT, "%s:%zu: not YAML: %s%s%s", self->name, self->parser.problem_mark.line + 1,
+        self->parser.problem == NULL ? "unreadable" : self->parser.problem,
+        self->parser.context == NULL ? "" : ", ", self->parser.context == NULL ? "" : self->parser.context);
 }
 
 static oct_status
@@ -96,8 +96,8 @@ skip_tree(reader *self, oct_error *error)
 static void
 warn_unknown(reader *self, const yaml_event_t *event)
 {
-    log_line(LOG_LEVEL_WARN, "%s: unknown key \"%.*s\", ignored", source_of(self, event), (int)self->path_size,
-             self->path);
+    log_line(LOG_LEVEL_WARN, "%s: unknown key \"%.*s\", ignored", source_of(self, event),
+             (int)self->path_size, self->path);
 }
 
 static bool
@@ -120,8 +120,8 @@ is_null(const yaml_event_t *event)
 
     if (event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
         return false;
-    return text[0] == '\0' || strcmp(text, "~") == 0 || strcmp(text, "null") == 0 || strcmp(text, "Null") == 0 ||
-           strcmp(text, "NULL") == 0;
+    return text[0] == '\0' || strcmp(text, "~") == 0 || strcmp(text, "null") == 0 ||
+           strcmp(text, "Null") == 0 || strcmp(text, "NULL") == 0;
 }
 
 static oct_status
@@ -147,7 +147,8 @@ take_value(reader *self, const yaml_event_t *event, oct_error *error)
         bool *seen = &self->seen[key - config_keys];
 
         if (*seen)
-            return oct_fail(error, OCT_INVALID, "%s: %s is given twice; keep one", source_of(self, event), key->name);
+            return oct_fail(error, OCT_INVALID, "%s: %s is given twice; keep one", source_of(self, event),
+                            key->name);
         *seen = true;
         if (is_null(event) || (value[0] == '\0' && key->kind == CONFIG_SECRET))
             config_key_unset(self->config, key);
@@ -189,8 +190,8 @@ open_list(reader *self, const yaml_event_t *event, oct_error *error)
     if (key != NULL && !is_ignored(key))
         return refuse_shape(self, event, "a list", error);
     if (key == NULL && config_key_is_section(path_of(self)))
-        return oct_fail(error, OCT_INVALID, "%s: %.*s must be a section of keys, not a list", source_of(self, event),
-                        (int)self->path_size, self->path);
+        return oct_fail(error, OCT_INVALID, "%s: %.*s must be a section of keys, not a list",
+                        source_of(self, event), (int)self->path_size, self->path);
     if (key == NULL)
         warn_unknown(self, event);
     return skip_tree(self, error);
@@ -208,7 +209,8 @@ take_event(reader *self, const yaml_event_t *event, oct_error *error)
 {
     switch (event->type) {
     case YAML_ALIAS_EVENT:
-        return oct_fail(error, OCT_UNSUPPORTED, "%s: aliases (\"*name\") are not supported, write the value out",
+        return oct_fail(error, OCT_UNSUPPORTED,
+                        "%s: aliases (\"*name\") are not supported, write the value out",
                         source_of(self, event));
     case YAML_MAPPING_START_EVENT:
         if (self->depth > 0 && !self->has_key)
@@ -246,7 +248,8 @@ server_config_read_yaml(server_config *self, oct_slice text, const char *name, o
     OCT_MUST(config_key_count <= sizeof walk.seen);
     if (!yaml_parser_initialize(&walk.parser))
         return oct_fail_memory(error, sizeof walk.parser);
-    yaml_parser_set_input_string(&walk.parser, (const unsigned char *)(text.size == 0 ? "" : text.data), text.size);
+    yaml_parser_set_input_string(&walk.parser, (const unsigned char *)(text.size == 0 ? "" : text.data),
+                                 text.size);
     while (status == OCT_OK && !ended) {
         yaml_event_t event;
 
@@ -255,8 +258,9 @@ server_config_read_yaml(server_config *self, oct_slice text, const char *name, o
             break;
         ended = event.type == YAML_STREAM_END_EVENT;
         if (event.type == YAML_DOCUMENT_START_EVENT && ++documents > 1)
-            status = oct_fail(error, OCT_INVALID, "%s: a second document begins; one file is one configuration",
-                              source_of(&walk, &event));
+            status =
+                oct_fail(error, OCT_INVALID, "%s: a second document begins; one file is one configuration",
+                         source_of(&walk, &event));
         else
             status = take_event(&walk, &event, error);
         yaml_event_delete(&event);

@@ -180,56 +180,6 @@ flush(connection *self, exchange *body_owner, oct_slice body)
 
 /* --- answering ------------------------------------------------------------------------------- */
 
-static void
-log_failure(const exchange *failed)
-{
-    const oct_slice body = failed->answer.body;
-
-    log_line(LOG_LEVEL_ERROR, SLICE_FMT " %.*s -> %d: %.*s", SLICE_ARG(failed->request.method),
-             (int)size_min(failed->request.target.size, 300), failed->request.target.data, failed->answer.status,
-             (int)size_min(body.size, 600), body.data);
-}
-
-/* Any thread. */
-static void
-call_engine(exchange *called)
-{
-    oct_api_request request = {
-        .method = called->request.method, .target = called->request.target, .body = called->request.body};
-
-    if (called->request.is_head)
-        request.method = slice_of("GET");
-    oct_api_call(called->owner->loop->owner->database, &request, &called->answer);
-    called->is_called = true;
-    if (called->answer.status >= 500)
-        log_failure(called);
-    else if (log_line_is_on(LOG_LEVEL_DEBUG))
-        log_line(LOG_LEVEL_DEBUG, SLICE_FMT " %.*s -> %d", SLICE_ARG(called->request.method),
-                 (int)size_min(called->request.target.size, 300), called->request.target.data,
-                 called->answer.status);
-}
-
-static http1_answer
-answer_of(const exchange *called)
-{
-    return (http1_answer){
-        .status = called->answer.status,
-        .content_type = called->answer.content_type,
-        .body = called->answer.body,
-        .retry_after = called->answer.retry_after,
-    };
-}
-
-static void
-pack(exchange *called, http1_packer *packer)
-{
-    const http1_answer answer = answer_of(called);
-
-    called->is_packing_tried = true;
-    if (http1_should_pack(&called->request, &answer))
-        called->is_packed = http1_pack(packer, answer.body, &called->packed);
-}
-
 /* On a worker's thread: what may take long. */
 static void
 work(void *context)
@@ -238,8 +188,8 @@ work(void *context)
     http1_packer packer = {0};
 
     if (!called->is_called)
-        call_engine(called);
-    pack(called, &packer);
+        exchange_call(called, called->owner->loop->owner->database);
+    exchange_pack(called, &packer);
     http1_packer_clear(&packer);
     loop_done(called->owner->loop, called);
 }
@@ -253,35 +203,6 @@ submit(connection *self, exchange *called)
         return true;
     self->is_running = false;
     return false;
-}
-
-/* What a key was refused with: outside the envelope for 401, inside for 403, as in Qdrant. */
-static http1_answer
-refusal_of(auth_verdict verdict)
-{
-    static const char missing[] = "Must provide an API key or an Authorization bearer token";
-    static const char wrong[] = "Invalid API key or JWT";
-    static const char forbidden[] =
-        "{\"status\":{\"error\":\"Forbidden: Global manage access is required\"},\"time\":0.0}";
-
-    if (verdict == AUTH_FORBIDDEN)
-        return (http1_answer){
-            .status = 403, .content_type = "application/json", .body = {forbidden, sizeof forbidden - 1}};
-    if (verdict == AUTH_MISSING)
-        return (http1_answer){
-            .status = 401, .content_type = "text/plain; charset=utf-8", .body = {missing, sizeof missing - 1}};
-    return (http1_answer){
-        .status = 401, .content_type = "text/plain; charset=utf-8", .body = {wrong, sizeof wrong - 1}};
-}
-
-static http1_answer
-no_memory_answer(void)
-{
-    static const char text[] =
-        "{\"status\":{\"error\":\"Out of memory for one more request; try again\"},\"time\":0.0}";
-
-    return (http1_answer){
-        .status = 503, .content_type = "application/json", .body = {text, sizeof text - 1}, .retry_after = 1};
 }
 
 static void
@@ -315,10 +236,6 @@ answer_first(connection *self, http1_answer answer)
         take_first(self);
         return;
     }
-    if (done->is_packed) {
-        answer.body = (oct_slice){done->packed.data, done->packed.size};
-        answer.is_packed = true;
-    }
     body = http1_write_head(&done->request, options, &answer, &self->output);
     if (body.size <= COPIED_BODY_MAX)
         buffer_add(&self->output, body.data, body.size);
@@ -330,9 +247,8 @@ answer_first(connection *self, http1_answer answer)
 static void
 answer_called(connection *self)
 {
-    if (!self->first->is_packing_tried)
-        pack(self->first, &self->loop->packer);
-    answer_first(self, answer_of(self->first));
+    exchange_pack(self->first, &self->loop->packer);
+    answer_first(self, exchange_answer(self->first));
 }
 
 /* Answer the first request of the queue, or give it to a worker. */
@@ -342,7 +258,7 @@ run_first(connection *self)
     exchange *next = self->first;
 
     if (next->verdict != AUTH_ALLOWED) {
-        answer_first(self, refusal_of(next->verdict));
+        answer_first(self, exchange_refusal(next));
         return;
     }
     if (next->request.is_options) {
@@ -351,10 +267,10 @@ run_first(connection *self)
     }
     if (next->kind.is_long || next->request.body.size > LOOP_BODY_MAX) {
         if (!submit(self, next))
-            answer_first(self, no_memory_answer());
+            answer_first(self, exchange_no_memory());
         return;
     }
-    call_engine(next);
+    exchange_call(next, self->loop->owner->database);
     if (next->answer.body.size > LOOP_PACK_MAX && next->request.accepts_gzip && submit(self, next))
         return;
     answer_called(self);
@@ -386,19 +302,6 @@ fail(connection *self, int status, const char *text)
 }
 
 static void
-judge(connection *self, exchange *judged)
-{
-    const http1_request *request = &judged->request;
-
-    judged->is_judged = true;
-    judged->kind = request_class_of(request->method, request->target);
-    judged->verdict = AUTH_ALLOWED;
-    if (!request->is_options) /* browsers send no key with a preflight */
-        judged->verdict = auth_decide(&self->loop->owner->keys, request->headers[HTTP1_API_KEY],
-                                      request->headers[HTTP1_AUTHORIZATION], judged->kind);
-}
-
-static void
 enqueue(connection *self)
 {
     exchange *whole = self->filling;
@@ -422,7 +325,7 @@ meet_head(connection *self)
 {
     exchange *coming = self->filling;
 
-    judge(self, coming);
+    exchange_judge(coming, &self->loop->owner->keys);
     if (coming->verdict == AUTH_ALLOWED) {
         self->owes_continue = coming->request.expects_continue;
         return;
@@ -457,7 +360,7 @@ read_next(connection *self, const char *data, size_t size, size_t *used)
         break;
     case HTTP1_REQUEST:
         if (!self->filling->is_judged)
-            judge(self, self->filling);
+            exchange_judge(self->filling, &self->loop->owner->keys);
         self->owes_continue = false;
         restart_time(self);
         enqueue(self);
@@ -551,7 +454,8 @@ settle(connection *self, bool turn_is_over)
 {
     const size_t unsent = unsent_bytes(self);
     const bool   is_idle = self->first == NULL && !self->is_running && unsent == 0;
-    const bool   is_stopping = self->loop->is_draining && self->parser.phase == HTTP1_IN_IDLE && !has_input(self);
+    const bool   is_stopping =
+        self->loop->is_draining && self->parser.phase == HTTP1_IN_IDLE && !has_input(self);
 
     if (is_idle && self->is_last && self->must_linger && !self->has_ended) {
         linger(self);
@@ -563,7 +467,8 @@ settle(connection *self, bool turn_is_over)
     }
     if (self->phase != self->parser.phase)
         restart_time(self);
-    if (turn_is_over && (has_input(self) || self->first != NULL) && !self->is_running && unsent < UNSENT_BYTES_MAX)
+    if (turn_is_over && (has_input(self) || self->first != NULL) && !self->is_running &&
+        unsent < UNSENT_BYTES_MAX)
         loop_add_ready(self->loop, self);
     set_reading(self, !self->is_last && !self->has_ended && !has_input(self) && !is_full(self) &&
                           unsent < UNSENT_BYTES_MAX);
@@ -704,7 +609,9 @@ connection_tick(connection *self)
         break;
     case HTTP1_IN_HEAD:
         if (config->request_timeout_sec > 0 && is_past(self, config->request_timeout_sec))
-            time_out(self, "Timeout: the head of the request took longer than service.http_client_request_timeout_sec");
+            time_out(
+                self,
+                "Timeout: the head of the request took longer than service.http_client_request_timeout_sec");
         break;
     case HTTP1_IN_BODY:
         if (config->request_timeout_sec == 0 || !is_past(self, BODY_WINDOW_S))
@@ -778,7 +685,8 @@ connection_accept(loop *home)
     }
     if (count > home->owner->connections_max) {
         self->is_last = true;
-        http1_write_error(&home->owner->http, 503, "Too many connections; try again later", NULL, &self->output);
+        http1_write_error(&home->owner->http, 503, "Too many connections; try again later", NULL,
+                          &self->output);
         flush(self, NULL, (oct_slice){NULL, 0});
         connection_abort(self);
         return;

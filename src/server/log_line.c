@@ -17,8 +17,9 @@ log_level_read(const char *text, log_level *out)
         const char *name;
         log_level   level;
     } names[] = {
-        {"off", LOG_LEVEL_OFF},   {"error", LOG_LEVEL_ERROR}, {"warn", LOG_LEVEL_WARN},   {"warning", LOG_LEVEL_WARN},
-        {"info", LOG_LEVEL_INFO}, {"debug", LOG_LEVEL_DEBUG}, {"trace", LOG_LEVEL_DEBUG},
+        {"off", LOG_LEVEL_OFF},      {"error", LOG_LEVEL_ERROR}, {"warn", LOG_LEVEL_WARN},
+        {"warning", LOG_LEVEL_WARN}, {"info", LOG_LEVEL_INFO},   {"debug", LOG_LEVEL_DEBUG},
+        {"trace", LOG_LEVEL_DEBUG},
     };
 
     for (size_t i = 0; i < countof(names); i++) {
@@ -64,7 +65,8 @@ log_line(log_level level, const char *format, ...)
     (void)clock_gettime(CLOCK_REALTIME, &now);
     (void)gmtime_r(&now.tv_sec, &date);
     size = strftime(line, sizeof line, "%Y-%m-%dT%H:%M:%S", &date);
-    length = snprintf(line + size, sizeof line - size, ".%03dZ %s ", (int)(now.tv_nsec / 1000000), names[level]);
+    length =
+        snprintf(line + size, sizeof line - size, ".%03dZ %s ", (int)(now.tv_nsec / 1000000), names[level]);
     size += (size_t)length;
     va_start(args, format);
     length = vsnprintf(line + size, sizeof line - size, format, args);

@@ -62,14 +62,14 @@ on_wake(uv_async_t *handle)
 static void
 on_tick(uv_timer_t *handle)
 {
-    loop      *self = handle->data;
-    const bool is_late = self->is_draining && self->ticks - self->drain_tick > DRAIN_S * 1000 / TICK_MS;
+    loop       *self = handle->data;
+    const bool  is_late = self->is_draining && self->ticks - self->drain_tick > DRAIN_S * 1000 / TICK_MS;
     connection *next;
 
     self->ticks++;
     for (connection *each = self->connections; each != NULL; each = next) {
         next = each->next;
-        /* A request that is being worked on is waited for, however long: its write may be on its way to disk. */
+        /* What a worker has is waited for, however long: it may be a write on its way to the disk. */
         if (is_late && !each->is_running)
             connection_abort(each);
         else

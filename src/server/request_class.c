@@ -73,7 +73,8 @@ matches(oct_slice path, const char *pattern_text)
     oct_slice pattern = slice_of(pattern_text);
 
     while (path.size > 0 && pattern.size > 0) {
-        const oct_slice segment = {path.data, segment_size(path)}, wanted = {pattern.data, segment_size(pattern)};
+        const oct_slice segment = {path.data, segment_size(path)},
+                        wanted = {pattern.data, segment_size(pattern)};
 
         if (slice_is(wanted, "/*") ? segment.size < 2 || hides_slash(segment) : !slice_equal(segment, wanted))
             return false;

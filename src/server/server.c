@@ -25,15 +25,17 @@ explain_bind(const server_config *config, int problem, oct_error *error)
                         "--http-port (service.http_port)",
                         port, config->host);
     if (problem == EACCES)
-        return oct_fail(error, OCT_FORBIDDEN,
-                        "port %lld needs privileges this process lacks: choose one above 1023 with --http-port "
-                        "(service.http_port)",
-                        port);
+        return oct_fail(
+            error, OCT_FORBIDDEN,
+            "port %lld needs privileges this process lacks: choose one above 1023 with --http-port "
+            "(service.http_port)",
+            port);
     if (problem == EADDRNOTAVAIL)
-        return oct_fail(error, OCT_INVALID,
-                        "host %s is not an address of this machine: choose one with --host (service.host), such as "
-                        "127.0.0.1 or 0.0.0.0",
-                        config->host);
+        return oct_fail(
+            error, OCT_INVALID,
+            "host %s is not an address of this machine: choose one with --host (service.host), such as "
+            "127.0.0.1 or 0.0.0.0",
+            config->host);
     return oct_fail(error, OCT_IO, "cannot bind %s port %lld: %s", config->host, port, strerror(problem));
 }
 
@@ -50,7 +52,8 @@ bind_socket(const struct sockaddr *address, socklen_t size, bool shares)
     /* TCP_NODELAY is inherited by what is accepted: an answer is one write, and must not wait for an ack. */
     if (setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
         (!shares || setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
-        setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 && bind(descriptor, address, size) == 0)
+        setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
+        bind(descriptor, address, size) == 0)
         return descriptor;
     problem = errno;
     (void)close(descriptor);
@@ -59,13 +62,13 @@ bind_socket(const struct sockaddr *address, socklen_t size, bool shares)
 }
 
 static void
-describe_address(server *self, const struct sockaddr_storage *bound)
+describe_address(server *self)
 {
-    const struct sockaddr_in  *v4 = (const struct sockaddr_in *)bound;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)bound;
+    const struct sockaddr_in  *v4 = (const struct sockaddr_in *)&self->bound;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&self->bound;
     char                       text[INET6_ADDRSTRLEN] = "?";
 
-    if (bound->ss_family == AF_INET6) {
+    if (self->bound.ss_family == AF_INET6) {
         (void)inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
         (void)snprintf(self->address, sizeof self->address, "http://[%s]:%u", text, ntohs(v6->sin6_port));
     } else {
@@ -74,42 +77,55 @@ describe_address(server *self, const struct sockaddr_storage *bound)
     }
 }
 
-/* One socket for each loop on the same address. SO_REUSEPORT would let a second server of the same user
- * join in and take half of the connections, so whether the port is free is asked without it first. */
+/* SO_REUSEPORT would let a second server of the same user join in and take half of the connections. So
+ * whether somebody listens at the address is asked without it: when binding, and once more just before
+ * listening, since a database may have been opened in between. Port 0 becomes a free port. */
+static oct_status
+probe_port(server *self, oct_error *error)
+{
+    socklen_t size = self->bound_size;
+    const int probe = bind_socket((const struct sockaddr *)&self->bound, size, false);
+
+    if (probe < 0 || getsockname(probe, (struct sockaddr *)&self->bound, &size) != 0)
+        return explain_bind(self->config, errno, error);
+    (void)close(probe);
+    return OCT_OK;
+}
+
+/* One socket for each loop on the same address. */
 static oct_status
 bind_all(server *self, const struct addrinfo *found, oct_error *error)
 {
-    struct sockaddr_storage address = {0};
-    socklen_t               size = found->ai_addrlen;
-    int                     probe;
+    oct_status status;
 
-    memcpy(&address, found->ai_addr, found->ai_addrlen);
-    probe = bind_socket((const struct sockaddr *)&address, size, false);
-    if (probe < 0 || getsockname(probe, (struct sockaddr *)&address, &size) != 0)
-        return explain_bind(self->config, errno, error); /* port 0 is a free port from here on */
-    (void)close(probe);
-    for (uint32_t i = 0; i < self->loop_count; i++) {
-        self->loops[i].socket = bind_socket((const struct sockaddr *)&address, size, true);
+    memcpy(&self->bound, found->ai_addr, found->ai_addrlen);
+    self->bound_size = found->ai_addrlen;
+    status = probe_port(self, error);
+    for (uint32_t i = 0; status == OCT_OK && i < self->loop_count; i++) {
+        self->loops[i].socket = bind_socket((const struct sockaddr *)&self->bound, self->bound_size, true);
         if (self->loops[i].socket < 0)
-            return explain_bind(self->config, errno, error);
+            status = explain_bind(self->config, errno, error);
     }
-    describe_address(self, &address);
-    return OCT_OK;
+    if (status == OCT_OK)
+        describe_address(self);
+    return status;
 }
 
 static oct_status
 bind_host(server *self, oct_error *error)
 {
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    struct addrinfo      *found = NULL;
-    char                  port[8];
-    oct_status            status;
-    int                   problem;
+    const struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    struct addrinfo *found = NULL;
+    char             port[8];
+    oct_status       status;
+    int              problem;
 
     (void)snprintf(port, sizeof port, "%u", (unsigned)self->config->http_port);
     problem = getaddrinfo(self->config->host, port, &hints, &found);
     if (problem != 0)
-        return oct_fail(error, OCT_INVALID, "host \"%s\" cannot be resolved (%s): give an address with --host "
+        return oct_fail(error, OCT_INVALID,
+                        "host \"%s\" cannot be resolved (%s): give an address with --host "
                         "(service.host), such as 127.0.0.1 or 0.0.0.0",
                         self->config->host, gai_strerror(problem));
     status = bind_all(self, found, error);
@@ -135,7 +151,8 @@ allowed_connections(void)
     }
     if (files.rlim_cur > SERVER_CONNECTIONS_MAX + FILES_KEPT)
         return SERVER_CONNECTIONS_MAX;
-    return files.rlim_cur > 2 * FILES_KEPT ? (uint32_t)files.rlim_cur - FILES_KEPT : (uint32_t)files.rlim_cur / 2;
+    return files.rlim_cur > 2 * FILES_KEPT ? (uint32_t)files.rlim_cur - FILES_KEPT
+                                           : (uint32_t)files.rlim_cur / 2;
 }
 
 /* --- open, close ----------------------------------------------------------------------------- */
@@ -288,6 +305,8 @@ server_run(server *self, oct_database *database, void (*is_ready)(const server *
     self->database = database;
     (void)signal(SIGPIPE, SIG_IGN); /* a client that left is an error of one write */
     status = watch_signals(self, error);
+    if (status == OCT_OK)
+        status = probe_port(self, error);
     for (uint32_t i = 0; status == OCT_OK && i < self->loop_count; i++)
         status = loop_listen(&self->loops[i], error);
     for (uint32_t i = 1; status == OCT_OK && i < self->loop_count; i++) {

@@ -1,7 +1,8 @@
 /* server.h - the REST door: sockets, threads and time around octant_api.h.
  *
  * OWNS     descriptors, event loops, request queues, timeouts, keys, the configuration, the log lines. What
- *          a request means is decided in the api layer, behind oct_api_call; how its bytes look, in protocol/.
+ *          a request means is decided in the api layer, behind oct_api_call; how its bytes look, in
+ *          protocol/.
  * SHAPE    One event loop per thread, each with a listening socket of its own on the same port
  *          (SO_REUSEPORT: the kernel deals out connections). A connection stays with its loop.
  *
@@ -30,12 +31,13 @@ typedef struct server server;
 
 /* Bind the address, so that a port in use is known before a database is opened. Nothing is accepted yet.
  * `config` must live as long as the server. */
-oct_status server_open(const server_config *config, server **out, oct_error *error);
+oct_status  server_open(const server_config *config, server **out, oct_error *error);
 const char *server_address(const server *self); /* "http://0.0.0.0:6333", with the port in use */
 
 /* Serve until SIGTERM or SIGINT, then finish what was begun. `is_ready`, if not NULL, is called once when
  * requests are accepted. The database stays open and is the caller's. */
-oct_status server_run(server *self, oct_database *database, void (*is_ready)(const server *self), oct_error *error);
+oct_status server_run(server *self, oct_database *database, void (*is_ready)(const server *self),
+                      oct_error *error);
 void       server_close(server *self); /* accepts NULL */
 
 #endif

@@ -3,6 +3,7 @@
 #define OCT_SERVER_INTERNAL_H
 
 #include <pthread.h>
+#include <sys/socket.h>
 #include <uv.h>
 
 #include "base/workers.h"
@@ -19,15 +20,15 @@
 #define UNSENT_BYTES_MAX  (1u << 20)   /* answers that the client has not fetched, before work for it stops */
 #define TURN_REQUESTS_MAX 16u          /* of one connection, before the others have their turn */
 #define COPIED_BODY_MAX   (32u << 10)  /* a larger body is not copied behind its head but sent beside it */
-#define LOOP_BODY_MAX     (256u << 10) /* a larger request is parsed by a worker: 1 MiB of JSON takes a millisecond */
+#define LOOP_BODY_MAX     (256u << 10) /* a larger request is parsed by a worker: JSON takes 1 ms a MiB */
 #define LOOP_PACK_MAX     (64u << 10)  /* a larger answer is compressed by a worker: 10 ms a MiB */
 #define BODY_RATE_MIN     1024u        /* bytes a second that a body must bring, */
 #define BODY_WINDOW_S     5u           /* measured over windows of this length */
 #define SEND_STALL_S      60u          /* a client that fetches nothing for so long has gone */
-#define LINGER_BYTES_MAX  (256u << 20) /* read and thrown away after a refusal, so that the client can read it */
+#define LINGER_BYTES_MAX  (256u << 20) /* read and dropped after a refusal, so that the client can read it */
 #define DRAIN_S           30u          /* after SIGTERM: time for requests that have begun to arrive */
 #define SPARES_MAX        256u         /* exchanges and connections kept for the next client, per loop */
-#define POOL_THREADS      16u          /* writers that wait for one sync together; see docs/design/server.md */
+#define POOL_THREADS      16u          /* writers that wait for one sync together */
 #define BODIES_BYTES_MAX  (1u << 30)   /* request bodies held by all connections together */
 #define FILES_KEPT        256u         /* open files left to the engine when connections are many */
 
@@ -52,20 +53,22 @@ typedef struct exchange {
 
 struct server {
     /* Set before the threads start. */
-    const server_config *config;
-    http1_options        http;
-    auth_keys            keys;
-    oct_database        *database;
-    workers             *pool;
-    loop                *loops;
-    uint32_t             loop_count;
-    uint32_t             connections_max;
-    char                 address[128];
-    uv_signal_t          signals[2]; /* on loops[0], whose thread alone touches them */
-    bool                 is_stopping;
+    const server_config    *config;
+    http1_options           http;
+    auth_keys               keys;
+    oct_database           *database;
+    workers                *pool;
+    loop                   *loops;
+    uint32_t                loop_count;
+    uint32_t                connections_max;
+    char                    address[128];
+    struct sockaddr_storage bound; /* the same, for the system */
+    socklen_t               bound_size;
+    uv_signal_t             signals[2]; /* on loops[0], whose thread alone touches them */
+    bool                    is_stopping;
     /* Counters: relaxed, nothing is published through them. */
-    _Atomic size_t       held_bytes;
-    _Atomic uint32_t     connection_count;
+    _Atomic size_t   held_bytes;
+    _Atomic uint32_t connection_count;
 };
 
 struct loop {
@@ -83,7 +86,7 @@ struct loop {
     uint32_t     spare_count;
     uint32_t     ticks;
     uint32_t     drain_tick; /* when draining began */
-    bool         is_made; /* `uv` is there */
+    bool         is_made;    /* `uv` is there */
     bool         is_draining;
     bool         is_ended;
     http1_packer packer;
@@ -109,19 +112,19 @@ struct connection {
     connection   *next, *previous; /* in loop->connections */
     connection   *next_ready;
     http1_parser  parser;
-    exchange     *filling; /* the request being read; NULL between requests */
+    exchange     *filling;      /* the request being read; NULL between requests */
     exchange     *first, *last; /* read, not yet answered */
     uint32_t      queue_count;
     size_t        queue_bytes;
     buffer        input; /* bytes read and not yet parsed, from input_at on */
     size_t        input_at;
-    buffer        output; /* answers not yet given to the socket */
+    buffer        output;      /* answers not yet given to the socket */
     size_t        unsent_seen; /* bytes the kernel had not taken at the last tick */
     uint64_t      window_bytes;
     uint64_t      linger_bytes;
-    uint32_t      since; /* tick at which what is waited for began */
-    http1_phase   phase; /* of the parser, when `since` was set */
-    bool          is_running;    /* `first` is with a worker */
+    uint32_t      since;      /* tick at which what is waited for began */
+    http1_phase   phase;      /* of the parser, when `since` was set */
+    bool          is_running; /* `first` is with a worker */
     bool          is_reading;
     bool          is_ready;      /* in the loop's list */
     bool          is_last;       /* no request is read any more; closes after the last answer */
@@ -130,33 +133,41 @@ struct connection {
     bool          must_linger;   /* it may be sending still: let it read the answer */
     bool          is_lingering;
     bool          is_closing;
-    bool          is_closed; /* the handle; a worker may still hold `first` */
+    bool          is_closed;   /* the handle; a worker may still hold `first` */
     int           fail_status; /* 0, or what to answer when the queue is empty; */
     const char   *fail_text;   /* in the parser, or a constant */
     uv_shutdown_t shutdown;
 };
 
 /* loop.c */
-oct_status loop_init(loop *self, server *owner, oct_error *error);
-oct_status loop_listen(loop *self, oct_error *error);
-void       loop_run(loop *self); /* returns when drained */
-void       loop_clear(loop *self);
-void       loop_ask_stop(loop *self);              /* any thread */
-void       loop_done(loop *self, exchange *done);  /* any thread: hand an exchange back */
+oct_status  loop_init(loop *self, server *owner, oct_error *error);
+oct_status  loop_listen(loop *self, oct_error *error);
+void        loop_run(loop *self); /* returns when drained */
+void        loop_clear(loop *self);
+void        loop_ask_stop(loop *self);             /* any thread */
+void        loop_done(loop *self, exchange *done); /* any thread: hand an exchange back */
 const char *loop_date(loop *self);
-exchange  *loop_take_exchange(loop *self);         /* NULL: no memory */
-void       loop_return_exchange(loop *self, exchange *used);
-void       loop_add_ready(loop *self, connection *ready);
-void       loop_drop_ready(loop *self, connection *gone);
-void       loop_connection_came(loop *self);
-void       loop_connection_gone(loop *self);       /* after it was released; the loop may end */
+exchange   *loop_take_exchange(loop *self); /* NULL: no memory */
+void        loop_return_exchange(loop *self, exchange *used);
+void        loop_add_ready(loop *self, connection *ready);
+void        loop_drop_ready(loop *self, connection *gone);
+void        loop_connection_came(loop *self);
+void        loop_connection_gone(loop *self); /* after it was released; the loop may end */
+
+/* exchange.c. Any thread, one at a time. */
+void         exchange_judge(exchange *self, const auth_keys *keys);
+void         exchange_call(exchange *self, oct_database *database); /* also logs failures, once */
+void         exchange_pack(exchange *self, http1_packer *packer);   /* if the client wants it; once */
+http1_answer exchange_answer(const exchange *self);                 /* after the call */
+http1_answer exchange_refusal(const exchange *self);                /* when the verdict was not "allowed" */
+http1_answer exchange_no_memory(void);
 
 /* connection.c */
-void connection_accept(loop *home);               /* the listener has one waiting */
-void connection_again(connection *self);          /* its turn in the ready list */
-void connection_done(connection *self);           /* its running exchange came back */
-void connection_tick(connection *self);           /* look at its timeouts; may close it */
-void connection_drain(connection *self);          /* the server stops: close if idle */
-void connection_abort(connection *self);          /* close now, answered or not */
+void connection_accept(loop *home);      /* the listener has one waiting */
+void connection_again(connection *self); /* its turn in the ready list */
+void connection_done(connection *self);  /* its running exchange came back */
+void connection_tick(connection *self);  /* look at its timeouts; may close it */
+void connection_drain(connection *self); /* the server stops: close if idle */
+void connection_abort(connection *self); /* close now, answered or not */
 
 #endif

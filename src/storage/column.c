@@ -63,7 +63,8 @@ block_bytes(uint64_t bytes, uint64_t block)
 static bool
 is_name_char(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
 }
 
 /* A state comes from the manifest, and so from outside. */
@@ -75,8 +76,10 @@ check_state(const column_state *state, oct_error *error)
     while (size < COLUMN_NAME_MAX && is_name_char(state->name[size]))
         size++;
     if (size == 0 || size == COLUMN_NAME_MAX || state->name[size] != '\0')
-        return oct_fail(error, OCT_INVALID, "\"%.*s\" cannot be the name of a column: expected 1 to %u letters, digits, "
-                        "dots, '_' or '-'", (int)COLUMN_NAME_MAX, state->name, COLUMN_NAME_MAX - 1);
+        return oct_fail(error, OCT_INVALID,
+                        "\"%.*s\" cannot be the name of a column: expected 1 to %u letters, digits, "
+                        "dots, '_' or '-'",
+                        (int)COLUMN_NAME_MAX, state->name, COLUMN_NAME_MAX - 1);
     if (state->row_count > ROWS_MAX || (state->generation == 0 && state->row_count > 0))
         return oct_fail(error, OCT_INVALID, "column %s, generation %u, cannot have %llu rows", state->name,
                         state->generation, (unsigned long long)state->row_count);
@@ -84,8 +87,8 @@ check_state(const column_state *state, oct_error *error)
 }
 
 static oct_status
-column_path(char out[OS_PATH_MAX], const char *folder, const char *name, uint32_t generation, const char *kind,
-            oct_error *error)
+column_path(char out[OS_PATH_MAX], const char *folder, const char *name, uint32_t generation,
+            const char *kind, oct_error *error)
 {
     char file[COLUMN_NAME_MAX + 32];
 
@@ -133,21 +136,24 @@ read_sums(os *system, const char *folder, const column_state *state, uint32_t **
         status = os_read_all(file, 0, content, size, error);
     os_close(file);
     if (status == OCT_NOT_FOUND)
-        status = oct_fail(error, OCT_CORRUPT, "%s: the file is missing, expected the checksums of %llu rows", path,
-                          (unsigned long long)state->row_count);
+        status = oct_fail(error, OCT_CORRUPT, "%s: the file is missing, expected the checksums of %llu rows",
+                          path, (unsigned long long)state->row_count);
     if (status != OCT_OK)
         goto out;
     crc = crc32c(0, content, size);
     if (crc != state->sums_crc) {
-        status = oct_fail(error, OCT_CORRUPT, "%s: the checksum of the file, from offset 0, is %08x, expected %08x", path,
-                          crc, state->sums_crc);
+        status = oct_fail(error, OCT_CORRUPT,
+                          "%s: the checksum of the file, from offset 0, is %08x, expected %08x", path, crc,
+                          state->sums_crc);
         goto out;
     }
     /* The bytes are those that were written; are they what this program writes? */
     encode_sums_header(header, state->stride, state->row_count, count);
     if (memcmp(header, content, sizeof header) != 0) {
-        status = oct_fail(error, OCT_CORRUPT, "%s: the header at offset 0 does not fit a column of version %u with %llu "
-                          "rows of %u bytes", path, COLUMN_VERSION, (unsigned long long)state->row_count, state->stride);
+        status = oct_fail(error, OCT_CORRUPT,
+                          "%s: the header at offset 0 does not fit a column of version %u with %llu "
+                          "rows of %u bytes",
+                          path, COLUMN_VERSION, (unsigned long long)state->row_count, state->stride);
         goto out;
     }
     memmove(content, content + SUMS_HEADER_BYTES, (size_t)count * sizeof(uint32_t));
@@ -246,8 +252,8 @@ write_rows(os_file *file, const rows *data, uint64_t from, uint64_t to, uint32_t
 
 /* The checksums so far, with room for those to come, which are 0. */
 static oct_status
-begin_sums(os *system, const char *folder, const column_state *old, uint64_t old_bytes, uint64_t bytes, uint32_t **out,
-           oct_error *error)
+begin_sums(os *system, const char *folder, const column_state *old, uint64_t old_bytes, uint64_t bytes,
+           uint32_t **out, oct_error *error)
 {
     const size_t count = (size_t)block_count_of(bytes);
     uint32_t    *sums = oct_calloc(count, sizeof *sums);
@@ -280,8 +286,8 @@ take_back(os *system, os_file *file, const char *path, bool is_new, uint64_t old
 }
 
 oct_status
-column_write(os *system, const char *folder, column_state *state, const rows *data, uint64_t row_count, bool rewrite,
-             oct_error *error)
+column_write(os *system, const char *folder, column_state *state, const rows *data, uint64_t row_count,
+             bool rewrite, oct_error *error)
 {
     const bool     is_new = rewrite || state->generation == 0;
     const uint64_t old_bytes = is_new ? 0 : state->row_count * state->stride;
@@ -294,7 +300,8 @@ column_write(os *system, const char *folder, column_state *state, const rows *da
 
     if (status != OCT_OK)
         return status;
-    OCT_MUST(row_count <= data->capacity && (is_new || (state->stride == data->stride && state->row_count <= row_count)));
+    OCT_MUST(row_count <= data->capacity &&
+             (is_new || (state->stride == data->stride && state->row_count <= row_count)));
     if (!is_new && state->row_count == row_count)
         return OCT_OK;
     next.generation += is_new ? 1 : 0;
@@ -348,8 +355,9 @@ open_data(os *system, const char *path, const column_state *state, os_file **out
     if (status == OCT_OK)
         status = os_size(file, &size, error);
     if (status == OCT_OK && size < end)
-        status = oct_fail(error, OCT_CORRUPT, "%s: the file ends at offset %llu, expected %llu rows up to offset %llu", path,
-                          (unsigned long long)size, (unsigned long long)state->row_count, (unsigned long long)end);
+        status = oct_fail(
+            error, OCT_CORRUPT, "%s: the file ends at offset %llu, expected %llu rows up to offset %llu",
+            path, (unsigned long long)size, (unsigned long long)state->row_count, (unsigned long long)end);
     if (status == OCT_OK)
         status = os_read_all(file, 0, header, sizeof header, error);
     if (status != OCT_OK)
@@ -357,13 +365,17 @@ open_data(os *system, const char *path, const column_state *state, os_file **out
     encode_header(expected, state);
     if (memcmp(header, COLUMN_MAGIC, 8) == 0 && get_u32(header + HEADER_VERSION) > COLUMN_VERSION &&
         get_u32(header + HEADER_CRC) == crc32c(0, header, HEADER_CRC))
-        status = oct_fail(error, OCT_UNSUPPORTED, "%s: the column has format version %u, this program knows %u; open it with "
-                          "a later one", path, get_u32(header + HEADER_VERSION), COLUMN_VERSION);
+        status = oct_fail(error, OCT_UNSUPPORTED,
+                          "%s: the column has format version %u, this program knows %u; open it with "
+                          "a later one",
+                          path, get_u32(header + HEADER_VERSION), COLUMN_VERSION);
     else if (memcmp(header, expected, HEADER_CRC + 4) != 0)
-        status = oct_fail(error, OCT_CORRUPT, "%s: the header at offset 0 (checksum %08x, stride %u, name \"%.*s\") is not "
-                          "that of column %s (checksum %08x, stride %u)", path, get_u32(header + HEADER_CRC),
-                          get_u32(header + HEADER_STRIDE), (int)strnlen(header + HEADER_NAME, COLUMN_NAME_MAX),
-                          header + HEADER_NAME, state->name, get_u32(expected + HEADER_CRC), state->stride);
+        status = oct_fail(error, OCT_CORRUPT,
+                          "%s: the header at offset 0 (checksum %08x, stride %u, name \"%.*s\") is not "
+                          "that of column %s (checksum %08x, stride %u)",
+                          path, get_u32(header + HEADER_CRC), get_u32(header + HEADER_STRIDE),
+                          (int)strnlen(header + HEADER_NAME, COLUMN_NAME_MAX), header + HEADER_NAME,
+                          state->name, get_u32(expected + HEADER_CRC), state->stride);
     if (status == OCT_OK) {
         *out = file;
         file = NULL;
@@ -394,7 +406,8 @@ read_segment(os_file *file, rows *data, uint32_t segment, uint64_t first, uint64
 }
 
 static oct_status
-check_new(os *system, const char *path, const column_state *state, uint32_t *sums, column_check **out, oct_error *error)
+check_new(os *system, const char *path, const column_state *state, uint32_t *sums, column_check **out,
+          oct_error *error)
 {
     const uint64_t bytes = state->row_count * state->stride;
     const uint64_t count = block_count_of(bytes);
@@ -419,7 +432,8 @@ check_new(os *system, const char *path, const column_state *state, uint32_t *sum
 }
 
 oct_status
-column_read(os *system, const char *folder, const column_state *state, rows *data, column_check **check, oct_error *error)
+column_read(os *system, const char *folder, const column_state *state, rows *data, column_check **check,
+            oct_error *error)
 {
     char       path[OS_PATH_MAX];
     uint32_t  *sums = NULL;
@@ -430,8 +444,8 @@ column_read(os *system, const char *folder, const column_state *state, rows *dat
     if (status != OCT_OK || state->generation == 0)
         return status;
     if (state->stride != data->stride)
-        return oct_fail(error, OCT_CORRUPT, "column %s/%s has rows of %u bytes, expected %u", folder, state->name,
-                        state->stride, data->stride);
+        return oct_fail(error, OCT_CORRUPT, "column %s/%s has rows of %u bytes, expected %u", folder,
+                        state->name, state->stride, data->stride);
     status = read_sums(system, folder, state, &sums, error);
     if (status == OCT_OK)
         status = column_path(path, folder, state->name, state->generation, "data", error);
@@ -472,10 +486,12 @@ verify_block(const column_check *self, os_file *file, uint64_t block, char *scra
         return status;
     crc = crc32c(0, scratch, size);
     if (crc != self->sums[block])
-        status = oct_fail(error, OCT_CORRUPT, "%s: the checksum of %zu bytes from offset %llu (rows %llu to %llu) is %08x, "
-                          "expected %08x", self->path, size, (unsigned long long)(COLUMN_HEADER_BYTES + from),
-                          (unsigned long long)(from / self->stride), (unsigned long long)((from + size - 1) / self->stride),
-                          crc, self->sums[block]);
+        status = oct_fail(error, OCT_CORRUPT,
+                          "%s: the checksum of %zu bytes from offset %llu (rows %llu to %llu) is %08x, "
+                          "expected %08x",
+                          self->path, size, (unsigned long long)(COLUMN_HEADER_BYTES + from),
+                          (unsigned long long)(from / self->stride),
+                          (unsigned long long)((from + size - 1) / self->stride), crc, self->sums[block]);
     return status;
 }
 
@@ -505,7 +521,8 @@ verify_blocks(column_check *self, uint64_t first, uint64_t end, oct_error *error
         }
         status = verify_block(self, file, block, scratch, error);
         if (status == OCT_OK)
-            (void)atomic_fetch_or_explicit(&self->verified[block / 64], (uint64_t)1 << (block % 64), memory_order_release);
+            (void)atomic_fetch_or_explicit(&self->verified[block / 64], (uint64_t)1 << (block % 64),
+                                           memory_order_release);
     }
     os_close(file);
     oct_free(scratch);

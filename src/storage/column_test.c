@@ -53,8 +53,8 @@ rows_are(const rows *data, uint64_t count, uint64_t version)
             const char wanted = row < count ? byte_of(row, at, version) : 0;
 
             if (((const char *)rows_at(data, (uint32_t)row))[at] != wanted) {
-                test_failed(__FILE__, __LINE__, "row %llu, byte %u differs; %llu rows of %u bytes", (unsigned long long)row,
-                            at, (unsigned long long)count, data->stride);
+                test_failed(__FILE__, __LINE__, "row %llu, byte %u differs; %llu rows of %u bytes",
+                            (unsigned long long)row, at, (unsigned long long)count, data->stride);
                 return false;
             }
         }
@@ -64,7 +64,8 @@ rows_are(const rows *data, uint64_t count, uint64_t version)
 
 /* Read the column anew; check every row, by parts and all of it. */
 static void
-check_column(os *system, const char *folder, const column_state *state, uint32_t expected_rows, uint64_t version)
+check_column(os *system, const char *folder, const column_state *state, uint32_t expected_rows,
+             uint64_t version)
 {
     rows          data;
     column_check *check;
@@ -110,7 +111,7 @@ TEST(rows_come_back_as_written)
         test_rng    rng = test_rng_seed(41);
 
         for (size_t s = 0; s < countof(strides); s++) {
-            const uint32_t expected = strides[s] < 100 ? 1000 : 8; /* first segment: so that some are mapped */
+            const uint32_t expected = strides[s] < 100 ? 1000 : 8; /* so that some segments are mapped */
             column_state   state = state_named("vectors.0");
             rows           data;
             uint64_t       count = 0, version = s;
@@ -368,8 +369,8 @@ TEST(flipped_byte_is_named)
             oct_error     error = {0};
             oct_status    status;
             const bool    in_rows = which == 1 && at >= 4096;
-            const bool    is_unused = which == 1 && at >= 84 && at < 4096; /* zeros behind the header's fields */
-            const bool    in_header = which == 1 && at < 84;
+            const bool is_unused = which == 1 && at >= 84 && at < 4096; /* zeros behind the header's fields */
+            const bool in_header = which == 1 && at < 84;
 
             flip(disk, paths[which], at, (int)(at % 8));
             rows_init(&opened, 700, 16);
@@ -393,8 +394,10 @@ TEST(flipped_byte_is_named)
                 }
             }
             if (status != OCT_OK)
-                CHECK_MSG(strstr(error.text, paths[which]) != NULL && strstr(error.text, "offset") != NULL, "%s", error.text);
-            CHECK_STATUS(column_verify_file(disk, FOLDER, &state, NULL), in_rows || in_header || which == 0 ? OCT_CORRUPT : OCT_OK);
+                CHECK_MSG(strstr(error.text, paths[which]) != NULL && strstr(error.text, "offset") != NULL,
+                          "%s", error.text);
+            CHECK_STATUS(column_verify_file(disk, FOLDER, &state, NULL),
+                         in_rows || in_header || which == 0 ? OCT_CORRUPT : OCT_OK);
             rows_clear(&opened);
             column_check_free(check);
             flip(disk, paths[which], at, (int)(at % 8));
@@ -441,7 +444,8 @@ TEST(cut_or_missing_file_is_named)
         oct_error error = {0};
 
         (void)snprintf(path, sizeof path, FOLDER "/ids.1.%s", kinds[kind]);
-        OCT_MUST(os_open(disk, path, OS_WRITE, &file, NULL) == OCT_OK && os_size(file, &size, NULL) == OCT_OK);
+        OCT_MUST(os_open(disk, path, OS_WRITE, &file, NULL) == OCT_OK &&
+                 os_size(file, &size, NULL) == OCT_OK);
         for (uint64_t cut = 0; cut < size; cut += 1 + cut / 50) {
             char *saved = malloc((size_t)size);
 
@@ -462,7 +466,8 @@ TEST(cut_or_missing_file_is_named)
         (void)snprintf(path, sizeof path, FOLDER "/ids.1.%s", kinds[kind]);
         OCT_MUST(os_rename(disk, path, "/data/away", NULL) == OCT_OK);
         CHECK_STATUS(column_verify_file(disk, FOLDER, &state, &error), OCT_CORRUPT);
-        CHECK_MSG(strstr(error.text, path) != NULL && strstr(error.text, "missing") != NULL, "%s", error.text);
+        CHECK_MSG(strstr(error.text, path) != NULL && strstr(error.text, "missing") != NULL, "%s",
+                  error.text);
         OCT_MUST(os_rename(disk, "/data/away", path, NULL) == OCT_OK);
     }
     rows_clear(&data);

@@ -48,7 +48,7 @@ typedef struct chunk { /* records that follow each other in one file */
     log_file     *file;
     uint64_t      offset; /* of data[0] in the file */
     uint64_t      last_sequence;
-    buffer        data;   /* empty: only begin the file */
+    buffer        data; /* empty: only begin the file */
 } chunk;
 
 struct write_log {
@@ -71,14 +71,14 @@ struct write_log {
     uint64_t        last_sequence;
     uint64_t        written_sequence;
     uint64_t        durable_sequence;
-    uint64_t        sync_wanted;   /* by log_sync: make this one durable */
+    uint64_t        sync_wanted;    /* by log_sync: make this one durable */
     uint64_t        unsynced_since; /* when the oldest unsynced record was written */
     uint64_t        next_number;
-    log_file       *files;         /* oldest first */
-    log_file       *current;       /* the youngest; NULL: the next append makes a file */
-    chunk          *queue;         /* oldest first */
-    chunk          *filling;       /* the last of them; NULL: the queue is empty */
-    uint64_t        queue_bytes;   /* also what the log thread is writing */
+    log_file       *files;       /* oldest first */
+    log_file       *current;     /* the youngest; NULL: the next append makes a file */
+    chunk          *queue;       /* oldest first */
+    chunk          *filling;     /* the last of them; NULL: the queue is empty */
+    uint64_t        queue_bytes; /* also what the log thread is writing */
     bool            closing;
     bool            stopped;
     oct_error       cause;
@@ -102,8 +102,10 @@ unlock(write_log *self)
 static oct_status
 fail_stopped(const write_log *self, oct_error *error)
 {
-    return oct_fail(error, OCT_STOPPED, "writing stopped, because the log could not be written: %.600s. Close the "
-                    "database, see to the disk, and open it again", self->cause.text);
+    return oct_fail(error, OCT_STOPPED,
+                    "writing stopped, because the log could not be written: %.600s. Close the "
+                    "database, see to the disk, and open it again",
+                    self->cause.text);
 }
 
 static void
@@ -239,8 +241,8 @@ take_chunk(write_log *self, size_t bytes, chunk **out, oct_error *error)
 
 /* Give the record its sequence and copy it into the queue. Cannot fail. */
 static void
-put_record(write_log *self, chunk *to, uint64_t shard, const oct_slice *parts, size_t part_count, uint32_t body_crc,
-           size_t length)
+put_record(write_log *self, chunk *to, uint64_t shard, const oct_slice *parts, size_t part_count,
+           uint32_t body_crc, size_t length)
 {
     static const char zeros[LOG_ALIGNMENT];
     const uint64_t    bytes = log_record_bytes(length);
@@ -275,8 +277,10 @@ measure(const oct_slice *parts, size_t part_count, size_t *length, oct_error *er
     *length = 0;
     for (size_t i = 0; i < part_count; i++) {
         if (parts[i].size > LOG_BODY_MAX - total)
-            return oct_fail(error, OCT_RANGE, "a record of more than %u bytes does not fit into the log; write fewer "
-                            "points at once", LOG_BODY_MAX);
+            return oct_fail(error, OCT_RANGE,
+                            "a record of more than %u bytes does not fit into the log; write fewer "
+                            "points at once",
+                            LOG_BODY_MAX);
         total += parts[i].size;
     }
     *length = (size_t)total;
@@ -298,7 +302,8 @@ log_append(write_log *self, uint64_t shard, const oct_slice *parts, size_t part_
     if (status != OCT_OK)
         return status;
     if (self->read_only)
-        return oct_fail(error, OCT_FORBIDDEN, "the database was opened for reading only; open it without read_only");
+        return oct_fail(error, OCT_FORBIDDEN,
+                        "the database was opened for reading only; open it without read_only");
     bytes = log_record_bytes(length);
     for (size_t i = 0; i < part_count && is_kept; i++)
         crc = crc32c(crc, parts[i].data, parts[i].size); /* before the lock: the long part */
@@ -362,7 +367,8 @@ sync_parent(const write_log *self, oct_error *error)
     char  parent[OS_PATH_MAX];
     char *slash;
 
-    memcpy(parent, self->path, strlen(self->path) + 1); /* shorter than OS_PATH_MAX: a path was made from it */
+    /* Shorter than OS_PATH_MAX: the path of a file was made from it. */
+    memcpy(parent, self->path, strlen(self->path) + 1);
     slash = strrchr(parent, '/');
     if (slash != NULL && slash != parent)
         *slash = '\0';
@@ -457,7 +463,8 @@ wait_for_work(write_log *self)
             const uint64_t        until = self->unsynced_since + self->interval_ns;
             const struct timespec at = {(time_t)(until / 1000000000u), (long)(until % 1000000000u)};
 
-            (void)pthread_cond_timedwait(&self->work, &self->lock, &at); /* early or late: the loop looks again */
+            /* Early or late: the loop looks again. */
+            (void)pthread_cond_timedwait(&self->work, &self->lock, &at);
         } else {
             OCT_MUST(pthread_cond_wait(&self->work, &self->lock) == 0);
         }
@@ -519,8 +526,9 @@ run(void *context)
 oct_status
 log_wait(write_log *self, uint64_t sequence, oct_error *error)
 {
-    const uint64_t *reached = self->sync == OCT_SYNC_ALWAYS ? &self->durable_sequence : &self->written_sequence;
-    oct_status      status = OCT_OK;
+    const uint64_t *reached =
+        self->sync == OCT_SYNC_ALWAYS ? &self->durable_sequence : &self->written_sequence;
+    oct_status status = OCT_OK;
 
     if (!self->has_thread)
         return OCT_OK;
@@ -749,6 +757,7 @@ log_open(const log_options *options, uint64_t after_sequence, log_visit visit, v
 {
     write_log *self = oct_calloc(1, sizeof *self);
     oct_status status = OCT_OK;
+    uint32_t   interval_ms;
     int        result;
 
     *out = NULL;
@@ -757,7 +766,8 @@ log_open(const log_options *options, uint64_t after_sequence, log_visit visit, v
     init_locks(self);
     self->system = options->system;
     self->sync = options->sync;
-    self->interval_ns = 1000000u * (uint64_t)(options->sync_interval_ms == 0 ? LOG_INTERVAL_MS : options->sync_interval_ms);
+    interval_ms = options->sync_interval_ms == 0 ? LOG_INTERVAL_MS : options->sync_interval_ms;
+    self->interval_ns = 1000000u * (uint64_t)interval_ms;
     self->segment_bytes = options->segment_bytes == 0 ? LOG_SEGMENT_BYTES : options->segment_bytes;
     self->queue_bytes_max = options->queue_bytes_max == 0 ? LOG_QUEUE_BYTES_MAX : options->queue_bytes_max;
     self->read_only = options->read_only;

@@ -47,8 +47,8 @@ typedef struct log_file {
     uint64_t         end;           /* where the next record goes */
     uint64_t         reserved;      /* the disk has promised room up to here */
     uint32_t         salt;
-    bool             is_begun;      /* its header is on disk, for good */
-    os_file         *file;          /* open while it is written */
+    bool             is_begun; /* its header is on disk, for good */
+    os_file         *file;     /* open while it is written */
 } log_file;
 
 /* Bytes in the file for a body of `length`. */
@@ -74,10 +74,10 @@ typedef struct log_recovery {
     log_visit   visit;
     void       *context;
 
-    log_file *files;         /* oldest first; the caller's to free, also on failure */
-    log_file *last;          /* appending goes on here; NULL: a new file is needed */
+    log_file *files; /* oldest first; the caller's to free, also on failure */
+    log_file *last;  /* appending goes on here; NULL: a new file is needed */
     uint64_t  last_sequence;
-    uint64_t  next_number;   /* for a new file */
+    uint64_t  next_number; /* for a new file */
     uint64_t  torn_bytes;
 } log_recovery;
 

@@ -33,9 +33,10 @@
 
 #include "base/crc32c.h"
 
-#define LOG_READ_BYTES  (4u << 20)  /* measured: 1 and 16 MiB read no faster */
-#define LOG_PROBE_BYTES (1u << 30)  /* of candidates behind a bad place; crafted bytes cannot cost more time */
+#define LOG_READ_BYTES  (4u << 20) /* measured: 1 and 16 MiB read no faster */
+#define LOG_PROBE_BYTES (1u << 30) /* of candidates behind a bad place; crafted bytes cannot cost more time */
 #define LOG_NAME_DIGITS 10u
+#define READ_ONLY_LOOKS 3 /* at headers, before they are called damaged */
 
 _Static_assert(LOG_HEADER_BYTES % LOG_ALIGNMENT == 0 && LOG_RECORD_BYTES % LOG_ALIGNMENT == 0,
                "bodies begin at a multiple of 8");
@@ -64,7 +65,8 @@ log_record_encode(char out[LOG_RECORD_BYTES], const log_record_header *header)
 static log_record_header
 decode_record(const char *at)
 {
-    return (log_record_header){get_u32(at), get_u32(at + 4), get_u64(at + 8), get_u64(at + 16), get_u64(at + 24)};
+    return (log_record_header){get_u32(at), get_u32(at + 4), get_u64(at + 8), get_u64(at + 16),
+                               get_u64(at + 24)};
 }
 
 /* The body comes first so that appenders can sum it before they know their sequence. */
@@ -163,8 +165,7 @@ typedef struct bad_place {
     char     why[160];
 } bad_place;
 
-static void
-explain(bad_place *bad, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void explain(bad_place *bad, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static void
 explain(bad_place *bad, const char *format, ...)
@@ -179,7 +180,8 @@ explain(bad_place *bad, const char *format, ...)
 /* Read the record at `bad->offset`, expecting `bad->sequence`. *body is NULL if it does not count, and then
  * bad->why says why. */
 static oct_status
-read_record(window *from, uint32_t salt, bad_place *bad, log_record_header *header, const char **body, oct_error *error)
+read_record(window *from, uint32_t salt, bad_place *bad, log_record_header *header, const char **body,
+            oct_error *error)
 {
     const char *at;
     size_t      size;
@@ -258,8 +260,9 @@ probe_record(os_file *file, uint64_t offset, const log_record_header *header, ui
 static bool
 is_candidate(const log_record_header *header, uint64_t room, uint64_t bad_sequence)
 {
-    return header->sequence > bad_sequence && header->durable >= bad_sequence && header->durable < header->sequence &&
-           header->sequence - bad_sequence <= UINT32_MAX && header->length <= LOG_BODY_MAX && header->length <= room;
+    return header->sequence > bad_sequence && header->durable >= bad_sequence &&
+           header->durable < header->sequence && header->sequence - bad_sequence <= UINT32_MAX &&
+           header->length <= LOG_BODY_MAX && header->length <= room;
 }
 
 static oct_status
@@ -398,9 +401,10 @@ check_unbegun(os_file *file, uint64_t size, oct_error *error)
             break;
         for (size_t i = 0; i < got; i++) {
             if (at[i] != 0) {
-                status = oct_fail(error, OCT_CORRUPT, "%s: the header at offset 0 is damaged, expected a checksum that "
-                                  "holds, found records behind it (at offset %llu)", file->path,
-                                  (unsigned long long)(offset + i));
+                status = oct_fail(error, OCT_CORRUPT,
+                                  "%s: the header at offset 0 is damaged, expected a checksum that "
+                                  "holds, found records behind it (at offset %llu)",
+                                  file->path, (unsigned long long)(offset + i));
                 break;
             }
         }
@@ -425,14 +429,16 @@ read_header(log_recovery *self, log_file *file, oct_error *error)
         status = os_read(opened, 0, header, sizeof header, &got, error);
     if (status != OCT_OK)
         goto out;
-    if (got < sizeof header || memcmp(header, LOG_MAGIC, 8) != 0 || get_u32(header + 28) != crc32c(0, header, 28) ||
-        get_u64(header + 16) == 0) {
+    if (got < sizeof header || memcmp(header, LOG_MAGIC, 8) != 0 ||
+        get_u32(header + 28) != crc32c(0, header, 28) || get_u64(header + 16) == 0) {
         status = check_unbegun(opened, size, error);
         goto out;
     }
     if (get_u32(header + 8) != LOG_VERSION) {
-        status = oct_fail(error, OCT_UNSUPPORTED, "%s: the log has format version %u, this program knows %u; open it "
-                          "with a later one", opened->path, get_u32(header + 8), LOG_VERSION);
+        status = oct_fail(error, OCT_UNSUPPORTED,
+                          "%s: the log has format version %u, this program knows %u; open it "
+                          "with a later one",
+                          opened->path, get_u32(header + 8), LOG_VERSION);
         goto out;
     }
     file->is_begun = true;
@@ -447,20 +453,38 @@ out:
 
 /* Are the records between `file` and the next one, if any is missing, all in the checkpoint? */
 static oct_status
-check_next(const log_recovery *self, const log_file *file, const bad_place *bad, const char *path, oct_error *error)
+check_next(const log_recovery *self, const log_file *file, const bad_place *bad, const char *path,
+           oct_error *error)
 {
     const uint64_t next = file->next->first_sequence;
 
     if (next == bad->sequence || (next > bad->sequence && next - 1 <= self->after_sequence))
         return OCT_OK;
-    return oct_fail(error, OCT_CORRUPT, "%s: record %llu is missing at offset %llu: %s; the next file begins with "
-                    "record %llu", path, (unsigned long long)bad->sequence, (unsigned long long)bad->offset, bad->why,
+    return oct_fail(error, OCT_CORRUPT,
+                    "%s: record %llu is missing at offset %llu: %s; the next file begins with "
+                    "record %llu",
+                    path, (unsigned long long)bad->sequence, (unsigned long long)bad->offset, bad->why,
                     (unsigned long long)next);
+}
+
+/* A reader beside a living writer may find a record whole that was not there a moment ago, and what
+ * followed it as well. Then nothing is damaged; what was read is a prefix, and good enough. */
+static oct_status
+look_again(window *from, uint32_t salt, bad_place *bad, bool *is_damage, oct_error *error)
+{
+    log_record_header header;
+    const char       *body;
+    oct_status        status;
+
+    from->filled = 0;
+    status = read_record(from, salt, bad, &header, &body, error);
+    *is_damage = body == NULL;
+    return status;
 }
 
 /* What is behind the last good record of a file: nothing, a torn tail, or proof of damage. */
 static oct_status
-settle_tail(log_recovery *self, log_file *file, window *from, const bad_place *bad, oct_error *error)
+settle_tail(log_recovery *self, log_file *file, window *from, bad_place *bad, oct_error *error)
 {
     const bool  is_last = file->next == NULL || !file->next->is_begun;
     tail_search tail;
@@ -469,13 +493,17 @@ settle_tail(log_recovery *self, log_file *file, window *from, const bad_place *b
     if (!is_last && file->next->first_sequence == bad->sequence)
         return OCT_OK;
     status = search_tail(from, file->salt, bad, &tail, error);
+    if (status == OCT_OK && tail.is_damage && self->read_only)
+        status = look_again(from, file->salt, bad, &tail.is_damage, error);
     if (status != OCT_OK)
         return status;
     if (tail.is_damage)
-        return oct_fail(error, OCT_CORRUPT, "%s: record %llu at offset %llu is damaged: %s; record %llu at offset %llu "
-                        "is whole and was written when that one was safe", from->file->path,
-                        (unsigned long long)bad->sequence, (unsigned long long)bad->offset, bad->why,
-                        (unsigned long long)tail.found_sequence, (unsigned long long)tail.found_offset);
+        return oct_fail(error, OCT_CORRUPT,
+                        "%s: record %llu at offset %llu is damaged: %s; record %llu at offset %llu "
+                        "is whole and was written when that one was safe",
+                        from->file->path, (unsigned long long)bad->sequence, (unsigned long long)bad->offset,
+                        bad->why, (unsigned long long)tail.found_sequence,
+                        (unsigned long long)tail.found_offset);
     if (!is_last)
         return check_next(self, file, bad, from->file->path, error);
 
@@ -559,14 +587,31 @@ check_files(const log_recovery *self, oct_error *error)
         if (file->is_begun || !file->next->is_begun)
             continue;
         status = log_file_path(path, self->path, file->number, error);
-        return status != OCT_OK ? status : oct_fail(error, OCT_CORRUPT, "%s: the header at offset 0 is damaged, expected "
-                                                    "a checksum that holds: the file after it was begun", path);
+        return status != OCT_OK ? status
+                                : oct_fail(error, OCT_CORRUPT,
+                                           "%s: the header at offset 0 is damaged, expected "
+                                           "a checksum that holds: the file after it was begun",
+                                           path);
     }
     if (first == NULL || !first->is_begun || first->first_sequence <= self->after_sequence + 1)
         return OCT_OK;
-    return oct_fail(error, OCT_CORRUPT, "%s: the first file of the log begins with record %llu, expected %llu: a file is "
-                    "missing", self->path, (unsigned long long)first->first_sequence,
+    return oct_fail(error, OCT_CORRUPT,
+                    "%s: the first file of the log begins with record %llu, expected %llu: a file is "
+                    "missing",
+                    self->path, (unsigned long long)first->first_sequence,
                     (unsigned long long)(self->after_sequence + 1));
+}
+
+static oct_status
+read_headers(log_recovery *self, oct_error *error)
+{
+    oct_status status = OCT_OK;
+
+    for (log_file *file = self->files; file != NULL && status == OCT_OK; file = file->next) {
+        file->is_begun = false;
+        status = read_header(self, file, error);
+    }
+    return status == OCT_OK ? check_files(self, error) : status;
 }
 
 oct_status
@@ -575,10 +620,11 @@ log_recover(log_recovery *self, oct_error *error)
     log_file **unbegun;
     oct_status status = list_files(self, error);
 
-    for (log_file *file = self->files; file != NULL && status == OCT_OK; file = file->next)
-        status = read_header(self, file, error);
     if (status == OCT_OK)
-        status = check_files(self, error);
+        status = read_headers(self, error);
+    /* A living writer may have begun files between two of our looks: damage is what stays. */
+    for (int looks = 1; status == OCT_CORRUPT && self->read_only && looks < READ_ONLY_LOOKS; looks++)
+        status = read_headers(self, error);
     if (status != OCT_OK)
         return status;
 

@@ -86,10 +86,10 @@ TEST(log_is_an_array_of_records)
         const history of = {seed, 50000, NULL};
         os           *disk = disk_new();
         test_rng      rng = test_rng_seed(seed);
-        log_options   options = {.system = disk, .path = FOLDER, .segment_bytes = 20000, .sync_interval_ms = 1};
-        uint64_t      covered = 0, last = 0;
-        write_log    *log = NULL;
-        oct_error     error = {0};
+        log_options options = {.system = disk, .path = FOLDER, .segment_bytes = 20000, .sync_interval_ms = 1};
+        uint64_t    covered = 0, last = 0;
+        write_log  *log = NULL;
+        oct_error   error = {0};
 
         for (int step = 0; step < 300 && !test_has_failed(); step++) {
             if (log == NULL) {
@@ -158,7 +158,8 @@ append_and_wait(void *context)
         const oct_slice body = {"a record", 8};
 
         CHECK_OK(log_append(log, 1, &body, 1, &sequence, NULL));
-        CHECK_MSG(sequence > before, "%llu after %llu", (unsigned long long)sequence, (unsigned long long)before);
+        CHECK_MSG(sequence > before, "%llu after %llu", (unsigned long long)sequence,
+                  (unsigned long long)before);
         before = sequence;
         CHECK_OK(log_wait(log, sequence, NULL));
     }
@@ -206,16 +207,18 @@ TEST(full_queue_makes_appenders_wait)
 {
     const history     of = {5, 60000, NULL};
     os               *disk = disk_new();
-    const log_options options = {.system = disk, .path = FOLDER, .queue_bytes_max = 100000, .sync = OCT_SYNC_ALWAYS};
-    write_log        *log;
+    const log_options options = {
+        .system = disk, .path = FOLDER, .queue_bytes_max = 100000, .sync = OCT_SYNC_ALWAYS};
+    write_log *log;
 
     os_fault_slow_sync(disk, 1000);
     CHECK_OK(history_open(&of, &options, 0, &log, NULL));
     for (int i = 0; i < 100; i++) {
         CHECK_OK(history_append(&of, log, NULL));
         /* Everything but the queue is in the file: what waits is within the bound, or one record. */
-        CHECK_MSG(log_bytes(log) <= os_fault_count(disk).bytes_written + 100000 + 64, "%llu appended, %llu written",
-                  (unsigned long long)log_bytes(log), (unsigned long long)os_fault_count(disk).bytes_written);
+        CHECK_MSG(log_bytes(log) <= os_fault_count(disk).bytes_written + 100000 + 64,
+                  "%llu appended, %llu written", (unsigned long long)log_bytes(log),
+                  (unsigned long long)os_fault_count(disk).bytes_written);
     }
     CHECK_OK(log_close(log, NULL));
     CHECK_OK(history_open(&of, &options, 0, &log, NULL));
@@ -323,8 +326,8 @@ TEST(torn_tail_is_cut_at_every_byte)
                 continue;
             CHECK_MSG(log_last_sequence(log) == whole ||
                           (log_last_sequence(log) == whole + 1 && ends[whole + 1] - cut < LOG_ALIGNMENT),
-                      "cut at %zu: %llu records, %llu are whole", cut, (unsigned long long)log_last_sequence(log),
-                      (unsigned long long)whole);
+                      "cut at %zu: %llu records, %llu are whole", cut,
+                      (unsigned long long)log_last_sequence(log), (unsigned long long)whole);
             CHECK(behind != 2 || log_torn_bytes(log) >= 400);
             CHECK(cut != ends[whole] || behind == 2 || log_torn_bytes(log) == 0);
             whole = log_last_sequence(log);
@@ -348,7 +351,7 @@ TEST(flipped_byte_is_named_or_harmless)
 {
     const history     of = {9, 300, NULL};
     os               *disk = disk_new();
-    const log_options options = {.system = disk, .path = FOLDER, .segment_bytes = 1500};
+    const log_options options = {.system = disk, .path = FOLDER, .read_only = true};
     const uint64_t    count = 40;
     int               named = 0, harmless = 0, torn = 0;
 
@@ -374,9 +377,11 @@ TEST(flipped_byte_is_named_or_harmless)
                 torn += log_last_sequence(log) == count - 1;
                 CHECK_OK(log_close(log, NULL));
             } else {
-                CHECK_MSG(status == OCT_CORRUPT || (status == OCT_UNSUPPORTED && at >= 8 && at < 12), "%s", error.text);
-                CHECK_MSG(strstr(error.text, file_name(number)) != NULL && strstr(error.text, "offset") != NULL, "%s",
+                CHECK_MSG(status == OCT_CORRUPT || (status == OCT_UNSUPPORTED && at >= 8 && at < 12), "%s",
                           error.text);
+                CHECK_MSG(strstr(error.text, file_name(number)) != NULL &&
+                              strstr(error.text, "offset") != NULL,
+                          "%s", error.text);
                 named++;
             }
             text[at] = was;
@@ -384,7 +389,8 @@ TEST(flipped_byte_is_named_or_harmless)
         }
         free(text);
     }
-    CHECK_MSG(named > 3000 && harmless > 100 && torn > 30, "%d named, %d harmless, %d torn", named, harmless, torn);
+    CHECK_MSG(named > 3000 && harmless > 100 && torn > 30, "%d named, %d harmless, %d torn", named, harmless,
+              torn);
     os_free(disk);
 }
 
@@ -506,14 +512,17 @@ TEST(any_bytes_are_read_without_harm)
         write_log   *log;
 
         log_header_encode(bytes, 5, 1);
-        for (size_t at = LOG_HEADER_BYTES; at + LOG_RECORD_BYTES <= size; at += 8 * (1 + test_below(&rng, 20))) {
+        for (size_t at = LOG_HEADER_BYTES; at + LOG_RECORD_BYTES <= size;
+             at += 8 * (1 + test_below(&rng, 20))) {
             /* Headers that are right or nearly so, over whatever is behind them. */
             const uint64_t    sequence = 1 + test_below(&rng, 4);
             log_record_header header = {.sequence = sequence, .durable = test_below(&rng, sequence)};
 
-            header.length = test_below(&rng, 3) == 0 ? (uint32_t)test_u64(&rng) : (uint32_t)test_below(&rng, 200);
+            header.length =
+                test_below(&rng, 3) == 0 ? (uint32_t)test_u64(&rng) : (uint32_t)test_below(&rng, 200);
             if (test_below(&rng, 2) == 0 && header.length <= size - at - LOG_RECORD_BYTES)
-                header.crc = log_record_crc(crc32c(0, bytes + at + LOG_RECORD_BYTES, header.length), &header, 5);
+                header.crc =
+                    log_record_crc(crc32c(0, bytes + at + LOG_RECORD_BYTES, header.length), &header, 5);
             log_record_encode(bytes + at, &header);
         }
         set_file(disk, file_name(1), bytes, size);
@@ -647,7 +656,8 @@ TEST(idle_log_shrinks_when_covered)
     CHECK_OK(log_truncate(log, log_last_sequence(log), NULL));
     CHECK_INT(file_count(disk), 1);
     CHECK_INT(log_bytes(log), 0);
-    CHECK_MSG(os_fault_bytes(disk) <= LOG_RESERVE_BYTES, "%llu bytes", (unsigned long long)os_fault_bytes(disk));
+    CHECK_MSG(os_fault_bytes(disk) <= LOG_RESERVE_BYTES, "%llu bytes",
+              (unsigned long long)os_fault_bytes(disk));
     CHECK_OK(history_append(&of, log, NULL));
     CHECK_OK(log_truncate(log, log_last_sequence(log), NULL)); /* small: stays */
     CHECK(log_bytes(log) > 0);
@@ -777,6 +787,79 @@ TEST(read_only_changes_nothing)
     CHECK_OK(log_close(log, NULL));
     free(text);
     free(after);
+    os_free(disk);
+}
+
+/* A disk on which a writer goes on right after the first large read of a reader. */
+static struct {
+    const os_ops *below;
+    os           *disk;
+    const char   *text; /* what the file holds then; NULL: it has happened */
+    size_t        size;
+} meanwhile;
+
+static oct_status
+read_and_go_on(os_file *file, uint64_t offset, void *data, size_t size, size_t *got, oct_error *error)
+{
+    const oct_status status = meanwhile.below->read(file, offset, data, size, got, error);
+
+    if (size > LOG_HEADER_BYTES && meanwhile.text != NULL) {
+        set_file(meanwhile.disk, file_name(1), meanwhile.text, meanwhile.size);
+        meanwhile.text = NULL;
+    }
+    return status;
+}
+
+/* Goal:   a record that came while the reader was reading, with a later one behind it, is no damage.
+ * Method: the second record begins just inside the reader's first read (4 MiB) and ends behind it; it and the
+ *         third are written between the first read and the next. */
+TEST(record_written_while_reading_is_no_damage)
+{
+    os               *disk = disk_new();
+    const log_options options = {.system = disk, .path = FOLDER, .read_only = true};
+    const size_t      sizes[] = {(4u << 20) - 1000, 1200, 50};
+    os_ops            ops = *disk->ops;
+    const os_ops     *below = disk->ops;
+    char             *body = calloc(1, 4u << 20), *text, *before;
+    size_t            size;
+    uint64_t          sequence;
+    write_log        *log;
+
+    {
+        const log_options writing = {.system = disk, .path = FOLDER};
+
+        CHECK_OK(log_open(&writing, 0, visit_nothing, NULL, &log, NULL));
+        for (size_t i = 0; i < countof(sizes); i++) {
+            const oct_slice part = {body, sizes[i]};
+
+            CHECK_OK(log_append(log, 1, &part, 1, &sequence, NULL));
+            CHECK_OK(log_wait(log, sequence, NULL));
+        }
+        CHECK_OK(log_close(log, NULL));
+    }
+    text = file_text(disk, file_name(1), &size);
+    before = calloc(1, size);
+    memcpy(before, text, LOG_HEADER_BYTES + (size_t)log_record_bytes(sizes[0]));
+    for (int happens = 0; happens < 2; happens++) {
+        set_file(disk, file_name(1), before, size);
+        meanwhile.below = below;
+        meanwhile.disk = disk;
+        meanwhile.text = happens == 1 ? text : NULL;
+        meanwhile.size = size;
+        ops.read = read_and_go_on;
+        disk->ops = &ops;
+        CHECK_OK(log_open(&options, 0, visit_nothing, NULL, &log, NULL));
+        CHECK_INT(log_last_sequence(log), 1);
+        CHECK_OK(log_close(log, NULL));
+        CHECK(meanwhile.text == NULL);
+        disk->ops = below;
+    }
+    CHECK_OK(log_open(&options, 0, visit_nothing, NULL, &log, NULL)); /* the next one sees it all */
+    CHECK_INT(log_last_sequence(log), 3);
+    CHECK_OK(log_close(log, NULL));
+    free(body);
+    free(text);
+    free(before);
     os_free(disk);
 }
 

@@ -23,9 +23,9 @@ static inline size_t
 history_body(const history *self, uint64_t sequence, char out[BODY_ROOM])
 {
     const uint64_t attempt = self->attempts == NULL ? 0 : self->attempts[sequence];
-    test_rng     rng = test_rng_seed((self->seed * 1000003 + sequence) * 1009 + attempt);
-    const size_t size = test_below(&rng, 4) > 0 ? test_below(&rng, size_min(self->largest, 100) + 1)
-                                                : test_below(&rng, self->largest + 1);
+    test_rng       rng = test_rng_seed((self->seed * 1000003 + sequence) * 1009 + attempt);
+    const size_t   size = test_below(&rng, 4) > 0 ? test_below(&rng, size_min(self->largest, 100) + 1)
+                                                  : test_below(&rng, self->largest + 1);
 
     for (size_t i = 0; i < size; i++)
         out[i] = (char)test_u64(&rng);
@@ -52,7 +52,8 @@ history_append(const history *self, write_log *to, oct_error *error)
         self->attempts[expected]++;
     size = history_body(self, expected, body);
     {
-        const oct_slice parts[] = {{body, size / 3}, {body + size / 3, size / 2 - size / 3}, {body + size / 2, size - size / 2}};
+        const oct_slice parts[] = {
+            {body, size / 3}, {body + size / 3, size / 2 - size / 3}, {body + size / 2, size - size / 2}};
 
         status = log_append(to, history_shard(expected), parts, countof(parts), &sequence, error);
     }
@@ -86,7 +87,8 @@ reading_visit(void *context, const log_record *record, oct_error *error)
 
 /* Open and check all records after `after`; *out is NULL on failure. */
 static inline oct_status
-history_open(const history *self, const log_options *options, uint64_t after, write_log **out, oct_error *error)
+history_open(const history *self, const log_options *options, uint64_t after, write_log **out,
+             oct_error *error)
 {
     reading          read = {self, after + 1};
     const oct_status status = log_open(options, after, reading_visit, &read, out, error);

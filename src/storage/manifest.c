@@ -40,7 +40,8 @@ number_of(const char *name)
     const size_t prefix = strlen(MANIFEST_PREFIX);
     uint64_t     number = 0;
 
-    if (strncmp(name, MANIFEST_PREFIX, prefix) != 0 || strlen(name) < prefix + 10 || strlen(name) > prefix + 18)
+    if (strncmp(name, MANIFEST_PREFIX, prefix) != 0 || strlen(name) < prefix + 10 ||
+        strlen(name) > prefix + 18)
         return 0;
     for (name += prefix; *name != '\0'; name++) {
         if (*name < '0' || *name > '9')
@@ -57,14 +58,17 @@ check_header(const char *path, const char header[MANIFEST_HEADER_BYTES], uint64_
     const uint64_t size = get_u64(header + 16);
 
     if (memcmp(header, MANIFEST_MAGIC, 8) != 0 || get_u32(header + 28) != crc)
-        return oct_fail(error, OCT_CORRUPT, "%s: the header at offset 0 is damaged: its checksum is %08x, expected %08x", path,
+        return oct_fail(error, OCT_CORRUPT,
+                        "%s: the header at offset 0 is damaged: its checksum is %08x, expected %08x", path,
                         get_u32(header + 28), crc);
     if (get_u32(header + 8) != MANIFEST_VERSION)
-        return oct_fail(error, OCT_UNSUPPORTED, "%s: the manifest has format version %u, this program knows %u; open it with "
-                        "a later one", path, get_u32(header + 8), MANIFEST_VERSION);
+        return oct_fail(error, OCT_UNSUPPORTED,
+                        "%s: the manifest has format version %u, this program knows %u; open it with "
+                        "a later one",
+                        path, get_u32(header + 8), MANIFEST_VERSION);
     if (size > MANIFEST_BYTES_MAX || file_size != MANIFEST_HEADER_BYTES + size)
-        return oct_fail(error, OCT_CORRUPT, "%s: the file has %llu bytes, expected %llu", path, (unsigned long long)file_size,
-                        (unsigned long long)(MANIFEST_HEADER_BYTES + size));
+        return oct_fail(error, OCT_CORRUPT, "%s: the file has %llu bytes, expected %llu", path,
+                        (unsigned long long)file_size, (unsigned long long)(MANIFEST_HEADER_BYTES + size));
     return OCT_OK;
 }
 
@@ -99,7 +103,8 @@ read_one(os *system, const char *path, oct_slice *content, oct_error *error)
     data[size] = '\0'; /* for readers of text */
     crc = crc32c(0, data, size);
     if (crc != get_u32(header + 24)) {
-        status = oct_fail(error, OCT_CORRUPT, "%s: the checksum of the %zu bytes from offset %u is %08x, expected %08x", path,
+        status = oct_fail(error, OCT_CORRUPT,
+                          "%s: the checksum of the %zu bytes from offset %u is %08x, expected %08x", path,
                           size, MANIFEST_HEADER_BYTES, crc, get_u32(header + 24));
         goto out;
     }
@@ -190,7 +195,8 @@ manifest_write(os *system, const char *folder, uint64_t *number, oct_slice conte
     oct_status status;
 
     if (content.size > MANIFEST_BYTES_MAX)
-        return oct_fail(error, OCT_RANGE, "a manifest of %zu bytes is too large; at most %u", content.size, MANIFEST_BYTES_MAX);
+        return oct_fail(error, OCT_RANGE, "a manifest of %zu bytes is too large; at most %u", content.size,
+                        MANIFEST_BYTES_MAX);
     status = os_path_join(temporary, folder, MANIFEST_TEMPORARY, error);
     if (status == OCT_OK)
         status = manifest_path(path, folder, *number + 1, error);
@@ -205,8 +211,10 @@ manifest_write(os *system, const char *folder, uint64_t *number, oct_slice conte
     }
     status = os_sync_dir(system, folder, &cause);
     if (status != OCT_OK)
-        return oct_fail(error, OCT_STOPPED, "whether %.300s is on the disk is not known: %.300s. Close the database, see to "
-                        "the disk, and open it again", path, cause.text);
+        return oct_fail(error, OCT_STOPPED,
+                        "whether %.300s is on the disk is not known: %.300s. Close the database, see to "
+                        "the disk, and open it again",
+                        path, cause.text);
     *number += 1;
     remove_older(system, folder, *number);
     return OCT_OK;

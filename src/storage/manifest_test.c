@@ -51,7 +51,8 @@ check_newest(os *system, const char *folder, uint64_t wanted)
     if (wanted == 0)
         CHECK(content.size == 0 && content.data == NULL);
     else
-        CHECK_MSG(slice_equal(content, content_of(wanted, text)) && content.data[content.size] == '\0', "%s", error.text);
+        CHECK_MSG(slice_equal(content, content_of(wanted, text)) && content.data[content.size] == '\0', "%s",
+                  error.text);
     oct_free((void *)(uintptr_t)content.data);
 }
 
@@ -100,9 +101,11 @@ TEST(crash_leaves_the_old_or_the_new)
             os_free(disk);
             disk = after;
             CHECK_OK(manifest_read(disk, FOLDER, &found, &content, NULL));
-            CHECK_MSG(found == before + 1 || (found == before && status != OCT_OK), "%llu after %llu, status %d",
-                      (unsigned long long)found, (unsigned long long)before, (int)status);
-            CHECK_MSG(found == before || status == OCT_OK || status == OCT_STOPPED, "a new manifest after status %d", (int)status);
+            CHECK_MSG(found == before + 1 || (found == before && status != OCT_OK),
+                      "%llu after %llu, status %d", (unsigned long long)found, (unsigned long long)before,
+                      (int)status);
+            CHECK_MSG(found == before || status == OCT_OK || status == OCT_STOPPED,
+                      "a new manifest after status %d", (int)status);
             if (found > 0)
                 CHECK(slice_equal(content, content_of(found, text)));
             oct_free((void *)(uintptr_t)content.data);
@@ -210,8 +213,9 @@ TEST(damaged_manifest_is_named)
 /* Left-overs and strangers in the folder are passed over. */
 TEST(only_manifests_count)
 {
-    static const char *const others[] = {"manifest.tmp", "manifest.", "manifest.12", "manifest.00000000010x",
-                                         "manifest.00000000000000000099", "octant.json", "lock"};
+    static const char *const others[] = {
+        "manifest.tmp", "manifest.", "manifest.12", "manifest.00000000010x", "manifest.00000000000000000099",
+        "octant.json",  "lock"};
     os      *disk = disk_new();
     uint64_t number = 0;
     char     text[4096];

@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional
 import differences
 
 SCORE_TOLERANCE = 1e-5  # relative above 1: numpy and the engine sum in different orders
+DOT_TOLERANCE = 1e-6  # of the largest sum of |a_i b_i|, about 16 roundings of 2^-24: a dot product may cancel
 VECTOR_TOLERANCE = 2e-6  # a normalised component, in float32 on both sides
 
 
@@ -31,8 +32,9 @@ def strict(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
-def is_close(got: float, want: float, tolerance: float = SCORE_TOLERANCE) -> bool:
-    return math.isclose(got, want, rel_tol=tolerance, abs_tol=tolerance)
+def is_close(got: float, want: float, tolerance: float = SCORE_TOLERANCE, largest_dot: float = 0.0) -> bool:
+    slack = max(tolerance, DOT_TOLERANCE * largest_dot)
+    return math.isclose(got, want, rel_tol=tolerance, abs_tol=slack)
 
 
 def difference_of_vectors(got: Any, want: Any) -> Optional[str]:
@@ -80,9 +82,14 @@ def difference_of_lists(got: List[Any], want: List[Any]) -> Optional[str]:
 
 
 def difference_of_hits(
-    got: List[Dict[str, Any]], want: List[Dict[str, Any]], everything: List[Dict[str, Any]], bigger_is_better: bool
+    got: List[Dict[str, Any]],
+    want: List[Dict[str, Any]],
+    everything: List[Dict[str, Any]],
+    bigger_is_better: bool,
+    largest_dot: float = 0.0,
 ) -> Optional[str]:
-    """Hits against the oracle's hits for the same request, up to ties and rounding.
+    """Hits against the oracle's hits for the same request, up to ties and rounding. `largest_dot` is 0 unless
+    scores are dot products.
 
     `everything` is the oracle's answer without limit, offset and threshold: it knows each point's score, and so
     which points may stand for each other."""
@@ -94,9 +101,9 @@ def difference_of_hits(
     for place, (a, b) in enumerate(zip(got, want)):
         if a["id"] not in records:
             return f"hit {place}: {a['id']} cannot be a hit"
-        if not is_close(a["score"], b["score"]):
+        if not is_close(a["score"], b["score"], largest_dot=largest_dot):
             return f"hit {place}: score {a['score']!r} of {a['id']}, expected {b['score']!r} of {b['id']}"
-        if not is_close(a["score"], records[a["id"]]["score"]):
+        if not is_close(a["score"], records[a["id"]]["score"], largest_dot=largest_dot):
             return f"hit {place}: score {a['score']!r} of {a['id']}, expected {records[a['id']]['score']!r}"
         if place > 0:
             before = got[place - 1]["score"]

@@ -67,6 +67,17 @@ def oracle_counts_no_operations(value: Dict[str, Any]) -> Dict[str, Any]:
     return {key: item for key, item in value.items() if key != "operation_id"}
 
 
+F32_EPSILON = 1.1920929e-7
+
+
+def tiny_cosine_vectors_stay_as_they_are(vector: List[float]) -> bool:
+    """With cosine, a vector whose squared length is below the epsilon of 32-bit floats is stored and searched as it
+    is (as on Qdrant's server); the oracle normalises all but zero, once more in each search.
+
+    True for such a vector: histories leave them out, test_wire.py pins what Octant does."""
+    return 0 < sum(component * component for component in vector) < 2 * F32_EPSILON
+
+
 def ask_oracle(oracle: Door, method: str, arguments: Dict[str, Any]) -> Outcome:
     """The oracle's outcome of a call, with the differences above taken into account."""
     if unknown_ids_change_nothing(oracle, method, arguments):

@@ -197,9 +197,8 @@ class ServerDoor(Door):
 
     def _open(self) -> None:
         self.server.start()
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # the version must please the client
-            self.client = import_octant().QdrantClient(url=self.server.url, timeout=30)
+        # The check of versions is a thread that may outlive a quick reopening; test_wire.py looks at the version.
+        self.client = import_octant().QdrantClient(url=self.server.url, timeout=30, check_compatibility=False)
 
     def reopen(self) -> None:
         self.client.close()

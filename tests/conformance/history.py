@@ -13,6 +13,8 @@ from typing import Any, Callable, Dict, List, Optional, Set
 
 from qdrant_client import models
 
+import differences
+
 COLLECTIONS = ("first", "second", "third")
 KEYS = ("a", "b", "c", "city", "two words", "größe", "x-y")
 DISTANCES = (models.Distance.COSINE, models.Distance.DOT, models.Distance.EUCLID, models.Distance.MANHATTAN)
@@ -68,9 +70,15 @@ class History:
         elif dice < 0.32:
             made = [0.0] * size
         else:
-            made = [self.float32(r.choice([0.01, 1.0, 1.0, 100.0])) for _ in range(size)]
+            made = [self.float32(r.choice([0.01, 1.0, 1.0, 3.0])) for _ in range(size)]
+            if differences.tiny_cosine_vectors_stay_as_they_are(made):
+                made[0] = 1.0
         seen.append(made)
         return made
+
+    def largest_dot(self, size: int) -> float:
+        """No dot product of vectors of this size is larger: it bounds what rounding can do where terms cancel."""
+        return max(sum(component * component for component in made) for made in self.vectors_seen[size])
 
     def json(self, depth: int) -> Any:
         r = self.random

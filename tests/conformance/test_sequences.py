@@ -7,7 +7,7 @@ Seeds:  0 to SEEDS - 1, STEPS steps each; OCTANT_STEPS=n plays n, OCTANT_SEED=s 
 """
 
 import os
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 import pytest
 
@@ -105,7 +105,7 @@ class Player:
         elif kind == "hits":
             got = compare.plain(got if step.method == "search" else got.points)
             want = compare.plain(want if step.method == "search" else want.points)
-            found = compare.difference_of_hits(got, want, self.everything(step), self.bigger_is_better(step))
+            found = compare.difference_of_hits(got, want, self.everything(step), *self.kind_of_score(step))
             found = found or compare.misplaced_tie(got)
         elif kind == "hits_by_id":
             found = compare.difference_of_lists(compare.plain(got.points), compare.plain(want.points))
@@ -121,7 +121,7 @@ class Player:
                         compare.plain(answer.points),
                         compare.plain(expected.points),
                         self.everything(one),
-                        self.bigger_is_better(one),
+                        *self.kind_of_score(one),
                     )
                 if found:
                     break
@@ -161,13 +161,16 @@ class Player:
             return []
         return compare.plain(outcome.value if step.method == "search" else outcome.value.points)
 
-    def bigger_is_better(self, step: Step) -> bool:
+    def kind_of_score(self, step: Step) -> Tuple[bool, float]:
+        """Whether bigger scores are better, and the largest dot product there can be (0 for other distances)."""
         collection = self.history.collections[step.arguments["collection_name"]]
         using = step.arguments.get("using") or ""
         vector = step.arguments.get("query_vector")
         if isinstance(vector, tuple):
             using = vector[0]
-        return collection.vectors[using].distance.value not in FEWER_BETTER
+        params = collection.vectors[using]
+        is_dot = params.distance.value == "Dot"
+        return params.distance.value not in FEWER_BETTER, self.history.largest_dot(params.size) if is_dot else 0.0
 
     # --- all there is ---------------------------------------------------------------------------
 

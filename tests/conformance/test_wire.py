@@ -98,7 +98,7 @@ REQUESTS: List[Tuple[str, str, Any, int, Optional[str]]] = [
     ("PUT", "/collections/c/points", {"points": [{"id": -5, "vector": [1, 2, 3, 4]}]},
      400, r"^Format error in JSON body: "),
     ("PUT", "/collections/c/points", {"points": [{"id": "five", "vector": [1, 2, 3, 4]}]}, 400,
-     r"^Format error in JSON body: .*value five is not a valid point ID"),
+     r'^Format error in JSON body: .*value "?five"? is not a valid point ID'),
     ("PUT", "/collections/c/points", {"points": [{"id": 5, "vector": []}]}, 422, r"dense vector must not be empty"),
     ("PUT", "/collections/c/points", {"points": [{"id": 5, "vector": [1, 2, 3, 4], "payload": [1]}]}, 400,
      r"^Format error in JSON body: "),
@@ -180,6 +180,31 @@ def test_answers_hold_what_was_stored(wires: Wires) -> None:
         ("f47ac10b-58cc-4372-a567-0e02b2c3d479", 0.0),
     ]
     assert [hit["payload"] for hit in hits] == [{"text": "first"}, {}, {"text": "third"}]
+
+
+def test_the_version_pleases_clients(wires: Wires) -> None:
+    """Clients from 1.18 to 1.20 stay silent about this one."""
+    _, answer = ask(wires, "GET", "/")
+    assert answer["version"] == "1.19.0"
+    assert answer["title"]
+
+
+def test_tiny_cosine_vectors_stay_as_they_are(wires: Wires) -> None:
+    """See differences.py: a squared length below 1.19e-7 is too little to be normalised."""
+    ask(wires, "PUT", "/collections/cosine", {"vectors": {"size": 2, "distance": "Cosine"}})
+    points = [
+        {"id": 1, "vector": [0.0003, 0.0]},
+        {"id": 2, "vector": [0.0, 0.0]},
+        {"id": 3, "vector": [0.0004, 0.0]},
+        {"id": 4, "vector": [3.0, 4.0]},
+    ]
+    ask(wires, "PUT", "/collections/cosine/points?wait=true", {"points": points})
+    _, answer = ask(wires, "POST", "/collections/cosine/points", {"ids": [1, 2, 3, 4], "with_vector": True})
+    vectors = [record["vector"] for record in answer["result"]]
+    assert vectors == [[0.0003, 0.0], [0.0, 0.0], [1.0, 0.0], [0.6, 0.8]]
+    _, answer = ask(wires, "POST", "/collections/cosine/points/query", {"query": [2.0, 0.0]})
+    hits = [(hit["id"], hit["score"]) for hit in answer["result"]["points"]]
+    assert hits == [(3, 1.0), (4, 0.6), (1, 0.0003), (2, 0.0)]
 
 
 def test_a_threshold_is_strict(wires: Wires) -> None:

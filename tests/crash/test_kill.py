@@ -82,12 +82,13 @@ class Inside:
         )
 
     def lines(self) -> Iterator[str]:
-        """To the end of this round's child."""
+        """To the end of this round's child, which must be by our hand."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            if line == "E\n":
-                return
             assert line.endswith("\n")
+            if line.startswith("E "):
+                assert line == "E -9\n", f"not killed, but ended with {line[2:-1]}"
+                return
             yield line[:-1]
         raise AssertionError("writer.py ended")
 
@@ -228,7 +229,9 @@ class Outside:
             time.sleep(rng.choice([0.05, 0.2, 0.5]) * rng.random())
             killed.set()
         finally:
+            died = self.server.process.poll()
             self.server.kill()
+        assert died is None, f"seed {seed}: the server ended with {died} by itself\n{self.server.log_tail()}"
         for thread in threads:
             thread.join()
         assert not failures, f"seed {seed}: {failures}\n{self.server.log_tail()}"

@@ -12,7 +12,7 @@ again), waits for its end and writes an E line.
     I thread number op   about to do op: ["u", version, ids], ["d", version, ids] or ["c", 0, []] (a checkpoint)
     A thread number      acknowledged
     F text               something went wrong that must not
-    E                    the child is dead, and its lines are all above
+    E code               the child is dead, and its lines are all above; -9 is as it should be
 """
 
 import json
@@ -134,8 +134,8 @@ def main() -> None:
             except BaseException as reason:  # noqa: BLE001
                 say(f"F {type(reason).__name__}: {str(reason)[:500]}")
             os._exit(1)
-        os.waitpid(pid, 0)
-        say("E")
+        _, status = os.waitpid(pid, 0)
+        say(f"E {os.waitstatus_to_exitcode(status)}")
 
 
 if __name__ == "__main__":

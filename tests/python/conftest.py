@@ -57,6 +57,8 @@ def engine():
     try:
         return _lib.load(_lib.find_library())
     except octant.Error as reason:
+        if os.environ.get(_lib.LIBRARY_VARIABLE):
+            pytest.fail(str(reason))  # one was promised
         pytest.skip(f"no engine: {reason}")
 
 
@@ -121,6 +123,8 @@ def server_url(tmp_path_factory):
     """A server over a directory of its own, or a skip."""
     program = server_program()
     if not program.is_file():
+        if os.environ.get("OCTANT_BIN"):
+            pytest.fail(f"OCTANT_BIN is {program}, but there is no such file")
         pytest.skip(f"no server: {program} is not built")
     port = free_port()
     log = tmp_path_factory.mktemp("server") / "log"

@@ -3,6 +3,7 @@ Method:   a fake library that echoes requests (fake_library.c), called by httpx 
 """
 
 import asyncio
+import copy
 import gzip
 import pickle
 import threading
@@ -136,6 +137,7 @@ def test_a_transport_cannot_be_sent_to_another_process(fake):
     transport = octant.OctantTransport()
     with pytest.raises(TypeError, match="lives in one process"):
         pickle.dumps(transport)
+    assert copy.deepcopy({"a": transport})["a"] is transport
     transport.close()
 
 

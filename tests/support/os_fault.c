@@ -213,7 +213,9 @@ file_note(inode *node, uint64_t offset, const void *data, size_t size)
         memcpy(op->data, data, size);
     *node->ops_end = op;
     node->ops_end = &op->next;
-    node->live_size = data == NULL ? offset : offset + size > node->live_size ? offset + size : node->live_size;
+    node->live_size = data == NULL                      ? offset
+                      : offset + size > node->live_size ? offset + size
+                                                        : node->live_size;
 }
 
 static void
@@ -263,7 +265,8 @@ live_bytes(const fault_os *self)
 static oct_status
 check_room(const fault_os *self, const inode *node, uint64_t end, oct_error *error)
 {
-    if (self->limit != UINT64_MAX && end > node->live_size && live_bytes(self) + (end - node->live_size) > self->limit)
+    if (self->limit != UINT64_MAX && end > node->live_size &&
+        live_bytes(self) + (end - node->live_size) > self->limit)
         return oct_fail(error, OCT_FULL, "the disk of %llu bytes is full", (unsigned long long)self->limit);
     return OCT_OK;
 }
@@ -357,7 +360,8 @@ fault_sync(os_file *base, oct_error *error)
     const uint32_t delay_us = self->sync_us;
     oct_status     status = begin(self, "sync", base->path, error);
 
-    if (delay_us > 0 && status == OCT_OK) { /* others go on meanwhile, and a crash finds the writes unsynced */
+    if (delay_us > 0 &&
+        status == OCT_OK) { /* others go on meanwhile, and a crash finds the writes unsynced */
         (void)leave(self, OCT_OK);
         (void)usleep(delay_us);
         self = enter(base->system);
@@ -606,10 +610,10 @@ os *
 os_fault_new(void)
 {
     static const os_ops ops = {
-        fault_open, fault_close, fault_read, fault_write, fault_sync, fault_size, fault_truncate,
-        fault_reserve, fault_map, fault_unmap, fault_rename, fault_remove, fault_make_dir,
-        fault_remove_dir, fault_list, fault_sync_dir, fault_lock, fault_clock_ns, fault_random,
-        fault_destroy,
+        fault_open,     fault_close,    fault_read,     fault_write,      fault_sync,
+        fault_size,     fault_truncate, fault_reserve,  fault_map,        fault_unmap,
+        fault_rename,   fault_remove,   fault_make_dir, fault_remove_dir, fault_list,
+        fault_sync_dir, fault_lock,     fault_clock_ns, fault_random,     fault_destroy,
     };
     fault_os *self = calloc(1, sizeof *self);
 

@@ -34,8 +34,8 @@ void os_fault_fail_at(os *self, uint64_t n, oct_status status, bool sticky);
 /* Has the call that was to fail been made? */
 bool os_fault_has_failed(os *self);
 /* All files together may hold so many bytes; what would be more is OCT_FULL. UINT64_MAX: no limit. */
-void            os_fault_limit(os *self, uint64_t bytes);
-uint64_t        os_fault_bytes(os *self); /* in all files now */
+void     os_fault_limit(os *self, uint64_t bytes);
+uint64_t os_fault_bytes(os *self); /* in all files now */
 /* Every sync of a file takes so long: what group commit is for. */
 void            os_fault_slow_sync(os *self, uint32_t microseconds);
 os_fault_counts os_fault_count(os *self);

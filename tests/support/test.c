@@ -60,6 +60,16 @@ test_fill(test_rng *rng, float *values, size_t count)
         values[i] = test_float(rng);
 }
 
+uint64_t
+test_scaled(uint64_t count)
+{
+    const char  *text = getenv("OCTANT_TEST_SCALE");
+    const double scale = text == NULL ? 1 : strtod(text, NULL);
+    const double scaled = (double)count * scale;
+
+    return scaled >= 1 ? (uint64_t)scaled : 1;
+}
+
 static int
 remove_entry(const char *path, const struct stat *info, int type, struct FTW *walk)
 {

@@ -121,6 +121,10 @@ test_float(test_rng *rng)
 
 void test_fill(test_rng *rng, float *values, size_t count);
 
+/* `count` times the environment variable OCTANT_TEST_SCALE (default 1), at least 1: for runs of hours, or of
+ * seconds. Seeds are the same, there are only more of them. */
+uint64_t test_scaled(uint64_t count);
+
 /* A fresh folder for this test, removed when the program ends well. Owned by the frame. */
 const char *test_folder(void);
 

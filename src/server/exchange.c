@@ -1,0 +1,106 @@
+/* One request on its way to its answer: may it, what kind of work is it, the call, the compression. Knows
+ * no socket and no queue; connection.c decides when and on which thread. */
+#include "server/server_internal.h"
+
+void
+exchange_judge(exchange *self, const auth_keys *keys)
+{
+    const http1_request *request = &self->request;
+
+    self->is_judged = true;
+    self->kind = request_class_of(request->method, request->target);
+    self->verdict = AUTH_ALLOWED;
+    if (!request->is_options) /* browsers send no key with a preflight */
+        self->verdict = auth_decide(keys, request->headers[HTTP1_API_KEY],
+                                    request->headers[HTTP1_AUTHORIZATION], self->kind);
+}
+
+static void
+log_answer(const exchange *self)
+{
+    const bool      has_failed = self->answer.status >= 500;
+    const oct_slice target = self->request.target, body = self->answer.body;
+    const log_level level = has_failed ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG;
+
+    if (log_line_is_on(level))
+        log_line(level, SLICE_FMT " %.*s -> %d%s%.*s", SLICE_ARG(self->request.method),
+                 (int)size_min(target.size, 300), target.data, self->answer.status, has_failed ? ": " : "",
+                 has_failed ? (int)size_min(body.size, 600) : 0, body.size == 0 ? "" : body.data);
+}
+
+void
+exchange_call(exchange *self, oct_database *database)
+{
+    const oct_api_request request = {
+        .method = self->request.is_head ? slice_of("GET") : self->request.method,
+        .target = self->request.target,
+        .body = self->request.body,
+    };
+
+    oct_api_call(database, &request, &self->answer);
+    self->is_called = true;
+    log_answer(self);
+}
+
+http1_answer
+exchange_answer(const exchange *self)
+{
+    http1_answer answer = {
+        .status = self->answer.status,
+        .content_type = self->answer.content_type,
+        .body = self->answer.body,
+        .retry_after = self->answer.retry_after,
+    };
+
+    if (self->is_packed) {
+        answer.body = (oct_slice){self->packed.data, self->packed.size};
+        answer.is_packed = true;
+    }
+    return answer;
+}
+
+void
+exchange_pack(exchange *self, http1_packer *packer)
+{
+    const http1_answer answer = exchange_answer(self);
+
+    if (self->is_packing_tried)
+        return;
+    self->is_packing_tried = true;
+    if (http1_should_pack(&self->request, &answer))
+        self->is_packed = http1_pack(packer, answer.body, &self->packed);
+}
+
+static http1_answer
+constant_answer(int status, const char *content_type, const char *text)
+{
+    return (http1_answer){.status = status, .content_type = content_type, .body = slice_of(text)};
+}
+
+/* 401 is outside the envelope and 403 inside, as in Qdrant. */
+http1_answer
+exchange_refusal(const exchange *self)
+{
+    switch (self->verdict) {
+    case AUTH_FORBIDDEN:
+        return constant_answer(403, "application/json",
+                               "{\"status\":{\"error\":\"Forbidden: Global manage access is required\"},"
+                               "\"time\":0.0}");
+    case AUTH_MISSING:
+        return constant_answer(401, "text/plain; charset=utf-8",
+                               "Must provide an API key or an Authorization bearer token");
+    default:
+        return constant_answer(401, "text/plain; charset=utf-8", "Invalid API key or JWT");
+    }
+}
+
+http1_answer
+exchange_no_memory(void)
+{
+    http1_answer answer = constant_answer(
+        503, "application/json",
+        "{\"status\":{\"error\":\"Out of memory for one more request; try again\"},\"time\":0.0}");
+
+    answer.retry_after = 1;
+    return answer;
+}
