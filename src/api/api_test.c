@@ -1,6 +1,8 @@
 /* The REST API as its callers see it: requests in, status and body out, against the engine in memory. */
 #include "api/api_test.h"
 
+#include <pthread.h>
+
 typedef struct step {
     const char *method, *target, *body;
     int         status;
@@ -713,5 +715,62 @@ TEST(every_route_answers)
             CHECK_MSG(status != 500, "%s %s: %s", route->method, target, text);
         }
     }
+    CHECK_OK(oct_close(database, NULL));
+}
+
+typedef struct caller {
+    oct_database *database;
+    pthread_t     thread;
+    uint64_t      number;
+    uint64_t      wrong; /* answers that were not as expected */
+} caller;
+
+static void *
+call_in_a_loop(void *context)
+{
+    caller *self = context;
+    char    body[256], text[4096], own[64];
+
+    for (uint64_t i = 0; i < 200; i++) {
+        const unsigned long long id = self->number * 1000 + i;
+
+        (void)snprintf(body, sizeof body, "{\"points\":[{\"id\":%llu,\"vector\":[%llu,1,%llu,3]}]}", id,
+                       id % 7, id);
+        self->wrong +=
+            call(self->database, "PUT", "/collections/p/points?wait=true", body, text, sizeof text) != 200;
+        (void)snprintf(body, sizeof body, "{\"ids\":[%llu]}", id);
+        (void)snprintf(own, sizeof own, "[{\"id\":%llu}]", id);
+        self->wrong +=
+            call(self->database, "POST", "/collections/p/points", body, text, sizeof text) != 200 ||
+            strcmp(text, own) != 0;
+        (void)snprintf(body, sizeof body, "{\"query\":[0,0,1,0],\"limit\":3}");
+        self->wrong +=
+            call(self->database, "POST", "/collections/p/points/query", body, text, sizeof text) != 200;
+        if (i % 50 == 0)
+            self->wrong +=
+                call(self->database, "GET", "/telemetry?details_level=1", "", text, sizeof text) != 200;
+    }
+    return NULL;
+}
+
+/* Goal:   calls of many threads do not disturb each other, and each sees its own acknowledged write.
+ * Method: four threads write, read back and search one collection; run it under TSan too. */
+TEST(calls_of_many_threads_run_side_by_side)
+{
+    oct_database *database = api_test_open();
+    caller        callers[4];
+    char          text[1024];
+
+    CHECK_INT(call(database, "PUT", "/collections/p", FOUR, text, sizeof text), 200);
+    for (size_t i = 0; i < countof(callers); i++) {
+        callers[i] = (caller){.database = database, .number = i};
+        CHECK_INT(pthread_create(&callers[i].thread, NULL, call_in_a_loop, &callers[i]), 0);
+    }
+    for (size_t i = 0; i < countof(callers); i++) {
+        (void)pthread_join(callers[i].thread, NULL);
+        CHECK_INT(callers[i].wrong, 0);
+    }
+    CHECK_INT(call(database, "POST", "/collections/p/points/count", "{}", text, sizeof text), 200);
+    CHECK_TEXT(text, "{\"count\":800}");
     CHECK_OK(oct_close(database, NULL));
 }

@@ -30,8 +30,10 @@ TEST(arena_pieces_are_apart_aligned_and_zeroed)
             memset(pieces[i], (int)(i % 251), sizes[i]);
         }
         for (size_t i = 0; i < count; i++) {
+            const unsigned char fill = (unsigned char)(i % 251);
+
             for (size_t at = 0; at < sizes[i]; at++)
-                CHECK_MSG(pieces[i][at] == i % 251, "byte %zu of piece %zu was overwritten", at, i);
+                CHECK_MSG(pieces[i][at] == fill, "byte %zu of piece %zu was overwritten", at, i);
         }
         arena_clear(&memory);
         CHECK(memory.blocks == NULL && memory.next == NULL && memory.end == NULL);

@@ -18,7 +18,8 @@
 void epoch_pin(void);
 void epoch_unpin(void);
 
-/* Call release(memory) when no reader can hold it. Allocates a note; waits for memory if there is none. */
+/* Call release(memory) when no reader can hold it, on whatever thread finds that out. Allocates a note; without
+ * memory it takes one of a few in reserve, and waits when those are all in use. */
 void epoch_retire(void *memory, void (*release)(void *memory));
 /* Release what can be released now. */
 void epoch_collect(void);

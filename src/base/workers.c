@@ -30,9 +30,11 @@ struct workers {
     pthread_cond_t  wake;        /* there is a job or a split, or `ending` */
     pthread_cond_t  helped;      /* a helper left a split */
     job            *first, *last;
+    uint32_t        queued;      /* jobs from first to last */
     split          *splits;      /* newest first */
-    uint32_t        started;
-    uint32_t        idle;
+    uint32_t        started;     /* threads there are; of these ... */
+    uint32_t        starting;    /* ... have not looked for work yet, */
+    uint32_t        idle;        /* sleep, or were woken and have not looked yet */
     bool            ending;
     pthread_t       threads[WORKERS_MAX];
 };
@@ -83,15 +85,39 @@ run_items(split *work, uint32_t worker)
     }
 }
 
+/* How many more threads could help. Under the lock. */
+static uint32_t
+places_left(split *work)
+{
+    const size_t next = atomic_load(&work->next_item);
+
+    return next >= work->count ? 0 : (uint32_t)size_min(work->helpers_max - work->helpers, work->count - next);
+}
+
 /* A split that has items left and room for a helper, or NULL. Under the lock. */
 static split *
 find_split(const workers *self)
 {
     for (split *work = self->splits; work != NULL; work = work->next) {
-        if (work->helpers < work->helpers_max && atomic_load(&work->next_item) < work->count)
+        if (places_left(work) > 0)
             return work;
     }
     return NULL;
+}
+
+/* The first job, off the queue. Under the lock. */
+static job *
+take_job(workers *self)
+{
+    job *taken = self->first;
+
+    if (taken == NULL)
+        return NULL;
+    self->first = taken->next;
+    if (self->first == NULL)
+        self->last = NULL;
+    self->queued--;
+    return taken;
 }
 
 static void *
@@ -100,9 +126,10 @@ worker_main(void *context)
     workers *self = context;
 
     (void)pthread_mutex_lock(&self->lock);
+    self->starting--;
     for (;;) {
         split *work = find_split(self);
-        job   *next = self->first;
+        job   *next = work == NULL ? take_job(self) : NULL;
 
         if (work != NULL) {
             /* Helping comes first: somebody waits for it. */
@@ -115,9 +142,6 @@ worker_main(void *context)
             if (--work->helpers == 0)
                 (void)pthread_cond_broadcast(&self->helped);
         } else if (next != NULL) {
-            self->first = next->next;
-            if (self->first == NULL)
-                self->last = NULL;
             (void)pthread_mutex_unlock(&self->lock);
             next->run(next->context);
             oct_free(next);
@@ -134,23 +158,23 @@ worker_main(void *context)
     return NULL;
 }
 
-/* Have up to `wanted` more threads look for work. Under the lock. A thread that cannot be started is no
- * error: the others, or the caller of a split, do its work. */
+/* There is work for `fresh` more threads: wake or start them. Under the lock. A thread that cannot be started is no
+ * error as long as there is one: the others, or the caller of a split, do its work. */
 static void
-wake_workers(workers *self, uint32_t wanted)
+wake_workers(workers *self, uint32_t fresh)
 {
-    if (self->idle >= wanted) {
-        for (uint32_t i = 0; i < wanted; i++)
-            (void)pthread_cond_signal(&self->wake);
-        return;
-    }
-    (void)pthread_cond_broadcast(&self->wake);
-    wanted -= self->idle;
-    while (wanted > 0 && self->started < self->count) {
+    uint64_t wanted = self->queued;
+
+    for (uint32_t i = 0; i < fresh && i < self->idle; i++)
+        (void)pthread_cond_signal(&self->wake);
+    /* Those who sleep may have been woken for other work already, so compare with all there is to do. */
+    for (split *work = self->splits; work != NULL; work = work->next)
+        wanted += places_left(work);
+    while (wanted > self->idle + self->starting && self->started < self->count) {
         if (pthread_create(&self->threads[self->started], NULL, worker_main, self) != 0)
             break;
         self->started++;
-        wanted--;
+        self->starting++;
     }
 }
 
@@ -158,6 +182,7 @@ bool
 workers_submit(workers *self, void (*run)(void *context), void *context)
 {
     job *item = oct_alloc(sizeof *item);
+    bool queued;
 
     if (item == NULL)
         return false;
@@ -168,17 +193,41 @@ workers_submit(workers *self, void (*run)(void *context), void *context)
     else
         self->first = item;
     self->last = item;
+    self->queued++;
     wake_workers(self, 1);
-    if (self->started == 0) {
-        /* Not one thread to be had: do it here, late but done. */
-        self->first = self->last = NULL;
-        (void)pthread_mutex_unlock(&self->lock);
-        run(context);
+    queued = self->started > 0;
+    if (!queued) /* not one thread to be had; the caller may hold a lock that the job wants, so it is not run here */
+        (void)take_job(self);
+    (void)pthread_mutex_unlock(&self->lock);
+    if (!queued)
         oct_free(item);
-        return true;
+    return queued;
+}
+
+bool
+workers_cancel(workers *self, void (*run)(void *context), void *context)
+{
+    job *found = NULL, *before = NULL;
+
+    (void)pthread_mutex_lock(&self->lock);
+    for (job *at = self->first; at != NULL && found == NULL; at = at->next) {
+        if (at->run == run && at->context == context)
+            found = at;
+        else
+            before = at;
+    }
+    if (found != NULL) {
+        if (before == NULL)
+            self->first = found->next;
+        else
+            before->next = found->next;
+        if (self->last == found)
+            self->last = before;
+        self->queued--;
     }
     (void)pthread_mutex_unlock(&self->lock);
-    return true;
+    oct_free(found);
+    return found != NULL;
 }
 
 void

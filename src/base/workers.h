@@ -23,8 +23,10 @@ oct_status workers_new(uint32_t count, workers **out, oct_error *error);
 void workers_free(workers *self);
 uint32_t workers_count(const workers *self);
 
-/* False: no memory, and the job was not queued. */
+/* False: no memory, or no thread to be had, and the job was not queued. */
 bool workers_submit(workers *self, void (*run)(void *context), void *context);
+/* Take back a job that has not begun: true, and it never will. False: it runs, has run, or was never queued. */
+bool workers_cancel(workers *self, void (*run)(void *context), void *context);
 
 /* run(context, item, worker): `worker` is 0 .. workers_count(self), unique among those at work on this
  * split, for scratch memory. `threads_max` 0: all. */

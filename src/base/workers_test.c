@@ -218,6 +218,36 @@ TEST(jobs_run_side_by_side)
     }
 }
 
+/* Goal:   a job that waits can be taken back, one that runs cannot; the others run.
+ * Method: one worker is held up by a first job; of five behind it the first, a middle one and the last are cancelled. */
+TEST(waiting_jobs_can_be_cancelled)
+{
+    static jobs     all;
+    static numbered each[5];
+    meeting         first = {.wanted = 2};
+
+    memset(&all, 0, sizeof all);
+    CHECK_OK(workers_new(1, &all.pool, NULL));
+    CHECK(!workers_cancel(all.pool, meet, &first));
+    CHECK(workers_submit(all.pool, meet, &first));
+    while (atomic_load(&first.here) < 1)
+        (void)sched_yield();
+    for (uint32_t i = 0; i < countof(each); i++) {
+        each[i] = (numbered){&all, i};
+        CHECK(workers_submit(all.pool, note_job, &each[i]));
+    }
+    CHECK(!workers_cancel(all.pool, meet, &first));
+    CHECK(workers_cancel(all.pool, note_job, &each[0]));
+    CHECK(workers_cancel(all.pool, note_job, &each[2]));
+    CHECK(workers_cancel(all.pool, note_job, &each[4]));
+    CHECK(!workers_cancel(all.pool, note_job, &each[4]));
+    CHECK(workers_submit(all.pool, note_job, &each[4]));
+    (void)atomic_fetch_add(&first.here, 1);
+    workers_free(all.pool);
+    CHECK_INT(all.ran, 3);
+    CHECK(all.order[0] == 1 && all.order[1] == 3 && all.order[2] == 4);
+}
+
 /* Goal:   without memory a job is refused, not lost; a split needs none.
  * Method: all allocations fail. */
 TEST(split_needs_no_memory)

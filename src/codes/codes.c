@@ -78,19 +78,6 @@ rotate(const codes *self, const float *vector, float *out)
 
 /* --- encoding ------------------------------------------------------------------------------------------ */
 
-/* The nearest level of each component, as a float. */
-static void
-round_to_levels(const float *values, size_t count, float scale, float offset, float *levels)
-{
-    const float inverse = 1.0f / scale;
-
-    for (size_t i = 0; i < count; i++) {
-        const float level = rintf((values[i] - offset) * inverse);
-
-        levels[i] = level < 0.0f ? 0.0f : level > LEVELS - 1 ? (float)(LEVELS - 1) : level;
-    }
-}
-
 void
 codes_encode(const codes *self, const float *vector, float *scratch, uint8_t *code)
 {
@@ -106,7 +93,7 @@ codes_encode(const codes *self, const float *vector, float *scratch, uint8_t *co
     sum = self->kernel->dot_f32(values, levels, count);
     squared = self->kernel->dot_f32(values, values, count);
     mean = sum / n;
-    deviation = sqrtf(fmaxf(squared / n - mean * mean, 0.0f));
+    deviation = squared / n > mean * mean ? sqrtf(squared / n - mean * mean) : 0.0f;
     scale = FIRST_SPAN * deviation / (LEVELS - 1);
     offset = mean - FIRST_SPAN * 0.5f * deviation;
     if (!(scale > 1e-30f)) /* all components alike */
@@ -114,7 +101,7 @@ codes_encode(const codes *self, const float *vector, float *scratch, uint8_t *co
     for (size_t turn = 0; turn <= TURNS; turn++) {
         float level_squared, product, spread;
 
-        round_to_levels(values, count, scale, offset, levels);
+        self->kernel->levels_u4(values, count, 1.0f / scale, offset, levels);
         level_squared = self->kernel->dot_f32(levels, levels, count);
         product = self->kernel->dot_f32(values, levels, count);
         level_sum = 0;
@@ -132,12 +119,7 @@ codes_encode(const codes *self, const float *vector, float *scratch, uint8_t *co
         }
     }
     memset(code, 0, self->stride);
-    for (size_t block = 0; block < self->blocks; block++) {
-        const float *low = levels + block * 128, *high = low + 64;
-
-        for (size_t b = 0; b < 64; b++)
-            code[block * 64 + b] = (uint8_t)((uint32_t)low[b] | (uint32_t)high[b] << 4);
-    }
+    self->kernel->pack_u4(levels, self->blocks, code);
     {
         const uint32_t code_sum = (uint32_t)level_sum;
         uint8_t       *factors = code + self->padded / 2;
@@ -156,21 +138,14 @@ codes_query_vector(const codes *self, const float *vector, float *scratch, codes
 {
     const size_t count = self->padded;
     float       *values = scratch;
-    float        largest = 0, inverse;
-    int32_t      sum = 0;
+    float        largest;
+    int32_t      sum;
 
     rotate(self, vector, values);
     out->squared = self->kernel->dot_f32(values, values, count);
-    for (size_t i = 0; i < count; i++)
-        largest = fmaxf(largest, fabsf(values[i]));
+    largest = self->kernel->max_abs_f32(values, count);
     out->scale = largest > 1e-30f ? largest / QUERY_MAX : 1.0f;
-    inverse = 1.0f / out->scale;
-    for (size_t i = 0; i < count; i++) {
-        const float value = rintf(values[i] * inverse);
-
-        out->values[i] = (int8_t)(value > QUERY_MAX ? QUERY_MAX : value < -QUERY_MAX ? -QUERY_MAX : value);
-        sum += out->values[i];
-    }
+    sum = self->kernel->round_i8(values, count, 1.0f / out->scale, out->values);
     out->offset = 0;
     out->sum = (float)sum;
 }
@@ -181,12 +156,7 @@ codes_query_code(const codes *self, const uint8_t *code, codes_query *out)
     const uint8_t *factors = code + self->padded / 2;
     uint32_t       sum;
 
-    for (size_t block = 0; block < self->blocks; block++) {
-        for (size_t b = 0; b < 64; b++) {
-            out->values[block * 128 + b] = (int8_t)(code[block * 64 + b] & 15);
-            out->values[block * 128 + 64 + b] = (int8_t)(code[block * 64 + b] >> 4);
-        }
-    }
+    self->kernel->unpack_u4(code, self->blocks, out->values);
     memcpy(&out->scale, factors, 4);
     memcpy(&out->offset, factors + 4, 4);
     memcpy(&sum, factors + 8, 4);

@@ -28,8 +28,8 @@
 #define RANK_SIGMAS     4.0f /* an estimate is off by more once in 30,000 times */
 #define SCAN_KEEP       64u  /* a scan by codes keeps so many candidates ... */
 #define SCAN_KEEP_RATIO 2u   /* ... and so many times the limit */
-#define PREFETCH_LINES  8u   /* of one target: a code of 768 components has 7 */
-#define PREFETCH_VECTOR_BYTES 128u /* of a vector: its kernel prefetches the rest */
+#define PREFETCH_VECTOR_LINES 2u /* of a vector read whole: its kernel prefetches the rest */
+#define HEADS_AHEAD     3u   /* candidates behind the cursor whose links are prefetched */
 
 /* --- scratch --------------------------------------------------------------------------------------- */
 
@@ -218,15 +218,49 @@ graph_estimates(const graph *self, graph_scratch *scratch, const void *const *ta
         graph_distances(self, scratch->query, (const float *const *)targets, count, scratch->distances);
 }
 
-/* Let a target's lines start to arrive, up to PREFETCH_LINES of them; the CPU guesses the rest of a long one. */
-static inline void
-prefetch_target(const graph *self, const void *target)
+/* Let `lines` cache lines start to arrive; of a longer target the CPU guesses what follows the first eight. */
+static inline __attribute__((always_inline)) void
+prefetch_lines(const void *target, uint32_t lines)
 {
-    const uint32_t bytes = self->coded ? self->codec.stride : PREFETCH_VECTOR_BYTES;
-    const char    *at = target;
+    const char *at = target;
 
-    for (uint32_t line = 0; line < bytes && line < PREFETCH_LINES * 64; line += 64)
-        __builtin_prefetch(at + line);
+    switch (lines) {
+    default:
+        __builtin_prefetch(at + 448);
+        /* fall through */
+    case 7:
+        __builtin_prefetch(at + 384);
+        /* fall through */
+    case 6:
+        __builtin_prefetch(at + 320);
+        /* fall through */
+    case 5:
+        __builtin_prefetch(at + 256);
+        /* fall through */
+    case 4:
+        __builtin_prefetch(at + 192);
+        /* fall through */
+    case 3:
+        __builtin_prefetch(at + 128);
+        /* fall through */
+    case 2:
+        __builtin_prefetch(at + 64);
+        /* fall through */
+    case 1:
+        __builtin_prefetch(at);
+    }
+}
+
+static inline uint32_t
+target_lines(const graph *self)
+{
+    return self->coded ? self->codec.stride / 64 : PREFETCH_VECTOR_LINES;
+}
+
+static inline void
+prefetch_links(const graph *self, uint32_t row)
+{
+    prefetch_lines(graph_links(self, row), (self->links.stride + 63) / 64);
 }
 
 /* --- the walk ------------------------------------------------------------------------------------------- */
@@ -249,20 +283,21 @@ static inline size_t
 pool_insert(graph_scratch *scratch, size_t capacity, size_t ef, size_t *passing, uint64_t candidate)
 {
     uint64_t *const pool = scratch->pool;
-    size_t          low = 0, high = scratch->pool_size;
+    size_t          low = 0, length = scratch->pool_size;
 
     if (scratch->pool_size > 0 && (*passing >= ef || scratch->pool_size == capacity)) {
         if (candidate >= pool[scratch->pool_size - 1])
             return SIZE_MAX;
     }
-    while (low < high) {
-        const size_t middle = (low + high) / 2;
+    /* Where it belongs. The comparison's outcome is a coin toss, so it must not be a branch. */
+    while (length > 1) {
+        const size_t half = length / 2;
 
-        if (pool[middle] < candidate)
-            low = middle + 1;
-        else
-            high = middle;
+        low += pool[low + half - 1] < candidate ? half : 0;
+        length -= half;
     }
+    if (length == 1)
+        low += pool[low] < candidate;
     if (scratch->pool_size == capacity) {
         scratch->pool_size--;
         *passing -= (pool[scratch->pool_size] & CANDIDATE_PASSES) != 0;
@@ -289,6 +324,7 @@ walk_level(const graph *self, const graph_walk *walk, graph_scratch *scratch, ui
     const size_t   ef = walk->ef;
     const size_t   capacity = walk->gated ? ef * POOL_DEAD_RATIO + POOL_SLACK : ef;
     const uint32_t link_count = level == 0 ? self->link_count : self->params.m;
+    const uint32_t lines = target_lines(self);
     size_t         cursor = 0, passing = 0;
     uint64_t       scored = 0, hops = 0;
 
@@ -327,11 +363,11 @@ walk_level(const graph *self, const graph_walk *walk, graph_scratch *scratch, ui
                 continue;
             scratch->ids[count] = id;
             scratch->targets[count] = graph_row_target(self, row);
-            prefetch_target(self, scratch->targets[count]);
+            prefetch_lines(scratch->targets[count], lines);
             count++;
         }
-        if (cursor + 1 < scratch->pool_size && level == 0)
-            __builtin_prefetch(graph_links(self, candidate_row(scratch->pool[cursor + 1])));
+        for (size_t head = cursor + 1; level == 0 && head <= cursor + HEADS_AHEAD && head < scratch->pool_size; head++)
+            prefetch_links(self, candidate_row(scratch->pool[head]));
         if (count == 0) {
             cursor++;
             continue;
@@ -350,8 +386,11 @@ walk_level(const graph *self, const graph_walk *walk, graph_scratch *scratch, ui
             if (walk->gated && !row_passes(self, id, walk->row_count))
                 found &= ~CANDIDATE_PASSES;
             place = pool_insert(scratch, capacity, ef, &passing, found);
-            if (place < next)
+            if (place < next) {
                 next = place;
+                if (level == 0)
+                    prefetch_links(self, id); /* it is the next head, as far as we know */
+            }
         }
         cursor = next;
     }
@@ -398,7 +437,7 @@ descend_level(const graph *self, graph_scratch *scratch, uint32_t level, uint32_
                 continue;
             scratch->ids[count] = id;
             scratch->targets[count] = graph_row_target(self, row);
-            prefetch_target(self, scratch->targets[count++]);
+            prefetch_lines(scratch->targets[count++], target_lines(self));
         }
         graph_estimates(self, scratch, scratch->targets, count);
         for (size_t i = 0; i < count; i++) {

@@ -60,6 +60,15 @@ typedef void (*kernel_u4_fn)(const int8_t *query, const uint8_t *const *rows, si
  * Every output is made by the same sums in the same order at every level. */
 typedef void (*kernel_fwht_fn)(float *values, size_t count);
 
+/* Steps of encoding (codes/codes.c); count is a multiple of 128, blocks that divided by 128. Nothing overlaps. */
+typedef float (*kernel_max_fn)(const float *values, size_t count);                       /* largest magnitude */
+typedef void (*kernel_levels_fn)(const float *values, size_t count, float inverse, float offset,
+                                 float *levels);              /* rint((v - offset) * inverse), held to 0 .. 15 */
+typedef int32_t (*kernel_round_fn)(const float *values, size_t count, float inverse,
+                                   int8_t *out);              /* rint(v * inverse), held to -127 .. 127; their sum */
+typedef void (*kernel_pack_fn)(const float *levels, size_t blocks, uint8_t *row);
+typedef void (*kernel_unpack_fn)(const uint8_t *row, size_t blocks, int8_t *out);
+
 typedef struct kernel_table {
     const char    *name;  /* "scalar", "avx2", "avx512", "neon" */
     uint32_t       needs; /* CPU_* bits without which no function here may be called */
@@ -71,6 +80,12 @@ typedef struct kernel_table {
     kernel_many_fn l1_f32_many;
     kernel_u4_fn   dot_u4_many;
     kernel_fwht_fn fwht_f32;
+
+    kernel_max_fn    max_abs_f32;
+    kernel_levels_fn levels_u4;
+    kernel_round_fn  round_i8;
+    kernel_pack_fn   pack_u4;
+    kernel_unpack_fn unpack_u4;
 } kernel_table;
 
 /* The process's choice, made at the first call: the best level that the machine has. The environment

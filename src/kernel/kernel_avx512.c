@@ -106,6 +106,7 @@ dot_u4_many(const int8_t *query, const uint8_t *const *rows, size_t count, size_
     }
 }
 
+#include "kernel/kernel_codes.h"
 #include "kernel/kernel_f32.h"
 
 const kernel_table kernel_avx512 = F32_TABLE("avx512", CPU_FMA | CPU_AVX2 | CPU_AVX512 | CPU_AVX512_VNNI);

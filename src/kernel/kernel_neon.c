@@ -102,6 +102,7 @@ dot_u4_many(const int8_t *query, const uint8_t *const *rows, size_t count, size_
     }
 }
 
+#include "kernel/kernel_codes.h"
 #include "kernel/kernel_f32.h"
 
 const kernel_table kernel_neon = F32_TABLE("neon", CPU_NEON);

@@ -2,6 +2,7 @@
  * arithmetic). The other levels are compared with this one, bit for bit; it also serves CPUs without
  * vectors, where libc's fmaf makes it slow but right.
  */
+#include "kernel/kernel_codes.h"
 #include "kernel/kernel_internal.h"
 
 #include <math.h>
@@ -103,4 +104,5 @@ const kernel_table kernel_scalar = {
     .l1_f32_many = l1_f32_many_scalar,
     .dot_u4_many = dot_u4_many_scalar,
     .fwht_f32 = fwht_f32_scalar,
+    CODES_FIELDS,
 };

@@ -284,6 +284,7 @@ compact_vector(compaction *self, size_t index)
         if (status == OCT_OK) {
             atomic_store(&vector->graph, fresh);
             vector->rebuilt = true;
+            target->rebuild_count++;
             old_check = atomic_exchange(&vector->check, NULL);
         }
         (void)pthread_mutex_unlock(&target->write_lock);

@@ -23,6 +23,7 @@ struct shard_image {
     uint64_t      live_bytes, map_capacity;
     bool          ascending;
     bool          in_log; /* the content is a BATCH_RESTORE record behind `sequence`; there are no files */
+    uint64_t      rebuild_count; /* of the shard, when this was taken down */
     size_t        vector_count;
     uint32_t     *numbers; /* of each vector name */
     graph_state  *graphs;  /* its rows now, and the graph as it is on disk */
@@ -59,6 +60,7 @@ struct shard {
     pthread_mutex_t save_lock;  /* one save or swap at a time: a save must not lose its graphs half way */
     pthread_mutex_t build_lock; /* guards the next line, and what vectors say it does */
     shard_image    *saved;      /* what the durable manifest says; NULL: nothing */
+    uint64_t        rebuild_count; /* swaps of a graph so far; save_lock and both locks to change it */
 
     atomic_bool     indexing;   /* an index job is queued or runs */
     atomic_bool     stopping;

@@ -182,6 +182,7 @@ freeze(shard *self, shard_image *image, copies *out, oct_error *error)
     out->items = oct_calloc(4 + 2 * self->vector_count, sizeof *out->items);
     if (out->items == NULL)
         return oct_fail_memory(error, 4 * sizeof *out->items);
+    image->rebuild_count = self->rebuild_count;
     image->sequence = self->sequence;
     image->operation = self->operation;
     image->point_count = atomic_load(&all->count);
@@ -348,6 +349,7 @@ save_in_log(shard *self, shard_image *image, oct_error *error)
     }
     if (status == OCT_OK) {
         self->sequence = sequence;
+        image->rebuild_count = self->rebuild_count;
         image->sequence = sequence - 1;
         image->operation = self->operation;
         image->in_log = true;
@@ -411,7 +413,8 @@ shard_save_done(shard *self, shard_image *image, bool durable)
     (void)pthread_mutex_lock(&self->build_lock);
     old = self->saved;
     self->saved = image;
-    for (size_t v = 0; v < self->vector_count; v++) {
+    /* A graph swapped in while the manifest was written is in no file yet. */
+    for (size_t v = 0; v < self->vector_count && image->rebuild_count == self->rebuild_count; v++) {
         if (image->graphs[v].graph_count == graph_graph_count(vector_graph(&self->vectors[v])) || !image->in_log)
             self->vectors[v].rebuilt = false;
     }

@@ -269,6 +269,8 @@ class History:
             arguments["points"] = ids
         if method in ("set_payload", "overwrite_payload"):
             arguments["payload"] = self.payload() or {"a": 1}
+            if r.random() < 0.4:  # removes a member in set_payload, is a value in overwrite_payload
+                arguments["payload"][r.choice(KEYS)] = None
         if method == "set_payload" and r.random() < 0.5:
             arguments["key"] = self.path()
         if method == "delete_payload":

@@ -17,7 +17,7 @@ from qdrant_client import models
 import compare
 from doors import Door
 
-COUNT, DIM, QUERIES, K = 3000, 24, 40, 10
+COUNT, DIM, QUERIES, K = 3000, 24, 25, 10
 INDEX_SECONDS = 60
 
 

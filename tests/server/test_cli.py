@@ -36,7 +36,8 @@ def folder(tmp_path_factory):
 def test_info_shows_what_is_there(folder):
     table = run("info", str(folder))
     assert table.returncode == 0
-    for part in ("format   version 1", "2 collections", "one\n", "4 Cosine", f"points   {POINTS}", "image: 3 Dot", "text: 2 Euclid"):
+    for part in ("format   version 1", "2 collections", "one\n", "4 Cosine", f"points   {POINTS}", "image: 3 Dot",
+                 "text: 2 Euclid"):
         assert part in table.stdout, (part, table.stdout)
     told = json.loads(run("info", "--json", str(folder)).stdout)
     one, two = told["collections"]

@@ -1,0 +1,73 @@
+/* What encoding and decoding 4-bit codes does to whole rows, in plain C: every element on its own, or exact integers, so
+ * the compiler may use whatever registers the including file allows and gives the same bits with all of them.
+ * Included by kernel_<isa>.c.
+ */
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+
+static float
+max_abs_f32(const float *values, size_t count)
+{
+    float largest = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const float size = fabsf(values[i]);
+
+        largest = size > largest ? size : largest;
+    }
+    return largest;
+}
+
+static void
+levels_u4(const float *values, size_t count, float inverse, float offset, float *levels)
+{
+    for (size_t i = 0; i < count; i++) {
+        const float level = rintf((values[i] - offset) * inverse);
+        const float floor_0 = level < 0.0f ? 0.0f : level;
+
+        levels[i] = floor_0 > 15.0f ? 15.0f : floor_0;
+    }
+}
+
+static int32_t
+round_i8(const float *values, size_t count, float inverse, int8_t *out)
+{
+    int32_t sum = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const float   value = rintf(values[i] * inverse);
+        const float   floored = value < -127.0f ? -127.0f : value;
+        const int32_t number = (int32_t)(floored > 127.0f ? 127.0f : floored);
+
+        out[i] = (int8_t)number;
+        sum += number;
+    }
+    return sum;
+}
+
+static void
+pack_u4(const float *levels, size_t blocks, uint8_t *row)
+{
+    for (size_t k = 0; k < blocks; k++) {
+        const float *low = levels + k * 128, *high = low + 64;
+
+        for (size_t b = 0; b < 64; b++)
+            row[k * 64 + b] = (uint8_t)((uint32_t)(int32_t)low[b] | (uint32_t)(int32_t)high[b] << 4);
+    }
+}
+
+static void
+unpack_u4(const uint8_t *row, size_t blocks, int8_t *out)
+{
+    for (size_t k = 0; k < blocks; k++) {
+        for (size_t b = 0; b < 64; b++) {
+            out[k * 128 + b] = (int8_t)(row[k * 64 + b] & 15);
+            out[k * 128 + 64 + b] = (int8_t)(row[k * 64 + b] >> 4);
+        }
+    }
+}
+
+#define CODES_FIELDS                                                                                         \
+    .max_abs_f32 = max_abs_f32, .levels_u4 = levels_u4, .round_i8 = round_i8, .pack_u4 = pack_u4,            \
+    .unpack_u4 = unpack_u4

@@ -1,0 +1,115 @@
+/* Goal:   every level computes the integer products, transforms and roundings that the scalar code means.
+ * Method: random rows, seed 3; blocks 1 to 12; results compared bit for bit, and the transform with its definition.
+ */
+#include "kernel/kernel.h"
+#include "support/test.h"
+
+#define BLOCKS_MAX 12u
+#define ROWS       7u
+
+static _Alignas(64) uint8_t codes[ROWS][BLOCKS_MAX * 64];
+static _Alignas(64) int8_t query[BLOCKS_MAX * 128], bytes_a[BLOCKS_MAX * 128], bytes_b[BLOCKS_MAX * 128];
+static _Alignas(64) float values[BLOCKS_MAX * 128], floats_a[BLOCKS_MAX * 128], floats_b[BLOCKS_MAX * 128];
+
+static void
+fill(test_rng *rng)
+{
+    for (size_t i = 0; i < sizeof query; i++)
+        query[i] = (int8_t)((int)test_below(rng, 255) - 127);
+    for (size_t i = 0; i < ROWS; i++) {
+        for (size_t j = 0; j < sizeof codes[0]; j++)
+            codes[i][j] = i == 0 ? 0xFF : (uint8_t)test_u64(rng);
+    }
+    for (size_t i = 0; i < countof(values); i++)
+        values[i] = test_float(rng) * 3;
+}
+
+TEST(integer_products_are_exact_at_every_level)
+{
+    const kernel_table *scalar = kernel_named("scalar");
+    test_rng            rng = test_rng_seed(3);
+
+    for (size_t level = 0; kernel_level(level) != NULL; level++) {
+        const kernel_table *table = kernel_level(level);
+
+        if ((table->needs & ~cpu_features()) != 0) {
+            TEST_SKIP("this machine has no %s", table->name);
+            continue;
+        }
+        for (size_t blocks = 1; blocks <= BLOCKS_MAX; blocks++) {
+            const uint8_t *rows[ROWS];
+
+            fill(&rng);
+            if (blocks == 2)
+                memset(query, 127, sizeof query); /* the largest sums there are */
+            for (size_t i = 0; i < ROWS; i++)
+                rows[i] = codes[i];
+            for (size_t count = 0; count <= ROWS; count++) {
+                int32_t want[ROWS] = {0}, got[ROWS] = {0};
+
+                scalar->dot_u4_many(query, rows, count, blocks, want);
+                table->dot_u4_many(query, rows, count, blocks, got);
+                CHECK_MSG(memcmp(want, got, sizeof want) == 0, "%s, %zu blocks, %zu rows", table->name, blocks, count);
+            }
+        }
+    }
+}
+
+TEST(steps_of_encoding_are_the_same_at_every_level)
+{
+    const kernel_table *scalar = kernel_named("scalar");
+    test_rng            rng = test_rng_seed(3);
+
+    for (size_t level = 0; kernel_level(level) != NULL; level++) {
+        const kernel_table *table = kernel_level(level);
+
+        if ((table->needs & ~cpu_features()) != 0) {
+            TEST_SKIP("this machine has no %s", table->name);
+            continue;
+        }
+        for (size_t blocks = 1; blocks <= BLOCKS_MAX; blocks++) {
+            const size_t count = blocks * 128;
+            uint8_t      packed_a[BLOCKS_MAX * 64], packed_b[BLOCKS_MAX * 64];
+
+            fill(&rng);
+            CHECK(scalar->max_abs_f32(values, count) == table->max_abs_f32(values, count));
+            scalar->levels_u4(values, count, 4.0f, -1.5f, floats_a);
+            table->levels_u4(values, count, 4.0f, -1.5f, floats_b);
+            CHECK(memcmp(floats_a, floats_b, count * sizeof(float)) == 0);
+            scalar->pack_u4(floats_a, blocks, packed_a);
+            table->pack_u4(floats_a, blocks, packed_b);
+            CHECK(memcmp(packed_a, packed_b, blocks * 64) == 0);
+            table->unpack_u4(packed_a, blocks, bytes_a);
+            for (size_t i = 0; i < count; i++)
+                CHECK_MSG((float)bytes_a[i] == floats_a[i], "code %zu is %d, was %g", i, bytes_a[i], (double)floats_a[i]);
+            CHECK_INT(table->round_i8(values, count, 55.5f, bytes_b), scalar->round_i8(values, count, 55.5f, bytes_a));
+            CHECK(memcmp(bytes_a, bytes_b, count) == 0);
+        }
+        for (size_t count = 128; count <= 1024; count *= 2) {
+            memcpy(floats_a, values, count * sizeof(float));
+            memcpy(floats_b, values, count * sizeof(float));
+            scalar->fwht_f32(floats_a, count);
+            table->fwht_f32(floats_b, count);
+            CHECK_MSG(memcmp(floats_a, floats_b, count * sizeof(float)) == 0, "%s, %zu", table->name, count);
+        }
+    }
+}
+
+/* Bound: 7 additions a component, each off by half a unit at most. */
+TEST(the_transform_is_walsh_hadamard)
+{
+    test_rng rng = test_rng_seed(4);
+
+    fill(&rng);
+    memcpy(floats_a, values, 128 * sizeof(float));
+    kernel()->fwht_f32(floats_a, 128);
+    for (size_t i = 0; i < 128; i++) {
+        double sum = 0, size = 0;
+
+        for (size_t j = 0; j < 128; j++) {
+            sum += (__builtin_popcountll(i & j) & 1) != 0 ? -(double)values[j] : (double)values[j];
+            size += fabs((double)values[j]);
+        }
+        CHECK_NEAR(floats_a[i], sum, 7 * 6e-8 * size, "component %zu", i);
+    }
+}
