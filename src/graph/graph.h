@@ -93,6 +93,9 @@ typedef struct graph_query {
     uint32_t     full_scan_rows; /* with fewer live vectors: scan instead of walking */
     bool         exact;          /* scan everything */
     bool         indexed_only;   /* leave out the tail */
+    const uint64_t *allowed;     /* NULL: every point may be a hit; else only those whose bit is set */
+    uint32_t     allowed_points; /* bits there are; points beyond may not be hits */
+    uint32_t     allowed_count;  /* bits that are set */
     graph_tie    tie;
     const void  *tie_context;
 } graph_query;

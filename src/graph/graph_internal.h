@@ -180,8 +180,11 @@ void graph_estimates(const graph *self, graph_scratch *scratch, const void *cons
 typedef struct graph_walk {
     uint32_t row_limit;  /* rows from here on are passed over (the reader's graph_count) */
     size_t   ef;
-    bool     gated;      /* only live rows count towards ef */
-    uint32_t row_count;  /* gated: the reader's row_count, see graph_row_passes */
+    size_t   room;       /* places in the pool: ef, and more if gated; part of the result, so never what there happens to be */
+    bool     gated;      /* only live rows of allowed points count towards ef */
+    uint32_t row_count;  /* gated: the reader's row_count, see row_passes */
+    const uint64_t *allowed; /* gated: bits by point of those that count; NULL: all */
+    uint32_t allowed_points;
 } graph_walk;
 
 /* Walk level 0 from `start`; the pool then holds the candidates, best first, all rows expanded. */

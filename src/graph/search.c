@@ -21,8 +21,10 @@
 #include "graph/top.h"
 
 #define SCAN_ROWS       64u /* distances computed at a time in a scan */
-#define POOL_SLACK      64u /* room for dead candidates beyond ef */
-#define POOL_DEAD_RATIO 3u  /* and so many times ef */
+#define POOL_SLACK        64u /* room for candidates that do not count, ... */
+#define POOL_GATED_RATIO  2u  /* ... at least so many times ef, and as many as a gate lets expect, ... */
+#define POOL_RATIO_MAX    24u /* ... but never more than so many times */
+#define FILTER_WALK_SHARE 20u /* a filter that fewer than 1 in so many rows pass is answered by a scan of those */
 #define HOP_ROWS_MIN    128u /* a scan's, a ranking's, or a batch's (build.c) rows at a time */
 #define RANK_ROWS       8u   /* true distances computed at a time */
 #define RANK_SIGMAS     4.0f /* an estimate is off by more once in 30,000 times */
@@ -278,6 +280,21 @@ row_passes(const graph *self, uint32_t row, uint32_t row_count)
     return seat != GRAPH_NONE && seat >= row_count;
 }
 
+static inline bool
+point_is_allowed(const graph_walk *walk, uint32_t point)
+{
+    return walk->allowed == NULL ||
+           (point < walk->allowed_points && (walk->allowed[point / 64] >> (point % 64) & 1) != 0);
+}
+
+/* May the row be a hit? */
+static inline bool
+row_counts(const graph *self, const graph_walk *walk, uint32_t row)
+{
+    return row_passes(self, row, walk->row_count) &&
+           (walk->allowed == NULL || point_is_allowed(walk, graph_row_point(self, row)));
+}
+
 /* Put a candidate into the pool. Returns its place, or SIZE_MAX if it did not get in. */
 static inline size_t
 pool_insert(graph_scratch *scratch, size_t capacity, size_t ef, size_t *passing, uint64_t candidate)
@@ -322,7 +339,7 @@ walk_level(const graph *self, const graph_walk *walk, graph_scratch *scratch, ui
            float start_distance, graph_stats *stats)
 {
     const size_t   ef = walk->ef;
-    const size_t   capacity = walk->gated ? ef * POOL_DEAD_RATIO + POOL_SLACK : ef;
+    const size_t   capacity = walk->room;
     const uint32_t link_count = level == 0 ? self->link_count : self->params.m;
     const uint32_t lines = target_lines(self);
     size_t         cursor = 0, passing = 0;
@@ -331,7 +348,7 @@ walk_level(const graph *self, const graph_walk *walk, graph_scratch *scratch, ui
     scratch->pool_size = 0;
     (void)visit(scratch, start);
     {
-        const bool passes = !walk->gated || row_passes(self, start, walk->row_count);
+        const bool passes = !walk->gated || row_counts(self, walk, start);
 
         (void)pool_insert(scratch, capacity, ef, &passing,
                           candidate_make(start_distance, start, passes ? CANDIDATE_PASSES : 0));
@@ -383,7 +400,7 @@ walk_level(const graph *self, const graph_walk *walk, graph_scratch *scratch, ui
 
             if (passing >= ef && found >= scratch->pool[scratch->pool_size - 1])
                 continue;
-            if (walk->gated && !row_passes(self, id, walk->row_count))
+            if (walk->gated && !row_counts(self, walk, id))
                 found &= ~CANDIDATE_PASSES;
             place = pool_insert(scratch, capacity, ef, &passing, found);
             if (place < next) {
@@ -480,12 +497,13 @@ graph_descend(const graph *self, graph_scratch *scratch, uint64_t entry, uint32_
 
 /* Rows from `first` on that pass, up to SCAN_ROWS of them, into scratch->ids; *next is where to go on. */
 static size_t
-gather_rows(const graph *self, graph_scratch *scratch, uint32_t first, uint32_t end, uint32_t row_count, uint32_t *next)
+gather_rows(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t first, uint32_t end,
+            uint32_t *next)
 {
     size_t count = 0;
 
     for (; first < end && count < SCAN_ROWS; first++) {
-        if (row_passes(self, first, row_count))
+        if (row_counts(self, walk, first))
             scratch->ids[count++] = first;
     }
     *next = first;
@@ -494,10 +512,10 @@ gather_rows(const graph *self, graph_scratch *scratch, uint32_t first, uint32_t 
 
 /* Offer the rows [first, end) by their vectors. */
 static void
-scan_vectors(const graph *self, graph_scratch *scratch, uint32_t first, uint32_t end, uint32_t row_count, top *best)
+scan_vectors(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t first, uint32_t end, top *best)
 {
     while (first < end) {
-        const size_t count = gather_rows(self, scratch, first, end, row_count, &first);
+        const size_t count = gather_rows(self, walk, scratch, first, end, &first);
 
         for (size_t i = 0; i < count; i++)
             scratch->targets[i] = graph_row_vector(self, scratch->ids[i]);
@@ -507,24 +525,70 @@ scan_vectors(const graph *self, graph_scratch *scratch, uint32_t first, uint32_t
     }
 }
 
-/* Put the rows [first, end) into the pool, which keeps the best `keep`, by what a walk would read of them. */
-static void
-scan_targets(const graph *self, graph_scratch *scratch, uint32_t first, uint32_t end, uint32_t row_count, size_t keep)
+static size_t
+count_passing(const graph_scratch *scratch)
 {
     size_t passing = 0;
 
     for (size_t i = 0; i < scratch->pool_size; i++)
         passing += (scratch->pool[i] & CANDIDATE_PASSES) != 0;
-    while (first < end) {
-        const size_t count = gather_rows(self, scratch, first, end, row_count, &first);
+    return passing;
+}
 
-        for (size_t i = 0; i < count; i++)
-            scratch->targets[i] = graph_row_target(self, scratch->ids[i]);
-        graph_estimates(self, scratch, scratch->targets, count);
-        for (size_t i = 0; i < count; i++)
-            (void)pool_insert(scratch, scratch->pool_capacity, keep, &passing,
-                              candidate_make(scratch->distances[i], scratch->ids[i], CANDIDATE_PASSES));
+/* Put `count` rows of scratch->ids into the pool, which keeps the best walk->ef, by what a walk would read of them. */
+static void
+pool_targets(const graph *self, const graph_walk *walk, graph_scratch *scratch, size_t count, size_t *passing)
+{
+    for (size_t i = 0; i < count; i++)
+        scratch->targets[i] = graph_row_target(self, scratch->ids[i]);
+    graph_estimates(self, scratch, scratch->targets, count);
+    for (size_t i = 0; i < count; i++)
+        (void)pool_insert(scratch, walk->room, walk->ef, passing,
+                          candidate_make(scratch->distances[i], scratch->ids[i], CANDIDATE_PASSES));
+}
+
+/* The rows [first, end) that count. */
+static void
+scan_targets(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t first, uint32_t end)
+{
+    size_t passing = count_passing(scratch);
+
+    while (first < end) {
+        const size_t count = gather_rows(self, walk, scratch, first, end, &first);
+
+        pool_targets(self, walk, scratch, count, &passing);
     }
+}
+
+/* The same for the allowed points, one by one: for filters that few points pass. */
+static uint64_t
+scan_allowed(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t end)
+{
+    const uint32_t point_count = atomic_load_explicit(&self->point_count, memory_order_acquire);
+    const uint32_t points = walk->allowed_points < point_count ? walk->allowed_points : point_count;
+    size_t         passing = count_passing(scratch), count = 0;
+    uint64_t       seen = 0;
+
+    for (uint32_t word = 0; word * 64 < points; word++) {
+        uint64_t bits = walk->allowed[word];
+
+        for (; bits != 0; bits &= bits - 1) {
+            const uint32_t point = word * 64 + (uint32_t)__builtin_ctzll(bits);
+            const uint32_t row = point < points ? graph_row_of(self, point) : GRAPH_NONE;
+
+            if (row >= end)
+                continue;
+            scratch->ids[count] = row;
+            __builtin_prefetch(graph_row_target(self, row));
+            seen++;
+            if (++count == SCAN_ROWS) {
+                pool_targets(self, walk, scratch, count, &passing);
+                count = 0;
+            }
+        }
+    }
+    pool_targets(self, walk, scratch, count, &passing);
+    return seen;
 }
 
 /* --- ranking ------------------------------------------------------------------------------------------ */
@@ -587,13 +651,22 @@ rank_pool(const graph *self, graph_scratch *scratch, top *best, graph_stats *sta
 
 /* --- the search --------------------------------------------------------------------------------------------- */
 
+/* Places in the pool: ef that count, and among them those that are only walked through. */
+static size_t
+pool_room(size_t ef, uint32_t row_count, uint32_t eligible, bool gated)
+{
+    const size_t share = (size_t)row_count / size_max(eligible, 1) + 1;
+
+    return gated ? ef * size_min(share + POOL_GATED_RATIO, POOL_RATIO_MAX) + POOL_SLACK : ef;
+}
+
 /* Everything by its vectors. */
 static void
-search_exactly(const graph *self, graph_scratch *scratch, uint32_t end, uint32_t row_count, top *best,
+search_exactly(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t end, top *best,
                graph_stats *stats)
 {
     best->size = 0;
-    scan_vectors(self, scratch, 0, end, row_count, best);
+    scan_vectors(self, walk, scratch, 0, end, best);
     stats->scored += end;
     stats->scanned = true;
 }
@@ -609,46 +682,52 @@ graph_search(const graph *self, const graph_query *query, graph_hit *hits, size_
     const uint32_t row_count = atomic_load_explicit(&self->row_count, memory_order_acquire);
     const uint32_t live = atomic_load_explicit(&self->live_count, memory_order_relaxed);
     const uint32_t end = query->indexed_only && graph_count > 0 ? graph_count : row_count;
-    const bool     walks = graph_count > 0 && live >= query->full_scan_rows;
+    const uint32_t eligible = query->allowed != NULL && query->allowed_count < live ? query->allowed_count : live;
+    const bool     few = query->allowed != NULL && eligible < row_count / FILTER_WALK_SHARE;
+    const bool     walks = graph_count > 0 && eligible >= query->full_scan_rows && !few;
     /* A scan by codes keeps enough that the last of them is surely beyond the last hit. */
     const size_t   keep = size_min(walks ? size_max(query->ef, query->limit) : query->limit * SCAN_KEEP_RATIO + SCAN_KEEP,
                                    row_count);
-    const bool     gated = live < row_count;
+    graph_walk     walk = {.row_limit = graph_count, .ef = keep, .row_count = row_count, .allowed = query->allowed,
+                           .allowed_points = query->allowed_points};
     graph_stats    local = {0};
     graph_scratch *scratch;
     top            best;
-    bool           settled;
 
     *count = 0;
-    if (row_count == 0 || query->limit == 0)
+    if (row_count == 0 || query->limit == 0 || eligible == 0)
         return OCT_OK;
-    scratch = graph_scratch_get(self, row_count, keep * (gated ? POOL_DEAD_RATIO : 1) + POOL_SLACK);
+    walk.gated = live < row_count || query->allowed != NULL;
+    walk.room = pool_room(keep, row_count, eligible, walk.gated);
+    scratch = graph_scratch_get(self, row_count, walk.room);
     if (scratch == NULL)
         return oct_fail_memory(error, row_count / 8);
     top_init(&best, hits, query->limit, query->tie, query->tie_context);
     graph_set_query(self, scratch, query->vector);
     scratch->pool_size = 0;
     if (query->exact || (!walks && !self->coded)) {
-        search_exactly(self, scratch, end, row_count, &best, &local);
+        search_exactly(self, &walk, scratch, end, &best, &local);
     } else {
-        const uint32_t tail = walks ? graph_count : 0;
+        bool settled;
 
         if (walks) {
-            const graph_walk walk = {.row_limit = graph_count, .ef = keep, .gated = gated, .row_count = row_count};
-            float            distance;
-            const uint32_t   start = graph_descend(self, scratch, entry, 0, graph_count, &distance, &local);
+            float          distance;
+            const uint32_t start = graph_descend(self, scratch, entry, 0, graph_count, &distance, &local);
 
             graph_walk_rows(self, &walk, scratch, start, distance, &local);
-        }
-        if (tail < end) {
-            scan_targets(self, scratch, tail, end, row_count, keep);
-            local.tail = end - tail;
+            scan_targets(self, &walk, scratch, graph_count, end);
+            local.tail = end - graph_count;
+        } else if (query->allowed != NULL) {
+            local.scored = scan_allowed(self, &walk, scratch, end);
+        } else {
+            scan_targets(self, &walk, scratch, 0, end);
+            local.scored = end;
         }
         settled = rank_pool(self, scratch, &best, &local);
         local.scanned = !walks;
         /* A scan whose pool was too short; or a walk that met fewer than `limit` of the points there are: look at all. */
-        if (walks ? best.size < query->limit && best.size < live : !settled && scratch->pool_size == keep)
-            search_exactly(self, scratch, end, row_count, &best, &local);
+        if (walks ? best.size < query->limit && best.size < eligible : !settled && scratch->pool_size == keep)
+            search_exactly(self, &walk, scratch, end, &best, &local);
     }
     *count = top_sort(&best);
     if (stats != NULL)
