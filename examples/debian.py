@@ -2,7 +2,8 @@
 
 SOURCE   `apt-cache dumpavail`: every package of the lists that `apt-get update` left, with a line of
          description and, where an editor gave them, tags. Where the lists are empty, the status file of
-         dpkg: the installed packages only. `source` of the answer says which of them it was.
+         dpkg: the installed packages only, so that each paragraph of their long descriptions serves as a
+         document, and each sentence as a line. `source` says which of the two it was.
 BODY     The long description, where the machine has it (installed packages, or lists with translations);
          otherwise the package's name, section and tags in words.
 """
@@ -40,10 +41,10 @@ def _run(*command):
 
 
 def _describe(fields):
-    """(short, long) of a stanza; long is empty if only the short one is there."""
+    """(short, paragraphs of the long description) of a stanza; no paragraphs if only the short one is there."""
     short, _, rest = (fields.get("Description-en") or fields.get("Description") or "").partition("\n")
-    rest = re.sub(r"^\.$", "", rest, flags=re.MULTILINE)  # a dot alone stands for an empty line
-    return short.strip(), " ".join(rest.split())
+    parts = re.split(r"^\.$", rest, flags=re.MULTILINE)  # a dot alone stands for an empty line
+    return short.strip(), [" ".join(part.split()) for part in parts if part.strip()]
 
 
 def _words(fields):
@@ -55,9 +56,9 @@ def _words(fields):
 class Packages:
     def __init__(self):
         self.source = "the package lists of apt-cache"
-        text = _run("apt-cache", "dumpavail")
-        installed = self._read_status()
-        if not text:
+        text, installed = _run("apt-cache", "dumpavail"), self._read_status()
+        self.is_small = not text
+        if self.is_small:
             self.source = f"{STATUS} (installed packages only: the package lists are empty, run apt-get update)"
             text = installed
         longs = {fields["Package"]: _describe(fields)[1] for fields in _stanzas(installed)}
@@ -65,18 +66,16 @@ class Packages:
         seen = set()
         for fields in _stanzas(text):
             name, (short, long) = fields["Package"], _describe(fields)
-            key = short.lower()
             # One package of each description: families of packages share theirs, and ties teach nothing.
-            if len(short) < 12 or key in seen or _SKIP_NAME.search(name) or _SKIP_SHORT.search(short):
+            if len(short) < 12 or short.lower() in seen or _SKIP_NAME.search(name) or _SKIP_SHORT.search(short):
                 continue
-            seen.add(key)
-            long = long or longs.get(name, "")
-            self.items.append({
-                "name": name, "section": fields.get("Section", "misc"), "title": short,
-                "body": long or _words(fields), "has_long": bool(long),
-            })
+            seen.add(short.lower())
+            long = long or longs.get(name, [])
+            for body in (long if self.is_small and long else [" ".join(long)]):
+                self.items.append({"name": name, "section": fields.get("Section", "misc"), "title": short,
+                                   "body": body or _words(fields), "has_long": bool(body)})
         # A fixed shuffle: which packages a machine has differs, the order of those it has does not.
-        self.items.sort(key=lambda item: hashlib.sha256(item["name"].encode()).digest())
+        self.items.sort(key=lambda item: hashlib.sha256((item["name"] + item["body"]).encode()).digest())
 
     @staticmethod
     def _read_status():
@@ -95,15 +94,18 @@ class Packages:
             for item in chosen:
                 long = longs.get(item["name"])
                 if not item["has_long"] and long:
-                    item.update(body=long, has_long=True)
+                    item.update(body=" ".join(long), has_long=True)
         for item in chosen:
             if len(item["body"]) > BODY_CHARS:
                 item["body"] = item["body"][:BODY_CHARS].rsplit(" ", 1)[0] + " ..."
         return chosen
 
-    def titles(self, count):
-        """`count` one-line descriptions."""
-        return [item["title"] for item in self.items[:count]]
+    def lines(self, count):
+        """`count` one-line descriptions, no two the same."""
+        lines = [item["title"] for item in self.items]
+        if self.is_small:
+            lines += [line for item in self.items for line in re.split(r"(?<=[.:]) ", item["body"]) if len(line) > 20]
+        return list(dict.fromkeys(lines))[:count]
 
 
 if __name__ == "__main__":

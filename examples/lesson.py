@@ -43,6 +43,7 @@ COLLECTION = "documents"
 DOCUMENTS = 1000        # packages read as documents
 TITLES = 16000          # one-line descriptions for tuning and growth
 QUERIES = 200           # held out of them
+ROWS_TO_TELL = 4000     # with fewer, no claim on what is faster or finds more: a small set shows neither
 K = 10
 # Below 10 MB of vectors the engine scans, which is then fastest and exact. To see the graph at work on small
 # collections, both thresholds are lowered to this many kilobytes.
@@ -194,7 +195,7 @@ def first_search(lesson):
     seconds = time.monotonic() - start
     count = client.count(COLLECTION).count
     print(f"  {count:,} documents as vectors of 768 numbers, written in {seconds:.2f} s")
-    claim(count == len(lesson.documents) and count >= 1000, f"{count:,} documents are in the collection")
+    claim(count == len(lesson.documents) >= 1000, f"{count:,} documents are in the collection (at least 1,000)")
 
     print(f'\n  "{texts.QUESTION}"')
     hits = lesson.search_documents(client, texts.QUESTION)
@@ -320,8 +321,10 @@ def tune(rows, queries, path):
     claim(all(exact == 1.0 for _, exact in found.values()), "exact=True finds all that numpy finds")
     claim(found[16][0][1] >= 0.95, f"m=16, ef_construct=100 reaches recall {found[16][0][1]:.3f} at ef 64 "
                                    "(at least 0.95)")
-    claim(found[4][0][1] < found[16][0][1] <= found[32][0][1] + 0.005, "more links and a wider build give more recall")
-    claim(found[16][0][0] < found[16][0][2], "and so does a wider search: ef 256 beats ef 16")
+    if len(rows) >= ROWS_TO_TELL:
+        claim(found[4][0][1] < found[16][0][1] <= found[32][0][1] + 0.005,
+              "more links and a wider build give more recall")
+        claim(found[16][0][0] < found[16][0][2], "and so does a wider search: ef 256 beats ef 16")
 
 
 def grow(rows, queries, path):
@@ -355,7 +358,7 @@ def grow(rows, queries, path):
                    "milliseconds a query", {"every vector compared": exact_line, "HNSW, m=16, ef=64": graph_line})
     print(f"  plot: {os.path.relpath(picture, ROOT)}")
     claim(recall >= 0.95, f"recall@{K} at {done:,} points is {recall:.3f} (at least 0.95)")
-    if done >= 8000:
+    if done >= ROWS_TO_TELL:
         exact_growth = exact_line[-1][1] / exact_line[0][1]
         graph_growth = graph_line[-1][1] / graph_line[0][1]
         claim(graph_line[-1][1] < exact_line[-1][1], f"HNSW is {exact_line[-1][1] / graph_line[-1][1]:.1f} times as "
@@ -363,7 +366,7 @@ def grow(rows, queries, path):
         claim(graph_growth < exact_growth, f"{done // sizes[0]} times the points: brute force takes {exact_growth:.1f} "
               f"times as long, HNSW {graph_growth:.1f} times")
     else:
-        print(f"  (no claim on speed: this machine's package lists have only {done:,} descriptions)")
+        print(f"  (no claim on speed: this machine has only {done:,} descriptions)")
 
     start = time.monotonic()
     with octant.open(path) as database:
@@ -408,13 +411,13 @@ def main():
     os.makedirs(FOLDER, exist_ok=True)
     print(f"Octant {octant.__version__}: the lesson\n")
     packages = debian.Packages()
-    print(f"  {len(packages.items):,} package descriptions from {packages.source}")
+    print(f"  {len(packages.items):,} descriptions from {packages.source}")
     model = embed.Model(FOLDER)
     loaded = time.monotonic()
     worst, near = model.check()
     claim(near, f"all-MiniLM-L6-v2 in numpy gives the published cosines (largest deviation {worst:.6f})")
     lesson = Lesson(model, packages)
-    titles = packages.titles(TITLES + QUERIES)
+    titles = packages.lines(TITLES + QUERIES)
     held_out = min(QUERIES, len(titles) // 10)
     vectors = model.encode(titles, f"embedding {len(titles):,} one-line descriptions")
     queries, rows = vectors[:held_out], vectors[held_out:]

@@ -378,8 +378,8 @@ config_check_name(const char *what, oct_slice name, size_t bytes_max, oct_error 
     const oct_slice shown = {name.data, size_min(name.size, 300)};
 
     if (name.size > bytes_max)
-        return oct_fail(error, OCT_RANGE, "%s \"" SLICE_FMT "\" has %zu bytes, at most %zu are allowed",
-                        what, SLICE_ARG(shown), name.size, bytes_max);
+        return oct_fail(error, OCT_RANGE, "%s \"" SLICE_FMT "\" has %zu bytes, at most %zu are allowed", what,
+                        SLICE_ARG(shown), name.size, bytes_max);
     if (!utf8_is_valid(name))
         return oct_fail(error, OCT_RANGE, "%s is not valid UTF-8", what);
     for (size_t i = 0; i < name.size; i++) {

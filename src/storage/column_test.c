@@ -27,20 +27,25 @@ state_named(const char *name)
     return state;
 }
 
-/* Byte `at` of row `row`, in a version of the rows. */
-static char
-byte_of(uint64_t row, uint32_t at, uint64_t version)
+#define ROW_ROOM 5008u
+
+/* The bytes of a row in a version of the rows. */
+static void
+make_row(char out[ROW_ROOM], uint32_t stride, uint64_t row, uint64_t version)
 {
-    return (char)mix64(row * 1000003 + at + version * 77777);
+    for (uint32_t at = 0; at < stride; at += 8)
+        put_u64(out + at, mix64(row * 1000003 + at + version * 77777));
 }
 
 static void
 fill_rows(rows *data, uint64_t first, uint64_t end, uint64_t version)
 {
-    OCT_MUST(rows_reserve(data, end, NULL) == OCT_OK);
+    char row_bytes[ROW_ROOM];
+
+    OCT_MUST(data->stride <= ROW_ROOM - 8 && rows_reserve(data, end, NULL) == OCT_OK);
     for (uint64_t row = first; row < end; row++) {
-        for (uint32_t at = 0; at < data->stride; at++)
-            ((char *)rows_at(data, (uint32_t)row))[at] = byte_of(row, at, version);
+        make_row(row_bytes, data->stride, row, version);
+        memcpy(rows_at(data, (uint32_t)row), row_bytes, data->stride);
     }
 }
 
@@ -48,15 +53,17 @@ fill_rows(rows *data, uint64_t first, uint64_t end, uint64_t version)
 static bool
 rows_are(const rows *data, uint64_t count, uint64_t version)
 {
-    for (uint64_t row = 0; row < data->capacity; row++) {
-        for (uint32_t at = 0; at < data->stride; at++) {
-            const char wanted = row < count ? byte_of(row, at, version) : 0;
+    char wanted[ROW_ROOM] = {0};
 
-            if (((const char *)rows_at(data, (uint32_t)row))[at] != wanted) {
-                test_failed(__FILE__, __LINE__, "row %llu, byte %u differs; %llu rows of %u bytes",
-                            (unsigned long long)row, at, (unsigned long long)count, data->stride);
-                return false;
-            }
+    for (uint64_t row = 0; row < data->capacity; row++) {
+        if (row < count)
+            make_row(wanted, data->stride, row, version);
+        else if (row == count)
+            memset(wanted, 0, sizeof wanted);
+        if (memcmp(rows_at(data, (uint32_t)row), wanted, data->stride) != 0) {
+            test_failed(__FILE__, __LINE__, "row %llu differs; %llu rows of %u bytes",
+                        (unsigned long long)row, (unsigned long long)count, data->stride);
+            return false;
         }
     }
     return true;
@@ -204,12 +211,12 @@ TEST(mapped_rows_are_private)
 
 /* Goal:   after a crash at any moment of a checkpoint the column is what the last manifest said.
  * Method: appends and rewrites whose state is kept (as a manifest would) only after the folder's sync; the
- *         machine dies at a random call; reopened, checked, gone on with. 200 lives, seeds 1 to 200. */
+ *         machine dies at a random call; reopened, checked, gone on with. 80 lives, seeds 1 to 80. */
 TEST(crash_leaves_the_last_checkpoint)
 {
     uint64_t crashes = 0, finished = 0;
 
-    for (uint64_t seed = 1; seed <= 200 && !test_has_failed(); seed++) {
+    for (uint64_t seed = 1; seed <= 80 && !test_has_failed(); seed++) {
         test_rng     rng = test_rng_seed(seed);
         os          *disk = disk_new();
         column_state state = state_named("codes.a");
@@ -248,7 +255,7 @@ TEST(crash_leaves_the_last_checkpoint)
         rows_clear(&data);
         os_free(disk);
     }
-    CHECK_MSG(crashes > 600 && finished > 500, "%llu crashes, %llu finished", (unsigned long long)crashes,
+    CHECK_MSG(crashes > 240 && finished > 200, "%llu crashes, %llu finished", (unsigned long long)crashes,
               (unsigned long long)finished);
 }
 
@@ -348,7 +355,7 @@ flip(os *disk, const char *path, uint64_t at, int bit)
 }
 
 /* Goal:   a flipped byte is named when its rows are verified, costs only its block, or is in unused space.
- * Method: each byte of the checksum file and of the header, every 61st of the data. */
+ * Method: each byte of the checksum file and of the header, every 211th of the data. */
 TEST(flipped_byte_is_named)
 {
     os          *disk = disk_new();
@@ -363,7 +370,7 @@ TEST(flipped_byte_is_named)
     sizes[1] = 4096 + 210000;
     sizes[0] = column_bytes(&state) - sizes[1];
     for (int which = 0; which < 2; which++) {
-        for (uint64_t at = 0; at < sizes[which]; at += at < 4096 ? 1 : 61) {
+        for (uint64_t at = 0; at < sizes[which]; at += at < 4096 ? 1 : 211) {
             rows          opened;
             column_check *check;
             oct_error     error = {0};
@@ -384,7 +391,7 @@ TEST(flipped_byte_is_named)
                 CHECK_STATUS(status, in_rows ? OCT_CORRUPT : OCT_OK);
                 if (in_rows) {
                     CHECK_STATUS(column_verify(check, row, 1, NULL), OCT_CORRUPT);
-                    for (uint64_t other = 0; other < 300; other += 10) {
+                    for (uint64_t other = 0; other < 300; other += 37) {
                         const uint64_t first = other * 700 / COLUMN_BLOCK_BYTES;
                         const uint64_t last = (other * 700 + 699) / COLUMN_BLOCK_BYTES;
 

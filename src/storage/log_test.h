@@ -11,6 +11,13 @@
 
 #define BODY_ROOM 70000u
 
+/* Repetitions of what is about crashes and bytes, not about threads: fewer under TSan, which is slow. */
+#ifdef __SANITIZE_THREAD__
+#define REPETITIONS(count) ((count) / 8)
+#else
+#define REPETITIONS(count) (count)
+#endif
+
 /* A history is a seed and how large its bodies may be. Most are short, a few are near `largest`. After a
  * crash a sequence may be given again: then `attempts` tells the bodies apart. */
 typedef struct history {
