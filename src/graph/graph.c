@@ -28,6 +28,7 @@ graph_new(const graph_params *params, graph **out, oct_error *error)
     rows_init(&self->vectors, self->dim_padded * (uint32_t)sizeof(float), ROWS_EXPECTED);
     rows_init(&self->points, sizeof(uint32_t), ROWS_EXPECTED);
     rows_init(&self->seats, sizeof(uint32_t), ROWS_EXPECTED);
+    rows_init(&self->before, sizeof(uint32_t), ROWS_EXPECTED);
     rows_init(&self->live, sizeof(uint64_t), 1);
     rows_init(&self->links, (uint32_t)(size_max(self->link_count, 1) * sizeof(uint32_t)), ROWS_EXPECTED);
     *out = self;
@@ -44,6 +45,7 @@ graph_free(graph *self)
     oct_free(self->encoding);
     rows_clear(&self->points);
     rows_clear(&self->seats);
+    rows_clear(&self->before);
     rows_clear(&self->live);
     rows_clear(&self->links);
     for (uint32_t level = 0; level < GRAPH_LEVELS_MAX; level++) {
@@ -105,6 +107,8 @@ graph_reserve(graph *self, uint32_t row_count, uint32_t point_count, oct_error *
     if (status == OCT_OK)
         status = rows_reserve(&self->points, count, error);
     if (status == OCT_OK)
+        status = rows_reserve(&self->before, count, error);
+    if (status == OCT_OK)
         status = rows_reserve(&self->live, count / 64 + 1, error);
     if (status == OCT_OK)
         status = rows_reserve(&self->seats, point_count, error);
@@ -128,6 +132,13 @@ set_live(graph *self, uint32_t row, bool live)
         (void)atomic_fetch_or_explicit(word, bit, memory_order_release);
     else
         (void)atomic_fetch_and_explicit(word, ~bit, memory_order_release);
+}
+
+static void
+kill_row(graph *self, uint32_t row)
+{
+    (void)atomic_fetch_add_explicit(&self->dead_count, 1, memory_order_relaxed);
+    set_live(self, row, false);
 }
 
 /* The next row, not yet seated, dead until set_live. */
@@ -154,10 +165,11 @@ graph_append(graph *self, uint32_t point, const float *prepared)
     if (old != GRAPH_NONE && memcmp(graph_row_vector(self, old), prepared, bytes) == 0)
         return false;
     row = add_row(self, point, prepared);
+    *(uint32_t *)rows_at(&self->before, row) = old + 1; /* GRAPH_NONE + 1 is 0 */
     set_live(self, row, true);
     atomic_store_explicit(seat, row, memory_order_release);
     if (old != GRAPH_NONE)
-        set_live(self, old, false);
+        kill_row(self, old);
     else
         (void)atomic_fetch_add_explicit(&self->live_count, 1, memory_order_relaxed);
     return true;
@@ -168,8 +180,10 @@ graph_restore_row(graph *self, uint32_t point, const char *prepared, bool live)
 {
     const uint32_t row = add_row(self, point, prepared);
 
-    if (!live)
+    if (!live) {
+        (void)atomic_fetch_add_explicit(&self->dead_count, 1, memory_order_relaxed);
         return;
+    }
     set_live(self, row, true);
     atomic_store_explicit(graph_seat(self, point), row, memory_order_release);
     (void)atomic_fetch_add_explicit(&self->live_count, 1, memory_order_relaxed);
@@ -186,7 +200,7 @@ graph_remove(graph *self, uint32_t point)
     if (row == GRAPH_NONE)
         return;
     atomic_store_explicit(graph_seat(self, point), GRAPH_NONE, memory_order_release);
-    set_live(self, row, false);
+    kill_row(self, row);
     (void)atomic_fetch_sub_explicit(&self->live_count, 1, memory_order_relaxed);
 }
 
@@ -268,6 +282,7 @@ graph_catch_up(graph *self, const graph *from, const uint64_t *live, uint32_t ro
     }
     OCT_MUST(to == self->rows_appended);
     atomic_store(&self->live_count, graph_live_count(from));
+    atomic_store(&self->dead_count, to - graph_live_count(from));
     graph_publish(self);
     return OCT_OK;
 }
@@ -326,7 +341,7 @@ graph_ram_bytes(const graph *self)
     const uint64_t row_count = graph_row_count(self);
     uint64_t       bytes = sizeof *self;
 
-    bytes += row_count * (self->vectors.stride + (self->coded ? self->codec.stride : 0) + self->points.stride + self->seats.stride) + row_count / 8;
+    bytes += row_count * (self->vectors.stride + (self->coded ? self->codec.stride : 0) + self->points.stride + self->seats.stride + self->before.stride) + row_count / 8;
     bytes += (uint64_t)graph_graph_count(self) * self->links.stride;
     return bytes;
 }
@@ -515,7 +530,8 @@ graph_get_state(const graph *self, graph_state *state)
         .entry_level = (uint32_t)(entry >> 32),
         .entry_node = (uint32_t)entry,
     };
-    memcpy(state->level_counts, self->level_counts, sizeof state->level_counts);
+    for (uint32_t level = 0; level < GRAPH_LEVELS_MAX; level++)
+        state->level_counts[level] = self->level_counts[level];
 }
 
 oct_status
@@ -528,6 +544,7 @@ graph_load_begin(const graph_params *params, const graph_state *state, graph **o
     (*out)->rows_appended = state->row_count;
     (*out)->point_count = state->point_count;
     atomic_store(&(*out)->live_count, state->live_count);
+    atomic_store(&(*out)->dead_count, state->row_count - state->live_count);
     atomic_store(&(*out)->graph_count, state->graph_count);
     atomic_store(&(*out)->entry, (uint64_t)state->entry_level << 32 | state->entry_node);
     for (uint32_t level = 1; level < GRAPH_LEVELS_MAX && status == OCT_OK; level++) {

@@ -32,19 +32,23 @@ struct graph {
     float           *encoding; /* the writer's scratch; made with the first rows */
     rows             points;  /* uint32_t: the point of a row */
     rows             seats;   /* _Atomic uint32_t by point: its row, or GRAPH_NONE */
+    rows             before;  /* uint32_t by row: the row its point moved from, plus one; 0: none. Not saved: only
+                               * searches that began before the move ask for it */
     rows             live;    /* _Atomic uint64_t by row / 64 */
-    uint32_t         rows_appended; /* row_count once published */
+    _Atomic uint32_t rows_appended; /* row_count once published */
     _Atomic uint32_t point_count;   /* seats in use */
     _Atomic uint32_t row_count;     /* release after the rows, acquire by readers */
     _Atomic uint32_t live_count;
+    _Atomic uint32_t dead_count;    /* rows that died; counted before the bit is cleared, so that 0 means none had */
 
-    /* The builder's. Readers load links relaxed: a list may be seen before or after a change or half way, and
-     * is a list of rows all the same; rows the reader's graph_count does not cover are passed over. */
+    /* The builder's. A list of links may be seen before or after a change or half way, and is a list of rows all
+     * the same; rows the reader's graph_count does not cover are passed over. Links are stored with release, and
+     * loaded with acquire above level 0, where it takes a look into the node to learn its row. */
     rows             links;                    /* link_count x _Atomic uint32_t a row */
     rows            *levels[GRAPH_LEVELS_MAX]; /* [l]: nodes of level l >= 1, or NULL; set before entry tells */
-    uint32_t         level_counts[GRAPH_LEVELS_MAX];
-    _Atomic uint64_t entry;       /* level << 32 | node; of the last whole batch */
-    _Atomic uint32_t graph_count; /* release after a batch's links and entry */
+    _Atomic uint32_t level_counts[GRAPH_LEVELS_MAX];
+    _Atomic uint32_t graph_count; /* release after a batch's links */
+    _Atomic uint64_t entry;       /* level << 32 | node; release after graph_count, acquired before it */
 };
 
 static inline const float *
@@ -88,6 +92,17 @@ static inline graph_node *
 graph_node_at(const graph *self, uint32_t level, uint32_t node)
 {
     return rows_at(self->levels[level], node);
+}
+
+/* The row a point had when there were `row_count` rows, or GRAPH_NONE. */
+static inline uint32_t
+graph_seat_at(const graph *self, uint32_t point, uint32_t row_count)
+{
+    uint32_t row = atomic_load_explicit(graph_seat(self, point), memory_order_acquire);
+
+    while (row != GRAPH_NONE && row >= row_count)
+        row = *(const uint32_t *)rows_at(&self->before, row) - 1; /* 0 - 1 is GRAPH_NONE */
+    return row;
 }
 
 static inline bool

@@ -36,11 +36,11 @@ fd_of(const os_file *file)
     return ((const posix_file *)(const void *)file)->fd;
 }
 
-/* The status for an errno, with "cannot WHAT PATH: the system's text". */
+/* The status for an errno, with "cannot WHAT PATH: the system's text". strerror and not strerror_r, which
+ * comes in two shapes: in glibc since 2.32 and in musl its text is a constant or the thread's own. */
 static oct_status
 fail_errno(oct_error *error, int number, const char *what, const char *path)
 {
-    char       text[128];
     oct_status status = OCT_IO;
 
     if (number == ENOSPC || number == EDQUOT)
@@ -51,7 +51,7 @@ fail_errno(oct_error *error, int number, const char *what, const char *path)
         status = OCT_EXISTS;
     else if (number == ENOMEM)
         status = OCT_NOMEM;
-    return oct_fail(error, status, "cannot %s %s: %s%s", what, path, strerror_r(number, text, sizeof text),
+    return oct_fail(error, status, "cannot %s %s: %s%s", what, path, strerror(number),
                     status == OCT_FULL ? "; free some space on that disk" : "");
 }
 

@@ -207,9 +207,7 @@ def test_points(client):
 
 def test_batches_of_columns(client):
     client.create_collection("docs", vectors_config=VectorParams(size=2, distance=Distance.DOT))
-    client.upsert(
-        "docs", models.Batch(ids=[1, 2], vectors=[[1.0, 0.0], [0.0, 1.0]], payloads=[{"a": 1}, {}])
-    )
+    client.upsert("docs", models.Batch(ids=[1, 2], vectors=[[1.0, 0.0], [0.0, 1.0]], payloads=[{"a": 1}, {}]))
     assert [(r.id, r.payload or None) for r in client.scroll("docs")[0]] == [(1, {"a": 1}), (2, None)]
 
 
@@ -467,6 +465,14 @@ def test_there_is_no_grpc_in_process():
     with pytest.raises(NotImplementedError, match="no gRPC channel"):
         _ = client.grpc_points
     client.close()
+
+    async def main():
+        client = AsyncQdrantClient(":memory:", prefer_grpc=True)
+        with pytest.raises(NotImplementedError, match="no gRPC channel"):
+            _ = client.grpc_points
+        await client.close()
+
+    asyncio.run(main())
 
 
 def test_a_closed_client_says_so():
