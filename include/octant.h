@@ -85,6 +85,8 @@ OCT_API const char *oct_status_text(oct_status status);
 #define OCT_PAYLOAD_DEPTH_MAX   128u       /* nesting of one payload document */
 #define OCT_POINTS_MAX          0xFFFFFFF0u /* points of one shard, dead ones included */
 #define OCT_LIMIT_MAX           (1u << 24) /* results of one request, offset included */
+#define OCT_FILTER_DEPTH_MAX    64u        /* filters within filters, the outermost counted */
+#define OCT_FILTER_CONDITIONS_MAX 65536u   /* conditions of one filter, those of filters within it included */
 #define OCT_M_MAX               512u       /* hnsw m */
 #define OCT_EF_CONSTRUCT_MAX    65536u
 
@@ -340,7 +342,153 @@ OCT_API oct_status oct_collection_graph_checksum(oct_collection *collection, uin
 OCT_API oct_status oct_collection_check(oct_collection *collection, oct_error *error);
 
 /* ---------------------------------------------------------------------------------------------
+ * Filters: which points are meant. Names and meaning are Qdrant's.
+ *
+ * A condition on a field is true if it holds for one of the values behind the field's path; of a value that is an
+ * array, for one of its elements (one level). Types are told apart: the string "5", the integer 5 and the float 5.0
+ * are three values. What is missing, or null, satisfies nothing but the conditions that ask for it.
+ * ------------------------------------------------------------------------------------------- */
+
+typedef enum oct_value_kind { OCT_VALUE_TEXT = 0, OCT_VALUE_INTEGER = 1, OCT_VALUE_BOOL = 2 } oct_value_kind;
+
+typedef struct oct_value { /* a payload value that can be matched */
+    oct_value_kind kind;
+    oct_slice      text;    /* UTF-8 */
+    int64_t        integer;
+    bool           boolean;
+} oct_value;
+
+typedef enum oct_match_kind {
+    OCT_MATCH_VALUE = 0,    /* equals values[0] */
+    OCT_MATCH_ANY = 1,      /* equals one of `values`; of none: never */
+    OCT_MATCH_EXCEPT = 2,   /* is not null and equals none of `values` */
+    OCT_MATCH_TEXT = 3,     /* a string that has `text` in it, letter by letter */
+    OCT_MATCH_TEXT_ANY = 4, /* a string that has one of the words of `text` in it */
+    OCT_MATCH_PHRASE = 5,   /* as OCT_MATCH_TEXT */
+    OCT_MATCH_PREFIX = 6    /* a string that begins with `text` */
+} oct_match_kind;
+
+typedef struct oct_match {
+    oct_match_kind   kind;
+    const oct_value *values; /* value, any, except */
+    size_t           value_count;
+    oct_slice        text; /* the others */
+} oct_match;
+
+/* Which bounds of a range are given: the sum of these. All that are given must hold for one and the same value. */
+typedef enum oct_bound { OCT_GT = 1, OCT_GTE = 2, OCT_LT = 4, OCT_LTE = 8 } oct_bound;
+
+typedef struct oct_range { /* numbers, compared as 64-bit floats */
+    uint32_t bounds;
+    double   gt;
+    double   gte;
+    double   lt;
+    double   lte;
+} oct_range;
+
+typedef struct oct_datetime_range { /* strings that are dates; microseconds since 1970-01-01T00:00:00Z */
+    uint32_t bounds;
+    int64_t  gt;
+    int64_t  gte;
+    int64_t  lt;
+    int64_t  lte;
+} oct_datetime_range;
+
+typedef struct oct_values_count { /* elements of an array; 1 for any other value; 0 for null and for what is missing */
+    uint32_t bounds;
+    uint64_t gt;
+    uint64_t gte;
+    uint64_t lt;
+    uint64_t lte;
+} oct_values_count;
+
+/* Degrees. In payloads: {"lon": x, "lat": y}. */
+typedef struct oct_geo_point {
+    double lon; /* -180 .. 180 */
+    double lat; /* -90 .. 90 */
+} oct_geo_point;
+
+typedef struct oct_geo_radius {
+    oct_geo_point center;
+    double        radius; /* metres along the surface of the earth; points at that distance are outside */
+} oct_geo_radius;
+
+typedef struct oct_geo_bounding_box { /* edges are outside; left > right: the box holds the 180th meridian */
+    oct_geo_point top_left;
+    oct_geo_point bottom_right;
+} oct_geo_bounding_box;
+
+typedef struct oct_geo_ring { /* at least 4 points, the last equal to the first */
+    const oct_geo_point *points;
+    size_t               count;
+} oct_geo_ring;
+
+typedef struct oct_geo_polygon {
+    oct_geo_ring        exterior;
+    const oct_geo_ring *interiors; /* holes */
+    size_t              interior_count;
+} oct_geo_polygon;
+
+typedef enum oct_expect { OCT_EXPECT_NOTHING = 0, OCT_EXPECT_TRUE = 1, OCT_EXPECT_FALSE = 2 } oct_expect;
+
+/* Tests of one field: at least one is given, and one of those given must hold. */
+typedef struct oct_field_condition {
+    const oct_match            *match;
+    const oct_range            *range;
+    const oct_datetime_range   *datetime_range;
+    const oct_geo_radius       *geo_radius;
+    const oct_geo_bounding_box *geo_bounding_box;
+    const oct_geo_polygon      *geo_polygon;
+    const oct_values_count     *values_count;
+    oct_expect                  is_empty; /* as OCT_CONDITION_IS_EMPTY */
+    oct_expect                  is_null;  /* as OCT_CONDITION_IS_NULL */
+} oct_field_condition;
+
+typedef enum oct_condition_kind {
+    OCT_CONDITION_FIELD = 0,      /* key, field */
+    OCT_CONDITION_IS_EMPTY = 1,   /* key: missing, null or [] */
+    OCT_CONDITION_IS_NULL = 2,    /* key: null, or an array that holds null */
+    OCT_CONDITION_HAS_ID = 3,     /* ids: the point's is one of them */
+    OCT_CONDITION_HAS_VECTOR = 4, /* vector: the point has one of this name */
+    OCT_CONDITION_SLICE = 5,      /* slice_*: SipHash-2-4 of the id, modulo total, is index */
+    OCT_CONDITION_NESTED = 6,     /* key, filter: one object of the array satisfies the whole filter */
+    OCT_CONDITION_FILTER = 7      /* filter */
+} oct_condition_kind;
+
+typedef struct oct_condition {
+    oct_condition_kind         kind;
+    oct_slice                  key; /* a payload path */
+    const oct_field_condition *field;
+    const oct_id              *ids;
+    size_t                     id_count;
+    oct_slice                  vector;
+    uint32_t                   slice_total; /* at least 1 */
+    uint32_t                   slice_index; /* below slice_total */
+    const struct oct_filter   *filter;
+} oct_condition;
+
+/* All four parts must hold. Zeroes: every point. */
+typedef struct oct_filter {
+    const oct_condition *must; /* all of them */
+    size_t               must_count;
+    const oct_condition *should; /* at least one of them, if there are any */
+    size_t               should_count;
+    const oct_condition *must_not; /* none of them */
+    size_t               must_not_count;
+    const oct_condition *min_should; /* at least min_count of them */
+    size_t               min_should_count;
+    uint64_t             min_count; /* 0: there is no such part */
+} oct_filter;
+
+/* A date as a payload may hold it: `2024-05-06T07:08:09.5+01:00` (RFC 3339), with a space for the T, the offset
+ * without its colon or left out (UTC), to the minute, or the day alone. OCT_FORMAT. */
+OCT_API oct_status oct_datetime_parse(oct_slice text, int64_t *microseconds, oct_error *error);
+
+/* ---------------------------------------------------------------------------------------------
  * Writing points
+ *
+ * The functions named ..._where take a filter too. It is judged on the state just before the write,
+ * with no other write between; what is logged is the ids that were found.
  * ------------------------------------------------------------------------------------------- */
 
 typedef enum oct_vector_kind { OCT_DENSE = 0, OCT_SPARSE = 1, OCT_MULTI = 2 } oct_vector_kind;
@@ -392,19 +540,55 @@ OCT_API oct_status oct_upsert_rows(oct_collection *collection, const uint64_t *i
                                    size_t count, size_t dim, size_t row_stride, const oct_slice *payloads,
                                    const oct_write_options *options, oct_error *error);
 
+typedef enum oct_update_mode {
+    OCT_UPSERT = 0,
+    OCT_INSERT_ONLY = 1, /* points that exist are left alone */
+    OCT_UPDATE_ONLY = 2  /* points that do not exist are passed over */
+} oct_update_mode;
+
+typedef struct oct_update_rule {
+    oct_update_mode   mode;
+    const oct_filter *filter; /* NULL: none; else points that exist and do not match are left alone */
+} oct_update_rule;
+
+/* oct_upsert of those points that the rule lets through. All are judged before any is written. */
+OCT_API oct_status oct_upsert_where(oct_collection *collection, const oct_point *points, size_t count,
+                                    const oct_update_rule *rule, const oct_write_options *options,
+                                    oct_write_result *result, oct_error *error);
+
 /* Replace the given vectors of existing points; others and the payload stay. OCT_NOT_FOUND names an
  * unknown id, and then nothing has changed. */
 OCT_API oct_status oct_update_vectors(oct_collection *collection, const oct_point *points, size_t count,
                                       const oct_write_options *options, oct_write_result *result, oct_error *error);
+
+/* The same for those of the points that match. */
+OCT_API oct_status oct_update_vectors_where(oct_collection *collection, const oct_point *points, size_t count,
+                                            const oct_filter *filter, const oct_write_options *options,
+                                            oct_write_result *result, oct_error *error);
+
+/* The points that a write is meant for: those with these ids, and those that match the filter. */
+typedef struct oct_targets {
+    const oct_id     *ids;
+    size_t            id_count;
+    const oct_filter *filter; /* NULL: only the ids */
+} oct_targets;
 
 /* Remove the named vectors from the points. Unknown ids are ignored. */
 OCT_API oct_status oct_delete_vectors(oct_collection *collection, const oct_id *ids, size_t count,
                                       const oct_slice *names, size_t name_count,
                                       const oct_write_options *options, oct_write_result *result, oct_error *error);
 
+OCT_API oct_status oct_delete_vectors_where(oct_collection *collection, const oct_targets *targets,
+                                            const oct_slice *names, size_t name_count,
+                                            const oct_write_options *options, oct_write_result *result,
+                                            oct_error *error);
+
 /* Delete points. Unknown ids are ignored. */
 OCT_API oct_status oct_delete(oct_collection *collection, const oct_id *ids, size_t count,
                               const oct_write_options *options, oct_write_result *result, oct_error *error);
+OCT_API oct_status oct_delete_where(oct_collection *collection, const oct_targets *targets,
+                                    const oct_write_options *options, oct_write_result *result,
+                                    oct_error *error);
 
 typedef enum oct_payload_action {
     OCT_PAYLOAD_SET = 0,       /* merge `payload` into the document (at `key`, when given); null removes */
@@ -425,6 +609,9 @@ typedef struct oct_payload_change {
 OCT_API oct_status oct_change_payload(oct_collection *collection, const oct_id *ids, size_t count,
                                       const oct_payload_change *change, const oct_write_options *options,
                                       oct_write_result *result, oct_error *error);
+OCT_API oct_status oct_change_payload_where(oct_collection *collection, const oct_targets *targets,
+                                            const oct_payload_change *change, const oct_write_options *options,
+                                            oct_write_result *result, oct_error *error);
 
 /* ---------------------------------------------------------------------------------------------
  * Reading points
@@ -467,8 +654,13 @@ OCT_API oct_status oct_retrieve(oct_collection *collection, const oct_id *ids, s
 /* Points by ascending id, from `from` (inclusive; NULL: the first), at most `limit`. */
 OCT_API oct_status oct_scroll(oct_collection *collection, const oct_id *from, size_t limit,
                               const oct_select *select, oct_records **out, oct_error *error);
+/* The same of the points that match (`filter` NULL: all). */
+OCT_API oct_status oct_scroll_where(oct_collection *collection, const oct_filter *filter, const oct_id *from,
+                                    size_t limit, const oct_select *select, oct_records **out, oct_error *error);
 
 OCT_API oct_status oct_count(oct_collection *collection, uint64_t *out, oct_error *error);
+OCT_API oct_status oct_count_where(oct_collection *collection, const oct_filter *filter, uint64_t *out,
+                                   oct_error *error);
 
 /* ---------------------------------------------------------------------------------------------
  * Search
@@ -488,6 +680,7 @@ typedef struct oct_search_request {
     const oct_id *exclude;     /* ids that must not be among the hits */
     size_t        exclude_count;
     oct_select    select;
+    const oct_filter *filter; /* NULL: every point may be a hit */
 } oct_search_request;
 
 /**
@@ -495,8 +688,10 @@ typedef struct oct_search_request {
  *
  * Units.    Scores are the collection's metric, from the raw vectors: cosine and dot grow with likeness,
  *           Euclid and Manhattan are distances and shrink. Equal scores are ordered by point id.
- * Accuracy. Approximate unless `exact`. A larger `ef` finds more true neighbours and costs more.
- * Cost.     Near ef * m distances. Takes no lock while it walks the graph.
+ * Accuracy. Approximate unless `exact`. A larger `ef` finds more true neighbours and costs more. If `limit` points
+ *           match, with offset and excluded ids allowed for, there are `limit` hits.
+ * Cost.     Near ef * m distances. Takes no lock while it walks the graph. A filter costs a look at every point, or at
+ *           those that its ids name, when it is first used, and after a write a look at what has changed since.
  * Threads.  Any thread, also during writes: every write acknowledged before the call began is seen.
  * Errors.   OCT_DIM; OCT_INVALID, if a component is not finite or the vector name unknown; OCT_RANGE.
  * Source.   Malkov and Yashunin, arXiv:1603.09320, algorithms 2 and 5.

@@ -66,6 +66,7 @@ struct oct_database {
     uint64_t        manifest_number;
     uint64_t        manifest_catalogue_sequence; /* what the durable manifest covers */
     _Atomic uint64_t checkpoint_at_bytes; /* of log */
+    atomic_bool     checkpoints_stopped;
     atomic_bool     checkpoint_queued;
     pthread_mutex_t idle_lock;            /* only for waiting until it is not */
     pthread_cond_t  idle;

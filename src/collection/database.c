@@ -30,6 +30,21 @@ join(char out[OS_PATH_MAX], const char *folder, const char *name)
     (void)snprintf(out, OS_PATH_MAX, "%s/%s", folder, name);
 }
 
+/* Make the name of a new database's folder durable in the folder that it lies in. */
+static oct_status
+sync_parent(oct_database *self, oct_error *error)
+{
+    char   parent[OS_PATH_MAX];
+    size_t size = strlen(self->path);
+
+    while (size > 1 && self->path[size - 1] == '/')
+        size--;
+    while (size > 0 && self->path[size - 1] != '/')
+        size--;
+    (void)snprintf(parent, sizeof parent, "%.*s", (int)size, self->path);
+    return os_sync_dir(self->system, size == 0 ? "." : parent, error);
+}
+
 static oct_status
 write_format(oct_database *self, const char *path, oct_error *error)
 {
@@ -50,6 +65,8 @@ write_format(oct_database *self, const char *path, oct_error *error)
         status = os_rename(self->system, temporary, path, error);
     if (status == OCT_OK)
         status = os_sync_dir(self->system, self->path, error);
+    if (status == OCT_OK)
+        status = sync_parent(self, error);
     return status;
 }
 
@@ -289,6 +306,21 @@ save_shards(oct_database *self, catalogue_view *view, bool closing, oct_error *e
     return status;
 }
 
+/* The names of the shards' folders must be durable before a manifest counts on them. */
+static oct_status
+sync_shard_folder(oct_database *self, const catalogue_view *view, oct_error *error)
+{
+    char folder[OS_PATH_MAX];
+    bool any = false;
+
+    for (size_t i = 0; i < view->collection_count && !any; i++)
+        any = view->images[i] != NULL && !shard_image_is_in_log(view->images[i]);
+    if (!any)
+        return OCT_OK;
+    join(folder, self->path, "shard");
+    return os_sync_dir(self->system, folder, error);
+}
+
 /* Folders of shards that the manifest does not name belong to deleted collections. */
 static void
 remove_left_overs(oct_database *self, const catalogue_view *view)
@@ -325,6 +357,8 @@ database_checkpoint(oct_database *self, bool closing, oct_error *error)
         return OCT_OK;
     if (self->read_only)
         return oct_fail(error, OCT_FORBIDDEN, "the database %s was opened for reading only", self->path);
+    if (log_stopped(self->log) || atomic_load(&self->checkpoints_stopped))
+        return oct_fail(error, OCT_STOPPED, "writing to %s stopped after a failed sync; reopen it", self->path);
     (void)pthread_mutex_lock(&self->checkpoint_lock);
     sequence = log_last_sequence(self->log);
     status = catalogue_view_new(self, &view, error);
@@ -332,12 +366,21 @@ database_checkpoint(oct_database *self, bool closing, oct_error *error)
         goto out;
     view.log_sequence = sequence;
     status = save_shards(self, &view, closing, error);
+    /* The images may hold records that are applied but not synced. If those cannot become durable, their writers are
+     * told so, and then the manifest must not make them true. */
+    if (status == OCT_OK)
+        status = log_sync(self->log, error);
+    if (status == OCT_OK)
+        status = sync_shard_folder(self, &view, error);
     if (status == OCT_OK)
         status = catalogue_write(&view, &content, error);
     if (status == OCT_OK)
         status = manifest_write(self->system, self->path, &self->manifest_number,
                                 (oct_slice){content.data, content.size}, error);
     durable = status == OCT_OK;
+    /* After a failed sync of the folder nobody knows which manifest the next opening finds: leave all files alone. */
+    if (status == OCT_STOPPED)
+        atomic_store(&self->checkpoints_stopped, true);
     if (durable) {
         self->manifest_catalogue_sequence = view.catalogue_sequence;
         status = log_truncate(self->log, view.log_sequence, error);

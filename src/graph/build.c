@@ -19,6 +19,8 @@
 
 #include "graph/graph_internal.h"
 
+#define TWIN_SHARE     2u   /* so large a part of a row's links may go to one vector: else a crowd of equal vectors,
+                             * larger than a row has links, is linked to itself alone and walls itself off */
 #define BATCH_SHARE    32u  /* a batch is at most this part of the graph ... */
 #define BATCH_ROWS_MAX 128u /* ... and this many rows: the tail that every search scans */
 
@@ -142,13 +144,23 @@ measure(const graph *self, const bench *at, const suitor *suitors, size_t count,
         graph_distances(self, at->vector, (const float *const *)targets, count, distances);
 }
 
+/* Have the two the same vector? Such are neighbours in the order of distances, so that only the last taken is asked. */
+static bool
+is_twin(const graph *self, const suitor *last, const suitor *candidate)
+{
+    const uint32_t bytes = self->coded ? self->codec.stride : self->vectors.stride;
+
+    return last->distance == candidate->distance &&
+           memcmp(graph_row_target(self, last->row), graph_row_target(self, candidate->row), bytes) == 0;
+}
+
 /* Algorithm 4: from suitors sorted by distance take each that is closer to the chooser than to any taken before
  * it, up to `limit`. Moves the taken ones to the front and returns their number. */
 static uint32_t
 choose(const graph *self, bench *at, size_t count, uint32_t limit)
 {
     suitor  *suitors = at->suitors;
-    uint32_t taken = 0;
+    uint32_t taken = 0, twins = 0;
 
     for (size_t i = 0; i < count && taken < limit; i++) {
         const suitor candidate = suitors[i];
@@ -165,6 +177,8 @@ choose(const graph *self, bench *at, size_t count, uint32_t limit)
             for (size_t t = 0; t < group; t++)
                 good = good && !(distances[t] < candidate.distance);
         }
+        if (good && taken > 0 && is_twin(self, &suitors[taken - 1], &candidate))
+            good = ++twins <= limit / TWIN_SHARE;
         if (good)
             suitors[taken++] = candidate;
     }

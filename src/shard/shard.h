@@ -108,7 +108,9 @@ oct_status shard_image_write(shard *self, const shard_image *image, buffer *out,
 oct_status shard_load(shard *self, oct_slice json, oct_error *error);
 /* Records up to this one are covered by the durable image. */
 uint64_t shard_saved_sequence(shard *self);
-/* The durable image is a record in the log. */
+/* An image without files: its content is a record in the log. */
+bool     shard_image_is_in_log(const shard_image *image);
+/* The same of the durable one. */
 bool     shard_saved_in_log(shard *self);
 /* Must the log keep records after *after for this shard, once a manifest names `image` (NULL: the durable one; `dirty`
  * tells that it does not cover everything)? */

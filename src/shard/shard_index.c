@@ -268,6 +268,9 @@ compact_vector(compaction *self, size_t index)
     bool          built = true;
     oct_status    status = graph_new(&self->params[index], &fresh, NULL);
 
+    /* Copies get fresh checksums: a damaged row must not pass for a good one. */
+    if (status == OCT_OK)
+        status = column_verify(atomic_load(&vector->check), 0, UINT64_MAX, NULL);
     if (status == OCT_OK)
         status = graph_copy_rows(fresh, old, self->live[index], self->row_counts[index], NULL);
     while (status == OCT_OK && built) {

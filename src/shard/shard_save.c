@@ -441,6 +441,12 @@ shard_saved_in_log(shard *self)
 }
 
 bool
+shard_image_is_in_log(const shard_image *image)
+{
+    return image->in_log;
+}
+
+bool
 shard_needs_log(shard *self, const shard_image *image, bool dirty, uint64_t *after)
 {
     if (image != NULL) {
