@@ -1,11 +1,11 @@
 """The C library, as ctypes sees it: the structs of octant.h and octant_api.h, and their functions.
 
-WHAT    A mirror, nothing more: the same names without the `oct_` of the types, the same fields in the same
-        order. What the fields mean stands in the headers.
+WHAT    A mirror of what the package uses, nothing more: the same names without the `oct_` of the types, the same
+        fields in the same order. What the fields mean stands in the headers.
 WHY     ctypes and not a compiled module: one wheel serves every Python version, and ctypes.CDLL lets the
         interpreter's lock go for the time of each call, so that threads which search in parallel do.
-TESTS   tests/python/test_lib.py asks the C compiler for every size and offset, and compares the functions
-        here with the prototypes of the headers, one by one.
+TESTS   tests/python/test_lib.py asks the C compiler for every size and offset, and compares the structs and
+        functions here with those of the headers, one by one.
 """
 
 from __future__ import annotations
@@ -142,7 +142,6 @@ database_info = _struct(
     ("open_seconds", c_double),
 )
 names = _struct("names", ("count", c_size_t), ("items", POINTER(slice)), ("targets", POINTER(slice)))
-alias_change = _struct("alias_change", ("action", c_int), ("alias", slice), ("collection", slice))
 collection_info = _struct(
     "collection_info",
     ("config", collection_config),
@@ -167,19 +166,8 @@ vector = _struct(
     ("indices", POINTER(c_uint32)),
     ("row_count", c_size_t),
 )
-point = _struct(
-    "point", ("id", id), ("vectors", POINTER(vector)), ("vector_count", c_size_t), ("payload", slice)
-)
 write_options = _struct("write_options", ("wait", c_bool))
 write_result = _struct("write_result", ("operation_id", c_uint64), ("status", c_int))
-payload_change = _struct(
-    "payload_change",
-    ("action", c_int),
-    ("payload", slice),
-    ("key", slice),
-    ("keys", POINTER(slice)),
-    ("key_count", c_size_t),
-)
 select = _struct(
     "select",
     ("with_payload", c_bool),
@@ -203,22 +191,6 @@ record = _struct(
 records = _struct(
     "records", ("items", POINTER(record)), ("count", c_size_t), ("has_next", c_bool), ("next", id)
 )
-search_request = _struct(
-    "search_request",
-    ("vector_name", slice),
-    ("query", POINTER(c_float)),
-    ("dim", c_size_t),
-    ("limit", c_size_t),
-    ("offset", c_size_t),
-    ("ef", c_size_t),
-    ("exact", c_bool),
-    ("indexed_only", c_bool),
-    ("has_score_threshold", c_bool),
-    ("score_threshold", c_float),
-    ("exclude", POINTER(id)),
-    ("exclude_count", c_size_t),
-    ("select", select),
-)
 api_request = _struct("api_request", ("method", slice), ("target", slice), ("body", slice))
 api_response = _struct(
     "api_response",
@@ -231,9 +203,8 @@ api_response = _struct(
 
 STRUCTS = [
     error, slice, id, hnsw_config, quantization_config, vector_config, optimizer_config, wal_config,
-    collection_config, open_options, database_info, names, alias_change, collection_info, vector, point,
-    write_options, write_result, payload_change, select, record, records, search_request, api_request,
-    api_response,
+    collection_config, open_options, database_info, names, collection_info, vector, write_options,
+    write_result, select, record, records, api_request, api_response,
 ]  # fmt: skip
 
 _DB = c_void_p  # oct_database *
@@ -256,21 +227,17 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "oct_version": (c_char_p, []),
     "oct_cpu_level": (c_char_p, []),
     "oct_collection_create": (c_int, [_DB, slice, POINTER(collection_config), _ERROR]),
-    "oct_collection_update": (c_int, [_DB, slice, POINTER(collection_config), _ERROR]),
     "oct_collection_delete": (c_int, [_DB, slice, POINTER(c_bool), _ERROR]),
     "oct_collection_open": (c_int, [_DB, slice, POINTER(_COLLECTION), _ERROR]),
     "oct_collection_close": (None, [_COLLECTION]),
     "oct_collection_list": (c_int, [_DB, POINTER(POINTER(names)), _ERROR]),
     "oct_names_free": (None, [POINTER(names)]),
-    "oct_alias_update": (c_int, [_DB, POINTER(alias_change), c_size_t, _ERROR]),
-    "oct_alias_list": (c_int, [_DB, slice, POINTER(POINTER(names)), _ERROR]),
     "oct_collection_describe": (c_int, [_COLLECTION, POINTER(POINTER(collection_info)), _ERROR]),
     "oct_collection_info_free": (None, [POINTER(collection_info)]),
     "oct_collection_wait_indexed": (c_int, [_COLLECTION, c_uint64, _ERROR]),
     "oct_collection_optimize": (c_int, [_COLLECTION, _ERROR]),
     "oct_collection_graph_checksum": (c_int, [_COLLECTION, POINTER(c_uint64), _ERROR]),
     "oct_collection_check": (c_int, [_COLLECTION, _ERROR]),
-    "oct_upsert": (c_int, [_COLLECTION, POINTER(point), c_size_t, *_WRITE]),
     "oct_upsert_rows": (
         c_int,
         [
@@ -285,21 +252,13 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
             _ERROR,
         ],
     ),
-    "oct_update_vectors": (c_int, [_COLLECTION, POINTER(point), c_size_t, *_WRITE]),
-    "oct_delete_vectors": (c_int, [_COLLECTION, c_void_p, c_size_t, POINTER(slice), c_size_t, *_WRITE]),
     "oct_delete": (c_int, [_COLLECTION, c_void_p, c_size_t, *_WRITE]),
-    "oct_change_payload": (c_int, [_COLLECTION, c_void_p, c_size_t, POINTER(payload_change), *_WRITE]),
     "oct_records_free": (None, [POINTER(records)]),
     "oct_retrieve": (
         c_int,
         [_COLLECTION, c_void_p, c_size_t, POINTER(select), POINTER(POINTER(records)), _ERROR],
     ),
-    "oct_scroll": (
-        c_int,
-        [_COLLECTION, POINTER(id), c_size_t, POINTER(select), POINTER(POINTER(records)), _ERROR],
-    ),
     "oct_count": (c_int, [_COLLECTION, POINTER(c_uint64), _ERROR]),
-    "oct_search": (c_int, [_COLLECTION, POINTER(search_request), POINTER(POINTER(records)), _ERROR]),
     "oct_search_rows": (
         c_int,
         [

@@ -286,32 +286,21 @@ oct_api_response_clear(oct_api_response *response)
     memset(response, 0, sizeof *response);
 }
 
-/* The rest: there, so that the package can bind it. */
+/* The rest of what the package binds. */
 #define UNUSED(name, ...)                                              \
     oct_status name(__VA_ARGS__)                                       \
     {                                                                  \
         return fail(error, OCT_UNSUPPORTED, #name " is not in the fake"); \
     }
-#define WRITE const oct_write_options *options, oct_write_result *result, oct_error *error
 
-UNUSED(oct_collection_update, oct_database *d, oct_slice n, const oct_collection_config *c, oct_error *error)
 UNUSED(oct_collection_delete, oct_database *d, oct_slice n, bool *existed, oct_error *error)
 UNUSED(oct_collection_list, oct_database *d, oct_names **out, oct_error *error)
-UNUSED(oct_alias_update, oct_database *d, const oct_alias_change *c, size_t n, oct_error *error)
-UNUSED(oct_alias_list, oct_database *d, oct_slice c, oct_names **out, oct_error *error)
 UNUSED(oct_collection_describe, oct_collection *c, oct_collection_info **out, oct_error *error)
 UNUSED(oct_collection_optimize, oct_collection *c, oct_error *error)
 UNUSED(oct_collection_graph_checksum, oct_collection *c, uint64_t *out, oct_error *error)
 UNUSED(oct_collection_check, oct_collection *c, oct_error *error)
-UNUSED(oct_upsert, oct_collection *c, const oct_point *p, size_t n, WRITE)
-UNUSED(oct_update_vectors, oct_collection *c, const oct_point *p, size_t n, WRITE)
-UNUSED(oct_delete_vectors, oct_collection *c, const oct_id *i, size_t n, const oct_slice *v, size_t m, WRITE)
-UNUSED(oct_change_payload, oct_collection *c, const oct_id *i, size_t n, const oct_payload_change *change, WRITE)
 UNUSED(oct_retrieve, oct_collection *c, const oct_id *i, size_t n, const oct_select *s, oct_records **out,
        oct_error *error)
-UNUSED(oct_scroll, oct_collection *c, const oct_id *i, size_t n, const oct_select *s, oct_records **out,
-       oct_error *error)
-UNUSED(oct_search, oct_collection *c, const oct_search_request *r, oct_records **out, oct_error *error)
 void oct_names_free(oct_names *names) { (void)names; }
 void oct_collection_info_free(oct_collection_info *info) { (void)info; }
 void oct_records_free(oct_records *records) { (void)records; }
