@@ -713,6 +713,264 @@ OCT_API oct_status oct_search_rows(oct_collection *collection, const float *quer
 
 #define OCT_ID_NONE UINT64_MAX
 
+/* ---------------------------------------------------------------------------------------------
+ * Query: searches made of searches
+ *
+ * A query is a tree. Each level first runs its prefetches, which are levels too; then its own query, over
+ * the points that they found, or, without prefetches, over the collection. The filter of a level holds for
+ * all levels below it.
+ * ------------------------------------------------------------------------------------------- */
+
+#define OCT_PREFETCH_DEPTH_MAX   64u     /* levels below the top one */
+#define OCT_EXAMPLES_MAX         65536u  /* vectors and ids in one level */
+#define OCT_FEEDBACK_MAX         4096u   /* items of relevance feedback; their pairs are what counts */
+#define OCT_MMR_CANDIDATES_MAX   16384u
+#define OCT_EXPRESSION_DEPTH_MAX 128u    /* of one formula */
+#define OCT_EXPRESSION_TERMS_MAX 65536u  /* of one formula */
+#define OCT_MATRIX_SCORES_MAX    (1u << 26)
+
+/* A vector, or the id of a point that has one. Ids used anywhere in a request are left out of its results, if
+ * they were looked up in the collection that is searched. */
+typedef struct oct_example {
+    bool       is_point;
+    oct_id     point;
+    oct_vector vector; /* its name does not matter */
+} oct_example;
+
+typedef struct oct_nearest {
+    oct_example target;
+    bool        mmr; /* maximal marginal relevance: trade likeness to the target for unlikeness to each other */
+    float       mmr_diversity;      /* 0 .. 1 */
+    bool        has_mmr_candidates;
+    size_t      mmr_candidates;     /* 0 .. OCT_MMR_CANDIDATES_MAX; not given: the level's limit */
+} oct_nearest;
+
+typedef enum oct_recommend_strategy {
+    OCT_AVERAGE_VECTOR = 0, /* nearest to the positives' average, away from the negatives' */
+    OCT_BEST_SCORE = 1,     /* by the most similar example */
+    OCT_SUM_SCORES = 2      /* similarities to the positives less those to the negatives */
+} oct_recommend_strategy;
+
+typedef struct oct_recommend {
+    const oct_example     *positive;
+    size_t                 positive_count;
+    const oct_example     *negative;
+    size_t                 negative_count;
+    oct_recommend_strategy strategy;
+} oct_recommend;
+
+typedef struct oct_context_pair {
+    oct_example positive, negative;
+} oct_context_pair;
+
+typedef struct oct_discover { /* of a context query only the pairs count */
+    oct_example             target;
+    const oct_context_pair *pairs;
+    size_t                  pair_count;
+} oct_discover;
+
+typedef struct oct_order_by {
+    oct_slice key; /* a payload path */
+    bool      descending;
+    oct_slice start_from; /* a JSON number or string; empty: from the first */
+} oct_order_by;
+
+typedef struct oct_rrf { /* score: the sum of 1 / ((place + 1) / weight + k - 1) */
+    size_t       k;       /* 0: 2 */
+    const float *weights; /* one for each prefetch; NULL: 1 */
+    size_t       weight_count;
+} oct_rrf;
+
+typedef enum oct_expression_kind {
+    OCT_EXPRESSION_NUMBER = 0,
+    OCT_EXPRESSION_VARIABLE = 1,  /* text: `$score`, `$score[i]` or a payload path */
+    OCT_EXPRESSION_CONDITION = 2, /* 1 if it holds, else 0 */
+    OCT_EXPRESSION_GEO_DISTANCE = 3,   /* metres from origin to the place at the payload path in text */
+    OCT_EXPRESSION_DATETIME = 4,       /* seconds since 1970 of the date in text */
+    OCT_EXPRESSION_DATETIME_FIELD = 5, /* the same of the date at the payload path in text */
+    OCT_EXPRESSION_MULT = 6,           /* of any number of operands; so sum, max, min */
+    OCT_EXPRESSION_SUM = 7,
+    OCT_EXPRESSION_MAX = 8,
+    OCT_EXPRESSION_MIN = 9,
+    OCT_EXPRESSION_NEG = 10, /* of one operand; so abs, sqrt, exp, log10, ln, acosh */
+    OCT_EXPRESSION_ABS = 11,
+    OCT_EXPRESSION_SQRT = 12,
+    OCT_EXPRESSION_EXP = 13,
+    OCT_EXPRESSION_LOG10 = 14,
+    OCT_EXPRESSION_LN = 15,
+    OCT_EXPRESSION_ACOSH = 16,
+    OCT_EXPRESSION_DIV = 17, /* left, right */
+    OCT_EXPRESSION_POW = 18, /* base, exponent */
+    OCT_EXPRESSION_LIN_DECAY = 19, /* x and, if there are two operands, the target */
+    OCT_EXPRESSION_EXP_DECAY = 20,
+    OCT_EXPRESSION_GAUSS_DECAY = 21
+} oct_expression_kind;
+
+typedef struct oct_expression {
+    oct_expression_kind          kind;
+    double                       number;
+    oct_slice                    text;
+    const oct_condition         *condition;
+    oct_geo_point                origin;
+    const struct oct_expression *operands;
+    size_t                       operand_count;
+    bool                         has_by_zero_default; /* div */
+    double                       by_zero_default;
+    double                       scale;    /* of a decay: above 0; Qdrant's default is 1 */
+    double                       midpoint; /* of a decay: between 0 and 1; Qdrant's default is 0.5 */
+} oct_expression;
+
+typedef struct oct_formula_default {
+    oct_slice variable; /* as in an expression */
+    oct_slice value;    /* JSON */
+} oct_formula_default;
+
+/* Evaluated in 64-bit floats for every point that a prefetch found. */
+typedef struct oct_formula {
+    oct_expression             expression;
+    const oct_formula_default *defaults; /* for variables that a point does not have */
+    size_t                     default_count;
+} oct_formula;
+
+typedef struct oct_feedback_item {
+    oct_example example;
+    float       score;
+} oct_feedback_item;
+
+typedef struct oct_feedback { /* relevance feedback, the naive strategy */
+    oct_example              target;
+    const oct_feedback_item *items; /* at least one */
+    size_t                   item_count;
+    float                    a, b, c; /* b not negative */
+} oct_feedback;
+
+typedef enum oct_query_kind {
+    OCT_QUERY_NONE = 0,     /* points by ascending id */
+    OCT_QUERY_NEAREST = 1,
+    OCT_QUERY_RECOMMEND = 2,
+    OCT_QUERY_DISCOVER = 3, /* likeness to a target where pairs draw the lines */
+    OCT_QUERY_CONTEXT = 4,  /* pairs only: on the positive side of each */
+    OCT_QUERY_ORDER_BY = 5,
+    OCT_QUERY_RRF = 6,      /* reciprocal rank fusion of the prefetches */
+    OCT_QUERY_DBSF = 7,     /* distribution-based score fusion */
+    OCT_QUERY_FORMULA = 8,
+    OCT_QUERY_SAMPLE = 9,   /* at random */
+    OCT_QUERY_FEEDBACK = 10
+} oct_query_kind;
+
+/* One level. Zeroes but for the limit ask for points by ascending id. */
+typedef struct oct_query {
+    oct_query_kind kind;
+    union {
+        oct_nearest   nearest;
+        oct_recommend recommend;
+        oct_discover  discover; /* and context */
+        oct_order_by  order_by;
+        oct_rrf       rrf;
+        oct_formula   formula;
+        oct_feedback  feedback;
+    } as;
+    const struct oct_query *prefetch;
+    size_t                  prefetch_count;
+    oct_slice               using_vector; /* "" for the unnamed vector */
+    const oct_filter       *filter;       /* NULL: every point */
+    size_t                  limit;        /* 1 .. OCT_LIMIT_MAX */
+    bool                    has_score_threshold;
+    float                   score_threshold;
+    /* How a level without prefetches searches the graph, as in oct_search_request. */
+    size_t                  ef;
+    bool                    exact;
+    bool                    indexed_only;
+    /* Where ids of points take their vectors from; not given: from this collection, the vector searched. */
+    bool                    has_lookup;
+    oct_slice               lookup_collection; /* name or alias */
+    bool                    has_lookup_vector;
+    oct_slice               lookup_vector;
+} oct_query;
+
+typedef struct oct_query_request {
+    oct_query  query;
+    size_t     offset; /* of the best to skip */
+    oct_select select;
+} oct_query_request;
+
+/**
+ * Run a query.
+ *
+ * Units.    Nearest, and recommend by the average: as oct_search. All other scores grow with likeness; they are made of
+ *           internal similarities: dot product, minus the squared Euclidean distance, minus the Manhattan distance.
+ *           Points by id and at random have score 1 and version 0.
+ * Accuracy. Nearest and recommend by the average, without prefetches: as oct_search. All else is exact.
+ * Threshold. As in Qdrant: nearest keeps what is strictly better. So do the scorers of examples, by the metric's
+ *           direction though theirs is up; fusion and formula keep what is not below; sample knows none.
+ * Cost.     best_score, sum_scores, discover, context and feedback read every vector once.
+ * Threads.  As oct_search; large scans are shared with the database's threads.
+ * Errors.   As oct_search. OCT_NOT_FOUND: an id, its vector, or a collection to look it up. OCT_BAD_REQUEST, OCT_RANGE.
+ */
+OCT_API oct_status oct_query_points(oct_collection *collection, const oct_query_request *request,
+                                    oct_records **out, oct_error *error);
+
+/* Several requests at once; out[i] answers requests[i]. All or none: if one fails, the first in order tells why and
+ * every out[i] is NULL. */
+OCT_API oct_status oct_query_batch(oct_collection *collection, const oct_query_request *requests, size_t count,
+                                   oct_records **out, oct_error *error);
+
+typedef enum oct_group_kind { OCT_GROUP_TEXT = 0, OCT_GROUP_UNSIGNED = 1, OCT_GROUP_SIGNED = 2 } oct_group_kind;
+
+typedef struct oct_group {
+    oct_group_kind    kind;
+    oct_slice         text;            /* OCT_GROUP_TEXT */
+    uint64_t          unsigned_number; /* OCT_GROUP_UNSIGNED */
+    int64_t           signed_number;   /* OCT_GROUP_SIGNED: below 0 */
+    const oct_record *hits;            /* best first */
+    size_t            hit_count;
+    const oct_record *lookup;          /* NULL: not asked for, or no such point */
+} oct_group;
+
+typedef struct oct_groups { /* by best hit */
+    const oct_group *items;
+    size_t           count;
+    void            *reserved; /* owns the memory above */
+} oct_groups;
+
+typedef struct oct_group_request {
+    oct_query  query; /* its limit is the number of groups */
+    size_t     group_size; /* hits of a group, at most */
+    oct_slice  group_by;   /* a payload path: strings and integers make groups, each element of an array one */
+    oct_select select;
+    bool       has_lookup; /* the point whose id is the group's, from another collection */
+    oct_slice  lookup_collection;
+    oct_select lookup_select;
+} oct_group_request;
+
+/* The best hits of each of the best groups. A point whose values are not all strings or integers is in none. Limits of
+ * prefetches are multiplied by group_size. */
+OCT_API oct_status oct_query_groups(oct_collection *collection, const oct_group_request *request,
+                                    oct_groups **out, oct_error *error);
+OCT_API void       oct_groups_free(oct_groups *groups);
+
+typedef struct oct_matrix_request {
+    oct_slice         using_vector;
+    const oct_filter *filter;
+    size_t            sample; /* points, at least 2 */
+    size_t            limit;  /* neighbours of each, at least 1 */
+} oct_matrix_request;
+
+typedef struct oct_matrix { /* score i is that of ids[rows[i]] with ids[columns[i]]; row by row, best first */
+    const oct_id   *ids; /* ascending */
+    size_t          id_count;
+    const uint32_t *rows;
+    const uint32_t *columns;
+    const float    *scores;
+    size_t          score_count;
+    void           *reserved; /* owns the memory above */
+} oct_matrix;
+
+/* How alike are points of a random sample? For each, its nearest others in the sample. Exact. */
+OCT_API oct_status oct_search_matrix(oct_collection *collection, const oct_matrix_request *request,
+                                     oct_matrix **out, oct_error *error);
+OCT_API void       oct_matrix_free(oct_matrix *matrix);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,6 +1,7 @@
 /* octant.h made real: check the arguments, then call down. Every limit of the interface is checked here, whoever calls. */
-#include "collection/collection.h"
+#include "collection/query.h"
 #include "kernel/kernel.h"
+#include "payload/datetime.h"
 
 const char *
 oct_version(void)
@@ -148,18 +149,36 @@ oct_status
 oct_upsert(oct_collection *collection, const oct_point *points, size_t count, const oct_write_options *options,
            oct_write_result *result, oct_error *error)
 {
-    const oct_status status = check_count(points, count, error);
+    return oct_upsert_where(collection, points, count, NULL, options, result, error);
+}
 
-    return status == OCT_OK ? collection_upsert(collection, points, count, false, options, result, error) : status;
+oct_status
+oct_upsert_where(oct_collection *collection, const oct_point *points, size_t count, const oct_update_rule *rule,
+                 const oct_write_options *options, oct_write_result *result, oct_error *error)
+{
+    oct_status status = check_count(points, count, error);
+
+    if (status == OCT_OK && rule != NULL && rule->mode != OCT_UPSERT && rule->mode != OCT_INSERT_ONLY &&
+        rule->mode != OCT_UPDATE_ONLY)
+        status = oct_fail(error, OCT_INVALID, "no such update mode: %d", (int)rule->mode);
+    return status == OCT_OK ? collection_upsert(collection, points, count, false, rule, options, result, error) : status;
 }
 
 oct_status
 oct_update_vectors(oct_collection *collection, const oct_point *points, size_t count, const oct_write_options *options,
                    oct_write_result *result, oct_error *error)
 {
-    const oct_status status = check_count(points, count, error);
+    return oct_update_vectors_where(collection, points, count, NULL, options, result, error);
+}
 
-    return status == OCT_OK ? collection_upsert(collection, points, count, true, options, result, error) : status;
+oct_status
+oct_update_vectors_where(oct_collection *collection, const oct_point *points, size_t count, const oct_filter *filter,
+                         const oct_write_options *options, oct_write_result *result, oct_error *error)
+{
+    const oct_update_rule rule = {.filter = filter};
+    const oct_status      status = check_count(points, count, error);
+
+    return status == OCT_OK ? collection_upsert(collection, points, count, true, &rule, options, result, error) : status;
 }
 
 oct_status
@@ -178,33 +197,69 @@ oct_upsert_rows(oct_collection *collection, const uint64_t *ids, const float *ve
                                   options, error);
 }
 
+/* Filters are checked where they are compiled: payload/filter.h. */
+static oct_status
+check_targets(const oct_targets *targets, oct_error *error)
+{
+    if (targets == NULL)
+        return oct_fail(error, OCT_INVALID, "a write takes `targets`");
+    return check_count(targets->ids, targets->id_count, error);
+}
+
 oct_status
 oct_delete_vectors(oct_collection *collection, const oct_id *ids, size_t count, const oct_slice *names, size_t name_count,
                    const oct_write_options *options, oct_write_result *result, oct_error *error)
 {
-    const oct_status status = check_count(ids, count, error);
+    const oct_targets targets = {.ids = ids, .id_count = count};
+
+    return oct_delete_vectors_where(collection, &targets, names, name_count, options, result, error);
+}
+
+oct_status
+oct_delete_vectors_where(oct_collection *collection, const oct_targets *targets, const oct_slice *names,
+                         size_t name_count, const oct_write_options *options, oct_write_result *result, oct_error *error)
+{
+    const oct_status status = check_targets(targets, error);
 
     if (status != OCT_OK)
         return status;
-    return collection_delete_vectors(collection, ids, count, names, name_count, options, result, error);
+    return collection_delete_vectors(collection, targets, names, name_count, options, result, error);
 }
 
 oct_status
 oct_delete(oct_collection *collection, const oct_id *ids, size_t count, const oct_write_options *options,
            oct_write_result *result, oct_error *error)
 {
-    const oct_status status = check_count(ids, count, error);
+    const oct_targets targets = {.ids = ids, .id_count = count};
 
-    return status == OCT_OK ? collection_delete(collection, ids, count, options, result, error) : status;
+    return oct_delete_where(collection, &targets, options, result, error);
+}
+
+oct_status
+oct_delete_where(oct_collection *collection, const oct_targets *targets, const oct_write_options *options,
+                 oct_write_result *result, oct_error *error)
+{
+    const oct_status status = check_targets(targets, error);
+
+    return status == OCT_OK ? collection_delete(collection, targets, options, result, error) : status;
 }
 
 oct_status
 oct_change_payload(oct_collection *collection, const oct_id *ids, size_t count, const oct_payload_change *change,
                    const oct_write_options *options, oct_write_result *result, oct_error *error)
 {
-    const oct_status status = check_count(ids, count, error);
+    const oct_targets targets = {.ids = ids, .id_count = count};
 
-    return status == OCT_OK ? collection_change_payload(collection, ids, count, change, options, result, error) : status;
+    return oct_change_payload_where(collection, &targets, change, options, result, error);
+}
+
+oct_status
+oct_change_payload_where(oct_collection *collection, const oct_targets *targets, const oct_payload_change *change,
+                         const oct_write_options *options, oct_write_result *result, oct_error *error)
+{
+    const oct_status status = check_targets(targets, error);
+
+    return status == OCT_OK ? collection_change_payload(collection, targets, change, options, result, error) : status;
 }
 
 oct_status
@@ -232,18 +287,38 @@ oct_status
 oct_scroll(oct_collection *collection, const oct_id *from, size_t limit, const oct_select *select, oct_records **out,
            oct_error *error)
 {
+    return oct_scroll_where(collection, NULL, from, limit, select, out, error);
+}
+
+oct_status
+oct_scroll_where(oct_collection *collection, const oct_filter *filter, const oct_id *from, size_t limit,
+                 const oct_select *select, oct_records **out, oct_error *error)
+{
     const oct_status status = check_limit(limit, 0, error);
 
     *out = NULL;
-    return status == OCT_OK ? collection_scroll(collection, from, limit, select, out, error) : status;
+    return status == OCT_OK ? collection_scroll(collection, filter, from, limit, select, out, error) : status;
 }
 
 oct_status
 oct_count(oct_collection *collection, uint64_t *out, oct_error *error)
 {
-    (void)error;
-    *out = atomic_load(&shard_points(collection->shard)->live_count);
-    return OCT_OK;
+    return oct_count_where(collection, NULL, out, error);
+}
+
+oct_status
+oct_count_where(oct_collection *collection, const oct_filter *filter, uint64_t *out, oct_error *error)
+{
+    return collection_count(collection, filter, out, error);
+}
+
+oct_status
+oct_datetime_parse(oct_slice text, int64_t *microseconds, oct_error *error)
+{
+    if (datetime_parse(text, microseconds))
+        return OCT_OK;
+    return oct_fail(error, OCT_FORMAT, "\"%.*s\" is not a date that is understood, such as 2024-05-06T07:08:09Z",
+                    (int)size_min(text.size, 64), text.data);
 }
 
 /* --- search --------------------------------------------------------------------------------------------- */
@@ -267,8 +342,6 @@ oct_search(oct_collection *collection, const oct_search_request *request, oct_re
                           OCT_LIMIT_MAX);
     if (status == OCT_OK && request->dim > OCT_DIM_MAX)
         status = oct_fail(error, OCT_DIM, "a query of %zu components: a dimension is 1 to %u", request->dim, OCT_DIM_MAX);
-    if (status == OCT_OK)
-        status = check_query(request->query, request->dim, error);
     return status == OCT_OK ? collection_search(collection, request, out, error) : status;
 }
 
@@ -286,4 +359,50 @@ oct_search_rows(oct_collection *collection, const float *queries, size_t query_c
     if (status != OCT_OK)
         return status;
     return collection_search_rows(collection, queries, query_count, dim, k, ef, exact, threads, ids, scores, error);
+}
+
+/* --- queries ---------------------------------------------------------------------------------------------- */
+
+oct_status
+oct_query_points(oct_collection *collection, const oct_query_request *request, oct_records **out, oct_error *error)
+{
+    const oct_status status = check_limit(request->query.limit, request->offset, error);
+
+    *out = NULL;
+    return status == OCT_OK ? collection_query(collection, request, out, error) : status;
+}
+
+oct_status
+oct_query_batch(oct_collection *collection, const oct_query_request *requests, size_t count, oct_records **out,
+                oct_error *error)
+{
+    oct_status status = OCT_OK;
+
+    for (size_t i = 0; i < count; i++)
+        out[i] = NULL;
+    for (size_t i = 0; i < count && status == OCT_OK; i++)
+        status = check_limit(requests[i].query.limit, requests[i].offset, error);
+    return status == OCT_OK ? collection_query_batch(collection, requests, count, out, error) : status;
+}
+
+oct_status
+oct_query_groups(oct_collection *collection, const oct_group_request *request, oct_groups **out, oct_error *error)
+{
+    oct_status status = check_limit(request->query.limit, 0, error);
+
+    *out = NULL;
+    if (status == OCT_OK && request->group_size == 0)
+        status = oct_fail(error, OCT_RANGE, "group_size: value 0 invalid, must be 1 or larger");
+    return status == OCT_OK ? collection_query_groups(collection, request, out, error) : status;
+}
+
+oct_status
+oct_search_matrix(oct_collection *collection, const oct_matrix_request *request, oct_matrix **out, oct_error *error)
+{
+    *out = NULL;
+    if (request->sample < 2)
+        return oct_fail(error, OCT_RANGE, "sample: value %zu invalid, must be 2 or larger", request->sample);
+    if (request->limit == 0)
+        return oct_fail(error, OCT_RANGE, "limit: value 0 invalid, must be 1 or larger");
+    return collection_search_matrix(collection, request, out, error);
 }

@@ -5,7 +5,7 @@
  * CALLED   through octant_api.h by the server and by the Python package. Calls octant.h, collection/config.h
  *          (configurations as JSON), base/ and the clock of os/.
  * FLOW     oct_api_call (api.c): find the route (router.c, routes.c) -> its handler (collections.c,
- *          points_write.c, points_read.c, search.c, service.c), which decodes (decode_*.c), calls, and writes the
+ *          points_write.c, points_read.c, query.c, service.c), which decodes (decode_*.c), calls, and writes the
  *          result into call->out (encode.c) -> envelope, or the error instead.
  * ERRORS   A handler returns an oct_status; the table in api.c makes HTTP status and prefix of it. What a
  *          request asks for and Octant does not have yet is never passed over: api_unsupported, HTTP 501.
@@ -21,7 +21,7 @@
  *          - Numbers that no 32-bit float can hold are refused in vectors, scores and parameters.
  *          - A limit above OCT_LIMIT_MAX is lowered to it only if the collection has no more points than that.
  *          - Empty lists of ids to delete or change are fine; an upsert or vector update of no points is not.
- *          - Filters that restrict nothing ({}, empty lists) are accepted where a filter may stand.
+ *          - A filter that restricts nothing ({}, empty lists) is as none. In a write it means every point.
  * READ     api.c, routes.c, points_read.c, then the decoders.
  */
 #ifndef OCT_API_INTERNAL_H
@@ -145,10 +145,19 @@ oct_status points_get(api_call *call, oct_error *error);
 oct_status points_scroll(api_call *call, oct_error *error);
 oct_status points_count(api_call *call, oct_error *error);
 
-oct_status search_query(api_call *call, oct_error *error);
-oct_status search_query_batch(api_call *call, oct_error *error);
-oct_status search_old(api_call *call, oct_error *error);
-oct_status search_old_batch(api_call *call, oct_error *error);
+oct_status query_points(api_call *call, oct_error *error);
+oct_status query_batch(api_call *call, oct_error *error);
+oct_status query_groups(api_call *call, oct_error *error);
+oct_status query_search(api_call *call, oct_error *error);
+oct_status query_search_batch(api_call *call, oct_error *error);
+oct_status query_search_groups(api_call *call, oct_error *error);
+oct_status query_recommend(api_call *call, oct_error *error);
+oct_status query_recommend_batch(api_call *call, oct_error *error);
+oct_status query_recommend_groups(api_call *call, oct_error *error);
+oct_status query_discover(api_call *call, oct_error *error);
+oct_status query_discover_batch(api_call *call, oct_error *error);
+oct_status query_matrix_pairs(api_call *call, oct_error *error);
+oct_status query_matrix_offsets(api_call *call, oct_error *error);
 
 oct_status service_root(api_call *call, oct_error *error);
 oct_status service_healthz(api_call *call, oct_error *error);

@@ -23,6 +23,19 @@ static const char *const valid_bodies[][3] = {
      "{\"searches\":[{\"vector\":{\"name\":\"\",\"vector\":[1,2,3,4]},\"limit\":3,\"with_vector\":true}]}"},
     {"POST", "/collections/c/points/scroll",
      "{\"offset\":\"f47ac10b58cc4372a5670e02b2c3d479\",\"limit\":2,\"with_payload\":[\"a.b[]\"]}"},
+    {"POST", "/collections/c/points/scroll",
+     "{\"filter\":{\"must\":[{\"key\":\"a[].b\",\"match\":{\"any\":[1,2]}},{\"key\":\"t\",\"match\":{\"text\":\"x\"},"
+     "\"range\":{\"gte\":1.5}},{\"key\":\"d\",\"range\":{\"lt\":\"2024-01-01T00:00:00Z\"}},{\"has_id\":[1]}],"
+     "\"should\":{\"nested\":{\"key\":\"n\",\"filter\":{\"must_not\":{\"is_null\":{\"key\":\"k\"}}}}},\"must_not\":["
+     "{\"is_empty\":{\"key\":\"e\"}},{\"has_vector\":\"\"},{\"slice\":{\"total\":3,\"index\":1}},{\"should\":[]}],"
+     "\"min_should\":{\"conditions\":[{\"key\":\"l\",\"values_count\":{\"gt\":1}}],\"min_count\":1}}}"},
+    {"POST", "/collections/c/points/count",
+     "{\"filter\":{\"should\":[{\"key\":\"g\",\"geo_radius\":{\"center\":{\"lon\":1,\"lat\":2},\"radius\":3}},{\"key\":\"g\","
+     "\"geo_bounding_box\":{\"top_left\":{\"lon\":0,\"lat\":2},\"bottom_right\":{\"lon\":2,\"lat\":0}}},{\"key\":\"g\","
+     "\"geo_polygon\":{\"exterior\":{\"points\":[{\"lon\":0,\"lat\":0},{\"lon\":1,\"lat\":0},{\"lon\":1,\"lat\":1},"
+     "{\"lon\":0,\"lat\":0}]},\"interiors\":[]}}]},\"exact\":true}"},
+    {"POST", "/collections/c/points/payload",
+     "{\"payload\":{\"z\":1},\"filter\":{\"must\":{\"key\":\"a\",\"is_null\":true}}}"},
     {"POST", "/collections/c/points",
      "{\"ids\":[1,2],\"with_vector\":true,\"with_payload\":{\"exclude\":[\"x\"]}}"},
     {"POST", "/collections/c/points/batch",

@@ -31,8 +31,16 @@ typedef struct api_select {
 oct_status decode_select(const json_path *at, yyjson_val *with_payload, yyjson_val *with_vector,
                          bool payload_default, arena *memory, api_select *out, oct_error *error);
 
-/* Filters come later: one that restricts nothing is fine, any other is refused. */
-oct_status decode_filter(const json_path *at, yyjson_val *value, oct_error *error);
+/* --- decode_filter.c ------------------------------------------------------------------------ */
+
+/* A filter; *out NULL: none was given. */
+oct_status decode_filter(const json_path *at, yyjson_val *value, arena *memory, const oct_filter **out,
+                         oct_error *error);
+/* One condition, as filters and formulas have them. */
+oct_status decode_condition(const json_path *at, yyjson_val *object, arena *memory, oct_condition *out,
+                            oct_error *error);
+/* `{"lon": x, "lat": y}`, on the earth. */
+oct_status decode_geo_point(const json_path *at, yyjson_val *object, oct_geo_point *out, oct_error *error);
 
 /* --- decode_points.c ------------------------------------------------------------------------ */
 
@@ -64,6 +72,8 @@ typedef struct api_write {
     const oct_slice   *names;
     size_t             name_count;
     oct_payload_change change;
+    const oct_filter  *filter; /* of points: the targets', or the update filter */
+    oct_update_mode    mode;
 } api_write;
 
 /* The body of one write, of which `kind` is known. */
@@ -72,35 +82,46 @@ oct_status decode_write(const json_path *at, api_write_kind kind, yyjson_val *bo
 /* `{"operations": [{"upsert": {..}}, ..]}` */
 oct_status decode_writes(yyjson_val *body, arena *memory, api_write **out, size_t *count, oct_error *error);
 
-/* --- decode_search.c ------------------------------------------------------------------------ */
+/* --- decode_query.c, decode_old.c (with decode_params.c, decode_formula.c) -------------------- */
 
-typedef enum api_query_kind {
-    API_QUERY_NONE,   /* points by ascending id */
-    API_QUERY_VECTOR, /* nearest to request.query */
-    API_QUERY_POINT   /* nearest to a stored point */
-} api_query_kind;
-
+/* A request and what the encoder must know beside its select. */
 typedef struct api_query {
-    api_query_kind     kind;
-    oct_id             point;
-    bool               has_lookup; /* the point is looked up elsewhere */
-    oct_slice          lookup_collection;
-    oct_slice          lookup_vector;
-    oct_search_request request; /* but for the query of API_QUERY_POINT */
-    api_select         select;
+    oct_query_request request;
+    api_select        select;
 } api_query;
-
-/* A body of points/query, or an element of its batch. */
-oct_status decode_query(const json_path *at, yyjson_val *body, arena *memory, api_query *out,
-                        oct_error *error);
-/* A body of the old points/search. */
-oct_status decode_old_search(const json_path *at, yyjson_val *body, arena *memory, api_query *out,
-                             oct_error *error);
 
 typedef oct_status (*api_query_decoder)(const json_path *at, yyjson_val *body, arena *memory, api_query *out,
                                         oct_error *error);
+
+/* Bodies of points/query and of the old search, recommend and discover, or elements of their batches. */
+oct_status decode_query(const json_path *at, yyjson_val *body, arena *memory, api_query *out,
+                        oct_error *error);
+oct_status decode_old_search(const json_path *at, yyjson_val *body, arena *memory, api_query *out,
+                             oct_error *error);
+oct_status decode_old_recommend(const json_path *at, yyjson_val *body, arena *memory, api_query *out,
+                                oct_error *error);
+oct_status decode_old_discover(const json_path *at, yyjson_val *body, arena *memory, api_query *out,
+                               oct_error *error);
 /* `{"searches": [..]}` */
 oct_status decode_searches(yyjson_val *body, api_query_decoder decode, arena *memory, api_query **out,
                            size_t *count, oct_error *error);
+
+typedef struct api_group_query {
+    oct_group_request request;
+    api_select        select, lookup_select;
+} api_group_query;
+
+typedef oct_status (*api_group_decoder)(const json_path *at, yyjson_val *body, arena *memory,
+                                        api_group_query *out, oct_error *error);
+
+oct_status decode_query_groups(const json_path *at, yyjson_val *body, arena *memory, api_group_query *out,
+                               oct_error *error);
+oct_status decode_old_search_groups(const json_path *at, yyjson_val *body, arena *memory, api_group_query *out,
+                                    oct_error *error);
+oct_status decode_old_recommend_groups(const json_path *at, yyjson_val *body, arena *memory,
+                                       api_group_query *out, oct_error *error);
+
+/* The body of both matrix routes. */
+oct_status decode_matrix(yyjson_val *body, arena *memory, oct_matrix_request *out, oct_error *error);
 
 #endif /* OCT_API_DECODE_H */

@@ -1,60 +1,9 @@
 /* Ids, lists, selectors: what many requests share. See decode.h. */
 #include "api/decode.h"
 
+#include "base/uuid.h"
+
 /* --- ids ------------------------------------------------------------------------------------ */
-
-static int
-hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
-/* 32 hex digits, with hyphens after 8, 12, 16 and 20 of them if `hyphens`. */
-static bool
-uuid_digits(const char *text, bool hyphens, oct_id *out)
-{
-    uint64_t halves[2] = {0, 0};
-    size_t   at = 0;
-
-    for (size_t digit = 0; digit < 32; digit++) {
-        int value;
-
-        if (hyphens && (digit == 8 || digit == 12 || digit == 16 || digit == 20) && text[at++] != '-')
-            return false;
-        value = hex_digit(text[at++]);
-        if (value < 0)
-            return false;
-        halves[digit / 16] = halves[digit / 16] << 4 | (uint64_t)value;
-    }
-    *out = (oct_id){halves[0], halves[1], 1, 0};
-    return true;
-}
-
-static bool
-uuid_from_text(oct_slice text, oct_id *out)
-{
-    static const char urn[] = "urn:uuid:";
-
-    switch (text.size) {
-    case 32:
-        return uuid_digits(text.data, false, out);
-    case 36:
-        return uuid_digits(text.data, true, out);
-    case 38:
-        return text.data[0] == '{' && text.data[37] == '}' && uuid_digits(text.data + 1, true, out);
-    case 45:
-        return memcmp(text.data, urn, sizeof urn - 1) == 0 &&
-               uuid_digits(text.data + sizeof urn - 1, true, out);
-    default:
-        return false;
-    }
-}
 
 bool
 id_from_text(oct_slice text, oct_id *out)
@@ -67,7 +16,7 @@ id_from_text(oct_slice text, oct_id *out)
             __builtin_add_overflow(number, (uint64_t)(text.data[i] - '0'), &number))
             break;
     if (text.size == 0 || i < text.size)
-        return uuid_from_text(text, out);
+        return uuid_parse(text, out);
     *out = oct_id_number(number);
     return true;
 }
@@ -82,7 +31,7 @@ decode_id(const json_path *at, yyjson_val *value, oct_id *out, oct_error *error)
     if (yyjson_is_str(value)) {
         const oct_slice text = {yyjson_get_str(value), yyjson_get_len(value)};
 
-        if (uuid_from_text(text, out))
+        if (uuid_parse(text, out))
             return OCT_OK;
         return json_fail(at, error, OCT_FORMAT,
                          "value \"" SLICE_FMT
@@ -219,27 +168,4 @@ decode_select(const json_path *at, yyjson_val *with_payload, yyjson_val *with_ve
     if (out->vector_is_empty)
         select->with_vector = false;
     return status;
-}
-
-/* --- filters -------------------------------------------------------------------------------- */
-
-oct_status
-decode_filter(const json_path *at, yyjson_val *value, oct_error *error)
-{
-    static const json_field fields[] = {{"must", NULL, false},
-                                        {"should", NULL, false},
-                                        {"must_not", NULL, false},
-                                        {"min_should", NULL, false}};
-    yyjson_val             *values[countof(fields)];
-    oct_status              status;
-
-    if (value == NULL)
-        return OCT_OK;
-    status = json_fields(at, value, fields, countof(fields), true, values, error);
-    if (status != OCT_OK)
-        return status;
-    for (size_t i = 0; i < countof(fields); i++)
-        if (values[i] != NULL && !(yyjson_is_arr(values[i]) && yyjson_arr_size(values[i]) == 0))
-            return api_unsupported(at, "a filter with conditions", error);
-    return OCT_OK;
 }

@@ -410,7 +410,8 @@ decode_batch(const json_path *at, yyjson_val *batch, arena *memory, api_write *o
 
 /* --- bodies of writes ----------------------------------------------------------------------- */
 
-static const json_name update_modes[] = {{"upsert", 0}, {"insert_only", 1}, {"update_only", 2}};
+static const json_name update_modes[] = {
+    {"upsert", OCT_UPSERT}, {"insert_only", OCT_INSERT_ONLY}, {"update_only", OCT_UPDATE_ONLY}};
 
 static oct_status
 decode_upsert(const json_path *at, yyjson_val *body, arena *memory, api_write *out, oct_error *error)
@@ -429,11 +430,10 @@ decode_upsert(const json_path *at, yyjson_val *body, arena *memory, api_write *o
     oct_status              status = json_fields(at, body, fields, countof(fields), false, values, error);
 
     if (status == OCT_OK)
-        status = decode_filter(&filter_at, values[FILTER], error);
+        status = decode_filter(&filter_at, values[FILTER], memory, &out->filter, error);
     if (status == OCT_OK)
         status = json_get_name(&mode_at, values[MODE], update_modes, countof(update_modes), &mode, error);
-    if (status == OCT_OK && mode != 0)
-        status = api_unsupported(&mode_at, "an update mode other than upsert", error);
+    out->mode = (oct_update_mode)mode;
     if (status == OCT_OK)
         status = api_refuse(&key_at, values[SHARD_KEY], "a shard key", error);
     if (status != OCT_OK)
@@ -461,7 +461,7 @@ decode_update_vectors(const json_path *at, yyjson_val *body, arena *memory, api_
     oct_status      status = json_fields(at, body, fields, countof(fields), false, values, error);
 
     if (status == OCT_OK)
-        status = decode_filter(&filter_at, values[FILTER], error);
+        status = decode_filter(&filter_at, values[FILTER], memory, &out->filter, error);
     if (status == OCT_OK)
         status = api_refuse(&key_at, values[SHARD_KEY], "a shard key", error);
     if (status == OCT_OK)
@@ -478,7 +478,7 @@ static const json_field target_fields[] = {
     {"key", NULL, false},    {"keys", NULL, false},   {"vector", "vectors", false}};
 _Static_assert(countof(target_fields) == TARGET_FIELDS, "one line per name");
 
-/* Which points: by ids, or by a filter; with both, ids win unless both narrow it down. */
+/* Which points: by ids, or by a filter. With both, ids win; but vectors are deleted from all of them. */
 static oct_status
 decode_targets(const json_path *at, yyjson_val **values, arena *memory, api_write *out, oct_error *error)
 {
@@ -489,9 +489,11 @@ decode_targets(const json_path *at, yyjson_val **values, arena *memory, api_writ
     if (status != OCT_OK)
         return status;
     if (values[FILTER] != NULL && (values[POINTS] == NULL || out->kind == API_DELETE_VECTORS))
-        return api_unsupported(&filter_at, "choosing points by a filter", error);
-    if (values[POINTS] != NULL)
-        return decode_ids(&points_at, values[POINTS], memory, &out->ids, &out->id_count, error);
+        status = decode_filter(&filter_at, values[FILTER], memory, &out->filter, error);
+    if (status == OCT_OK && values[POINTS] != NULL)
+        status = decode_ids(&points_at, values[POINTS], memory, &out->ids, &out->id_count, error);
+    if (status != OCT_OK || values[FILTER] != NULL || values[POINTS] != NULL)
+        return status;
     switch (out->kind) {
     case API_DELETE_VECTORS:
         return oct_fail(error, OCT_BAD_REQUEST, "No filter or points provided");

@@ -155,12 +155,12 @@ encode_record(buffer *out, const oct_record *record, const api_select *select)
 }
 
 void
-encode_hit(buffer *out, const oct_record *record, uint64_t version, const api_select *select)
+encode_hit(buffer *out, const oct_record *record, const api_select *select)
 {
     buffer_add(out, "{\"id\":", 6);
     encode_id(out, record->id);
     buffer_add(out, ",\"version\":", 11);
-    json_add_u64(out, version);
+    json_add_u64(out, record->version);
     buffer_add(out, ",\"score\":", 9);
     encode_float(out, record->score);
     encode_selected(out, record, select);

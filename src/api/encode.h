@@ -16,7 +16,7 @@ void encode_float(buffer *out, float value);
 /* A record as scroll and retrieve show it. */
 void encode_record(buffer *out, const oct_record *record, const api_select *select);
 /* With version and score. */
-void encode_hit(buffer *out, const oct_record *record, uint64_t version, const api_select *select);
+void encode_hit(buffer *out, const oct_record *record, const api_select *select);
 void encode_write_result(buffer *out, const oct_write_result *result);
 
 #endif /* OCT_API_ENCODE_H */

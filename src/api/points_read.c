@@ -99,6 +99,7 @@ points_scroll(api_call *call, oct_error *error)
     oct_collection         *collection = NULL;
     oct_records            *records = NULL;
     yyjson_val             *body, *values[countof(fields)];
+    const oct_filter       *filter = NULL;
     oct_id                  from = {0};
     uint64_t                limit = 10;
     api_select              select;
@@ -120,13 +121,13 @@ points_scroll(api_call *call, oct_error *error)
     if (status == OCT_OK)
         status = api_refuse(&order_at, values[ORDER_BY], "scrolling in the order of a payload field", error);
     if (status == OCT_OK)
-        status = decode_filter(&filter_at, values[FILTER], error);
+        status = decode_filter(&filter_at, values[FILTER], &call->memory, &filter, error);
     if (status == OCT_OK)
         status = api_open(call, &collection, error);
     /* A page of the most there can be, and the rest on the next: the caller sees next_page_offset. */
     if (status == OCT_OK)
-        status = oct_scroll(collection, values[OFFSET] == NULL ? NULL : &from, size_min(limit, OCT_LIMIT_MAX),
-                            &select.select, &records, error);
+        status = oct_scroll_where(collection, filter, values[OFFSET] == NULL ? NULL : &from,
+                                  size_min(limit, OCT_LIMIT_MAX), &select.select, &records, error);
     if (status == OCT_OK) {
         buffer_add_text(&call->out, "{\"points\":");
         encode_records(&call->out, records, &select);
@@ -153,6 +154,7 @@ points_count(api_call *call, oct_error *error)
     const json_path key_at = json_at(NULL, "shard_key");
     oct_collection *collection = NULL;
     yyjson_val     *body, *values[countof(fields)];
+    const oct_filter *filter = NULL;
     uint64_t        count = 0;
     bool            exact = true;
     oct_status      status = api_read_options(call, error);
@@ -166,11 +168,11 @@ points_count(api_call *call, oct_error *error)
     if (status == OCT_OK)
         status = api_refuse(&key_at, values[SHARD_KEY], "a shard key", error);
     if (status == OCT_OK)
-        status = decode_filter(&filter_at, values[FILTER], error);
+        status = decode_filter(&filter_at, values[FILTER], &call->memory, &filter, error);
     if (status == OCT_OK)
         status = api_open(call, &collection, error);
     if (status == OCT_OK)
-        status = oct_count(collection, &count, error);
+        status = oct_count_where(collection, filter, &count, error);
     buffer_add_text(&call->out, "{\"count\":");
     json_add_u64(&call->out, count);
     buffer_add_byte(&call->out, '}');

@@ -5,22 +5,25 @@ static oct_status
 apply(oct_collection *collection, const api_write *write, const oct_write_options *options,
       oct_write_result *result, oct_error *error)
 {
+    const oct_update_rule rule = {write->mode, write->filter};
+    const oct_targets     targets = {write->ids, write->id_count, write->filter};
+
     switch (write->kind) {
     case API_UPSERT:
-        return oct_upsert(collection, write->points, write->point_count, options, result, error);
+        return oct_upsert_where(collection, write->points, write->point_count, &rule, options, result, error);
     case API_DELETE:
-        return oct_delete(collection, write->ids, write->id_count, options, result, error);
+        return oct_delete_where(collection, &targets, options, result, error);
     case API_UPDATE_VECTORS:
-        return oct_update_vectors(collection, write->points, write->point_count, options, result, error);
+        return oct_update_vectors_where(collection, write->points, write->point_count, write->filter, options,
+                                        result, error);
     case API_DELETE_VECTORS:
-        return oct_delete_vectors(collection, write->ids, write->id_count, write->names, write->name_count,
-                                  options, result, error);
+        return oct_delete_vectors_where(collection, &targets, write->names, write->name_count, options, result,
+                                        error);
     case API_SET_PAYLOAD:
     case API_OVERWRITE_PAYLOAD:
     case API_DELETE_PAYLOAD:
     case API_CLEAR_PAYLOAD:
-        return oct_change_payload(collection, write->ids, write->id_count, &write->change, options, result,
-                                  error);
+        return oct_change_payload_where(collection, &targets, &write->change, options, result, error);
     }
     return oct_fail(error, OCT_INTERNAL, "no such kind of write: %d", (int)write->kind);
 }

@@ -5,6 +5,10 @@
 #include <pthread.h>
 #include <time.h>
 
+#ifndef OCTANT_COMMIT /* of the build, if it knows */
+#define OCTANT_COMMIT "0000000000000000000000000000000000000000"
+#endif
+
 /* --- what never changes while the process lives ------------------------------------------------ */
 
 static pthread_once_t identity_once = PTHREAD_ONCE_INIT;
@@ -39,6 +43,7 @@ plain_text(api_call *call, const char *text)
     return OCT_OK;
 }
 
+/* Clients look for Qdrant's own words here. */
 oct_status
 service_root(api_call *call, oct_error *error)
 {
@@ -46,7 +51,8 @@ service_root(api_call *call, oct_error *error)
     call->plain = true;
     call->out.size = 0;
     buffer_add_text(&call->out,
-                    "{\"title\":\"octant - vector search engine\",\"version\":\"" OCT_API_VERSION "\"}");
+                    "{\"title\":\"qdrant - vector search engine\",\"version\":\"" OCT_API_VERSION
+                    "\",\"commit\":\"" OCTANT_COMMIT "\"}");
     return OCT_OK;
 }
 

@@ -71,6 +71,31 @@ rows_clear(rows *self)
     *self = (rows){.stride = stride, .shift = shift};
 }
 
+oct_status
+rows_settle(rows *self, uint64_t count, oct_error *error)
+{
+    uint64_t row = 0;
+
+    while (row < count) {
+        const uint32_t segment = row == 0 ? 0 : rows_segment_of(self, (uint32_t)row);
+        const uint64_t bytes = segment_bytes(self, segment), start = rows_segment_start(self, segment);
+        const uint64_t end = rows_segment_end(self, segment);
+
+        if (rows_segment_is_mapped(self, segment)) {
+            char *old = atomic_load(&self->base[segment]) + start * self->stride;
+            char *fresh = pages_map(bytes);
+
+            if (fresh == NULL)
+                return oct_fail_memory(error, bytes);
+            memcpy(fresh, old, ((count < end ? count : end) - start) * self->stride);
+            atomic_store(&self->base[segment], fresh - start * self->stride);
+            pages_unmap(old, bytes);
+        }
+        row = end;
+    }
+    return OCT_OK;
+}
+
 uint64_t
 rows_bytes(const rows *self)
 {

@@ -63,6 +63,9 @@ void rows_init(rows *self, uint32_t stride, uint32_t rows_expected);
 oct_status rows_reserve(rows *self, uint64_t count, oct_error *error);
 /* Release all memory. No reader may be left. */
 void rows_clear(rows *self);
+/* Copy rows [0, count), over which a file is mapped, to memory of their own, so that a random walk gets the huge pages
+ * which mapped files do not have. Before readers know of them. OCT_NOMEM leaves a mixture, which is as good. */
+oct_status rows_settle(rows *self, uint64_t count, oct_error *error);
 /* Bytes of memory held, touched or not. */
 uint64_t rows_bytes(const rows *self);
 /* True if the segment is whole pages, so that a file may be mapped over it. */

@@ -193,6 +193,7 @@ codes_distances(const codes *self, const codes_query *query, const uint8_t *cons
         product = query->scale * (scale * (float)sums[i] + offset * query->sum);
         if (query->offset != 0.0f)
             product += query->offset * (n * offset + scale * (float)code_sum);
-        out[i] = self->squared_euclid ? query->squared + squared - 2.0f * product : -product;
+        product = self->squared_euclid ? query->squared + squared - 2.0f * product : -product;
+        out[i] = product == product ? product : INFINITY; /* what is no number, after an overflow, comes last */
     }
 }

@@ -16,6 +16,7 @@
 #include "base/epoch.h"
 #include "base/json.h"
 #include "collection/collection.h"
+#include "collection/select.h"
 
 #define KILOBYTE 1024u
 
@@ -124,6 +125,7 @@ collection_free(oct_collection *self)
         return;
     /* Readers may still be pinned on its graphs: wait for them, then take it apart. */
     shard_free(self->shard);
+    select_cache_free(atomic_load(&self->selections));
     box_free(atomic_load(&self->box));
     oct_free(self->name);
     oct_free(self);
@@ -420,21 +422,15 @@ catalogue_create(oct_database *self, oct_slice name, const oct_collection_config
     return status == OCT_OK ? log_wait(self->log, sequence, error) : status;
 }
 
-/* Put a box in place and tell the shard. */
-static oct_status
-set_box(oct_collection *self, config_box *box, oct_error *error)
+/* Put a box in place and tell the shard, whose view of it `vectors` is. Cannot fail: the record is in the log. */
+static void
+set_box(oct_collection *self, config_box *box, const shard_vector_config *vectors)
 {
-    shard_vector_config *vectors;
-    config_box          *old;
-    const oct_status     status = shard_configs(box, &vectors, error);
+    config_box *old;
 
-    if (status != OCT_OK)
-        return status;
     shard_configure(self->shard, vectors, box->config.vector_count);
-    oct_free(vectors);
     old = atomic_exchange(&self->box, box);
     epoch_retire(old, box_free);
-    return OCT_OK;
 }
 
 oct_status
@@ -443,21 +439,29 @@ catalogue_update(oct_database *self, oct_slice name, const oct_collection_config
     oct_collection       *collection;
     oct_collection_config merged;
     config_box           *box = NULL;
+    shard_vector_config  *vectors = NULL;
     arena                 memory = {0};
     buffer                body = {0};
     uint64_t              sequence = 0;
     oct_status            status = refuse_read_only(self, error);
 
-    if (status == OCT_OK)
-        status = catalogue_find(self, name, &collection, error);
     if (status != OCT_OK)
         return status;
+    /* Found and changed under one lock: the log must not have a change of a collection behind its deletion. */
     (void)pthread_mutex_lock(&self->catalogue_lock);
+    collection = find_collection(self, name, true);
+    if (collection == NULL) {
+        (void)pthread_mutex_unlock(&self->catalogue_lock);
+        return fail_no_collection(name, error);
+    }
+    (void)atomic_fetch_add(&collection->references, 1);
     status = config_merge(&collection_box(collection)->config, changes, &memory, &merged, error);
     if (status == OCT_OK)
         status = config_check(&merged, error);
     if (status == OCT_OK)
         status = box_new(&merged, collection_box(collection)->numbers, &box, error);
+    if (status == OCT_OK)
+        status = shard_configs(box, &vectors, error);
     if (status == OCT_OK) {
         buffer_format(&body, "{\"op\":\"update\",\"shard\":%" PRIu64 ",\"config\":", collection->shard_id);
         config_write(&box->config, &body);
@@ -465,12 +469,12 @@ catalogue_update(oct_database *self, oct_slice name, const oct_collection_config
         status = log_change(self, &body, &sequence, error);
     }
     if (status == OCT_OK) {
-        status = set_box(collection, box, error);
-        if (status == OCT_OK)
-            box = NULL; /* the collection owns it now */
+        set_box(collection, box, vectors);
+        box = NULL; /* the collection owns it now */
     }
     (void)pthread_mutex_unlock(&self->catalogue_lock);
     box_free(box);
+    oct_free(vectors);
     arena_clear(&memory);
     buffer_clear(&body);
     if (status == OCT_OK)
@@ -819,6 +823,7 @@ replay_update(oct_database *self, yyjson_val *change, oct_error *error)
     oct_collection       *collection = catalogue_find_shard(self, yyjson_get_uint(yyjson_obj_get(change, "shard")));
     oct_collection_config decoded;
     config_box           *box = NULL;
+    shard_vector_config  *vectors = NULL;
     arena                 memory = {0};
     oct_slice             text = {"", 0};
     oct_status            status;
@@ -835,7 +840,12 @@ replay_update(oct_database *self, yyjson_val *change, oct_error *error)
     if (status == OCT_OK)
         status = box_new(&decoded, collection_box(collection)->numbers, &box, error);
     if (status == OCT_OK)
-        status = set_box(collection, box, error);
+        status = shard_configs(box, &vectors, error);
+    if (status == OCT_OK)
+        set_box(collection, box, vectors);
+    else
+        box_free(box);
+    oct_free(vectors);
     arena_clear(&memory);
     return status;
 }
@@ -850,8 +860,11 @@ catalogue_replay(oct_database *self, uint64_t sequence, oct_slice body, oct_erro
 
     if (sequence <= self->catalogue_sequence)
         return OCT_OK;
-    if (json_parse(body, &document, error) != OCT_OK)
-        return fail_entry("record", error);
+    status = json_parse(body, &document, error);
+    if (status != OCT_OK) {
+        json_document_clear(&document);
+        return status == OCT_NOMEM ? status : fail_entry("record", error);
+    }
     op = yyjson_obj_get(document.root, "op");
     if (yyjson_equals_str(op, "create")) {
         status = reserve_collection(self, error);
@@ -922,8 +935,9 @@ catalogue_write(const catalogue_view *view, buffer *out, oct_error *error)
     oct_status status = OCT_OK;
 
     buffer_format(out,
-                  "{\"log_sequence\":%" PRIu64 ",\"catalogue_sequence\":%" PRIu64 ",\"next_shard\":%" PRIu64 ",",
-                  view->log_sequence, view->catalogue_sequence, view->next_shard_id);
+                  "{\"log_sequence\":%" PRIu64 ",\"log_end\":%" PRIu64 ",\"catalogue_sequence\":%" PRIu64
+                  ",\"next_shard\":%" PRIu64 ",",
+                  view->log_sequence, view->log_end, view->catalogue_sequence, view->next_shard_id);
     write_aliases(out, view->aliases, view->alias_count);
     buffer_add_text(out, ",\"collections\":[");
     for (size_t i = 0; i < view->collection_count && status == OCT_OK; i++) {
@@ -951,9 +965,14 @@ catalogue_read(oct_database *self, oct_slice manifest, uint64_t *log_sequence, o
     oct_status    status = OCT_OK;
 
     *log_sequence = 0;
-    if (json_parse(manifest, &document, error) != OCT_OK)
-        return fail_entry("manifest", error);
+    status = json_parse(manifest, &document, error);
+    if (status != OCT_OK) {
+        json_document_clear(&document);
+        return status == OCT_NOMEM ? status : fail_entry("manifest", error);
+    }
     *log_sequence = yyjson_get_uint(yyjson_obj_get(document.root, "log_sequence"));
+    self->manifest_log_sequence = *log_sequence;
+    self->manifest_log_end = yyjson_get_uint(yyjson_obj_get(document.root, "log_end"));
     self->catalogue_sequence = yyjson_get_uint(yyjson_obj_get(document.root, "catalogue_sequence"));
     self->manifest_catalogue_sequence = self->catalogue_sequence;
     self->next_shard_id = yyjson_get_uint(yyjson_obj_get(document.root, "next_shard"));

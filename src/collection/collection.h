@@ -27,6 +27,8 @@ typedef struct config_box {
     uint32_t             *numbers;  /* of config.vectors, in the shard */
 } config_box;
 
+typedef struct select_cache select_cache; /* select.h */
+
 struct oct_collection {
     oct_database          *database;
     uint64_t               shard_id;
@@ -34,6 +36,7 @@ struct oct_collection {
     _Atomic uint32_t       references; /* handles, and one of the catalogue's */
     _Atomic(config_box *)  box;
     shard                 *shard;
+    _Atomic(select_cache *) selections; /* made by the first filter */
 };
 
 typedef struct alias {
@@ -65,6 +68,8 @@ struct oct_database {
     pthread_mutex_t checkpoint_lock;      /* one at a time; guards the next lines */
     uint64_t        manifest_number;
     uint64_t        manifest_catalogue_sequence; /* what the durable manifest covers */
+    uint64_t        manifest_log_sequence;       /* what it lets the log forget */
+    uint64_t        manifest_log_end;            /* when opened: records up to here were durable when it was written */
     _Atomic uint64_t checkpoint_at_bytes; /* of log */
     atomic_bool     checkpoints_stopped;
     atomic_bool     checkpoint_queued;
@@ -93,6 +98,7 @@ typedef struct catalogue_view {
     uint64_t         next_shard_id;
     uint64_t         catalogue_sequence;
     uint64_t         log_sequence; /* what the log need not keep */
+    uint64_t         log_end;      /* what is durable in it */
 } catalogue_view;
 
 /* --- catalogue.c ------------------------------------------------------------------------------- */
@@ -121,17 +127,19 @@ void       catalogue_view_clear(catalogue_view *view);
 
 /* --- write.c -------------------------------------------------------------------------------------- */
 
+/* `rule` NULL: all points. */
 oct_status collection_upsert(oct_collection *self, const oct_point *points, size_t count, bool only_vectors,
-                             const oct_write_options *options, oct_write_result *result, oct_error *error);
+                             const oct_update_rule *rule, const oct_write_options *options, oct_write_result *result,
+                             oct_error *error);
 oct_status collection_upsert_rows(oct_collection *self, const uint64_t *ids, const float *vectors, size_t count,
                                   size_t dim, size_t row_stride, const oct_slice *payloads,
                                   const oct_write_options *options, oct_error *error);
-oct_status collection_delete_vectors(oct_collection *self, const oct_id *ids, size_t count, const oct_slice *names,
+oct_status collection_delete_vectors(oct_collection *self, const oct_targets *targets, const oct_slice *names,
                                      size_t name_count, const oct_write_options *options, oct_write_result *result,
                                      oct_error *error);
-oct_status collection_delete(oct_collection *self, const oct_id *ids, size_t count, const oct_write_options *options,
+oct_status collection_delete(oct_collection *self, const oct_targets *targets, const oct_write_options *options,
                              oct_write_result *result, oct_error *error);
-oct_status collection_change_payload(oct_collection *self, const oct_id *ids, size_t count,
+oct_status collection_change_payload(oct_collection *self, const oct_targets *targets,
                                      const oct_payload_change *change, const oct_write_options *options,
                                      oct_write_result *result, oct_error *error);
 oct_status collection_optimize(oct_collection *self, bool wait, oct_error *error);
@@ -140,10 +148,11 @@ oct_status collection_optimize(oct_collection *self, bool wait, oct_error *error
 
 oct_status collection_retrieve(oct_collection *self, const oct_id *ids, size_t count, const oct_select *select,
                                oct_records **out, oct_error *error);
-oct_status collection_scroll(oct_collection *self, const oct_id *from, size_t limit, const oct_select *select,
-                             oct_records **out, oct_error *error);
+oct_status collection_scroll(oct_collection *self, const oct_filter *given, const oct_id *from, size_t limit,
+                             const oct_select *select, oct_records **out, oct_error *error);
+oct_status collection_count(oct_collection *self, const oct_filter *given, uint64_t *out, oct_error *error);
 oct_status collection_search(oct_collection *self, const oct_search_request *request, oct_records **out,
-                             oct_error *error);
+                             oct_error *error); /* query_run.c */
 oct_status collection_search_rows(oct_collection *self, const float *queries, size_t query_count, size_t dim, size_t k,
                                   size_t ef, bool exact, uint32_t threads, uint64_t *ids, float *scores,
                                   oct_error *error);

@@ -92,7 +92,12 @@ check_format(oct_database *self, oct_error *error)
     os_close(file);
     if (status != OCT_OK)
         return status;
-    if (json_parse((oct_slice){text, size}, &document, NULL) != OCT_OK)
+    status = json_parse((oct_slice){text, size}, &document, error);
+    if (status != OCT_OK)
+        json_document_clear(&document);
+    if (status == OCT_NOMEM)
+        return status;
+    if (status != OCT_OK)
         return oct_fail(error, OCT_CORRUPT, "%s is not JSON; it should say {\"format\":%u,...}", path, FORMAT_VERSION);
     format = yyjson_get_uint(yyjson_obj_get(document.root, "format"));
     if (format == 0)
@@ -144,6 +149,12 @@ open_log(oct_database *self, const oct_open_options *options, uint64_t after, oc
 
     join(path, self->path == NULL ? "" : self->path, "log");
     status = log_open(&log, after, replay_record, &work, &self->log, error);
+    /* A last record that is damaged looks like one that was torn: only the manifest knows that it was safe. */
+    if (status == OCT_OK && log_last_sequence(self->log) < self->manifest_log_end)
+        status = oct_fail(error, OCT_CORRUPT,
+                          "%s: the log ends with record %" PRIu64 ", but record %" PRIu64 " was safe when the checkpoint "
+                          "was written: the end of its last file is damaged", path, log_last_sequence(self->log),
+                          self->manifest_log_end);
     self->replayed_records = work.records;
     for (size_t i = 0; status == OCT_OK && i < self->collection_count; i++)
         shard_set_log(self->collections[i]->shard, self->log);
@@ -275,12 +286,12 @@ database_close(oct_database *self, oct_error *error)
 
 /* Is there anything that the durable manifest does not say? Under checkpoint_lock. */
 static bool
-is_dirty(const oct_database *self, const catalogue_view *view)
+is_dirty(const oct_database *self, const catalogue_view *view, bool closing)
 {
     bool dirty = view->catalogue_sequence > self->manifest_catalogue_sequence;
 
     for (size_t i = 0; i < view->collection_count && !dirty; i++)
-        dirty = shard_is_dirty(view->collections[i]->shard);
+        dirty = shard_is_dirty(view->collections[i]->shard, closing);
     return dirty;
 }
 
@@ -293,14 +304,19 @@ save_shards(oct_database *self, catalogue_view *view, bool closing, oct_error *e
 
     for (size_t i = 0; i < view->collection_count && status == OCT_OK; i++) {
         shard     *target = view->collections[i]->shard;
-        const bool dirty = shard_is_dirty(target);
+        const bool dirty = shard_is_dirty(target, closing);
 
         uint64_t   covered;
 
         if (dirty || (bring_forward && shard_saved_in_log(target)))
             status = shard_save(target, closing, &view->images[i], error);
         /* Its records behind S, and its content if that is a record, must stay in the log. */
-        if (shard_needs_log(target, view->images[i], dirty, &covered) && covered < view->log_sequence)
+        if (!shard_needs_log(target, view->images[i], dirty, &covered))
+            continue;
+        /* What the durable manifest does not need is gone already: a younger shard has no records there. */
+        if (covered < self->manifest_log_sequence)
+            covered = self->manifest_log_sequence;
+        if (covered < view->log_sequence)
             view->log_sequence = covered;
     }
     return status;
@@ -333,8 +349,9 @@ remove_left_overs(oct_database *self, const catalogue_view *view)
     if (os_list(self->system, folder, &names, &count, NULL) != OCT_OK)
         return;
     for (size_t i = 0; i < count; i++) {
-        const uint64_t id = strtoull(names[i], NULL, 10);
-        bool           named = false;
+        char          *end;
+        const uint64_t id = strtoull(names[i], &end, 10);
+        bool           named = *end != '\0' || end == names[i]; /* not ours */
 
         for (size_t c = 0; c < view->collection_count && !named; c++)
             named = view->collections[c]->shard_id == id;
@@ -362,12 +379,13 @@ database_checkpoint(oct_database *self, bool closing, oct_error *error)
     (void)pthread_mutex_lock(&self->checkpoint_lock);
     sequence = log_last_sequence(self->log);
     status = catalogue_view_new(self, &view, error);
-    if (status != OCT_OK || !is_dirty(self, &view))
+    if (status != OCT_OK || !is_dirty(self, &view, closing))
         goto out;
     view.log_sequence = sequence;
     status = save_shards(self, &view, closing, error);
     /* The images may hold records that are applied but not synced. If those cannot become durable, their writers are
      * told so, and then the manifest must not make them true. */
+    view.log_end = log_last_sequence(self->log);
     if (status == OCT_OK)
         status = log_sync(self->log, error);
     if (status == OCT_OK)
@@ -383,6 +401,7 @@ database_checkpoint(oct_database *self, bool closing, oct_error *error)
         atomic_store(&self->checkpoints_stopped, true);
     if (durable) {
         self->manifest_catalogue_sequence = view.catalogue_sequence;
+        self->manifest_log_sequence = view.log_sequence;
         status = log_truncate(self->log, view.log_sequence, error);
         /* Small shards may keep some of the log; the next checkpoint counts from there. */
         atomic_store(&self->checkpoint_at_bytes, log_bytes(self->log) + CHECKPOINT_LOG_BYTES);

@@ -1,9 +1,13 @@
 /* Writes: from the points of octant.h to a batch of the shard (shard/batch.h).
  *
  * What can be judged without the shard's state - names, dimensions, numbers, documents - is judged here, before any lock.
+ * What a filter chooses is found under the shard's write lock (shard_resolve), and logged as ids.
  */
+#include <stdlib.h>
+
 #include "base/epoch.h"
 #include "collection/collection.h"
+#include "collection/select.h"
 #include "payload/document.h"
 
 #define ROWS_RECORD_BYTES (8u << 20) /* oct_upsert_rows logs in pieces of about this size */
@@ -42,7 +46,8 @@ check_vector(const oct_vector_config *config, const float *values, size_t count,
 /* --- running a batch ------------------------------------------------------------------------------------ */
 
 static oct_status
-run(oct_collection *self, batch *write, const oct_write_options *options, oct_write_result *result, oct_error *error)
+run_resolved(oct_collection *self, batch *write, shard_resolve resolve, void *context, const oct_write_options *options,
+             oct_write_result *result, oct_error *error)
 {
     const bool wait = options == NULL || options->wait;
     uint64_t   sequence;
@@ -50,12 +55,183 @@ run(oct_collection *self, batch *write, const oct_write_options *options, oct_wr
 
     if (self->database->read_only)
         return oct_fail(error, OCT_FORBIDDEN, "the database %s was opened for reading only", self->database->path);
-    status = shard_write(self->shard, write, &sequence, error);
+    status = shard_write_resolved(self->shard, write, resolve, context, &sequence, error);
     if (status == OCT_OK && wait)
         status = log_wait(self->database->log, sequence, error);
     if (status == OCT_OK && result != NULL)
         *result = (oct_write_result){write->operation, wait ? OCT_WRITE_COMPLETED : OCT_WRITE_ACKNOWLEDGED};
     database_consider_checkpoint(self->database, false);
+    return status;
+}
+
+static oct_status
+run(oct_collection *self, batch *write, const oct_write_options *options, oct_write_result *result, oct_error *error)
+{
+    return run_resolved(self, write, NULL, NULL, options, result, error);
+}
+
+/* --- writes to the points that match ------------------------------------------------------------------------ */
+
+typedef struct matching {
+    oct_collection *collection;
+    const filter   *wanted; /* NULL: every point matches */
+    oct_update_mode mode;
+} matching;
+
+static int
+compare_numbers(const void *a, const void *b)
+{
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* The ids of the write, and those of all points that match and are not among them. */
+static oct_status
+add_matching(void *context, batch *write, arena *memory, oct_error *error)
+{
+    const matching  *self = context;
+    const point_set *all = shard_points(self->collection->shard);
+    uint32_t        *named = arena_array(memory, write->count + 1, sizeof *named);
+    size_t           named_count = 0, count = write->count;
+    selection        these = {0};
+    oct_id          *ids = NULL;
+    oct_status       status = named == NULL ? oct_fail_memory(error, write->count * sizeof *named) : OCT_OK;
+
+    epoch_pin();
+    if (status == OCT_OK)
+        status = select_points(self->collection, self->wanted, &these, error);
+    if (status == OCT_OK) {
+        ids = arena_array(memory, write->count + these.count + 1, sizeof *ids);
+        if (ids == NULL)
+            status = oct_fail_memory(error, (write->count + these.count) * sizeof *ids);
+    }
+    for (size_t i = 0; i < write->count && status == OCT_OK; i++) {
+        ids[i] = write->ids[i];
+        named[named_count] = points_find_live(all, &ids[i]);
+        named_count += named[named_count] != POINT_NONE;
+    }
+    if (named_count > 1)
+        qsort(named, named_count, sizeof *named, compare_numbers);
+    for (uint32_t point = 0; status == OCT_OK && point < atomic_load(&all->count); point++) {
+        const point_bits only = {these.bits, these.point_count};
+
+        if (these.bits == NULL ? points_is_live(all, point) : point_bits_have(&only, point)) {
+            if (named_count == 0 || bsearch(&point, named, named_count, sizeof *named, compare_numbers) == NULL)
+                ids[count++] = *points_id(all, point);
+        }
+    }
+    if (status == OCT_OK) {
+        write->ids = ids;
+        write->count = count;
+    }
+    selection_clear(&these);
+    epoch_unpin();
+    return status;
+}
+
+/* Run a write for its targets. write->ids are set here. */
+static oct_status
+run_for(oct_collection *self, batch *write, const oct_targets *targets, const oct_write_options *options,
+        oct_write_result *result, oct_error *error)
+{
+    arena      memory = {0};
+    matching   context = {.collection = self};
+    selection  these;
+    oct_status status;
+
+    write->ids = targets->ids;
+    write->count = targets->id_count;
+    if (targets->filter == NULL)
+        return run(self, write, options, result, error);
+    status = select_compile(self, targets->filter, &memory, &context.wanted, error);
+    if (status == OCT_OK) {
+        /* Once without the lock: what is left to do under it is only what others change meanwhile. */
+        epoch_pin();
+        status = select_points(self, context.wanted, &these, error);
+        selection_clear(&these);
+        epoch_unpin();
+    }
+    if (status == OCT_OK)
+        status = run_resolved(self, write, add_matching, &context, options, result, error);
+    arena_clear(&memory);
+    return status;
+}
+
+/* The vectors of the points that are kept, in new memory. */
+static oct_status
+keep_vectors(const batch_column *from, const uint32_t *kept, size_t kept_count, size_t count, arena *memory,
+             batch_column *out, oct_error *error)
+{
+    size_t  *places = arena_array(memory, count + 1, sizeof *places); /* of each point's vector in from->values */
+    uint8_t *present = arena_alloc(memory, kept_count / 8 + 1);
+    float   *values;
+    size_t   place = 0;
+
+    if (places == NULL || present == NULL)
+        return oct_fail_memory(error, count * sizeof *places);
+    for (size_t i = 0; i < count; i++) {
+        places[i] = place;
+        place += batch_has(from, i);
+    }
+    *out = *from;
+    out->present_count = 0;
+    for (size_t i = 0; i < kept_count; i++)
+        out->present_count += batch_has(from, kept[i]);
+    values = arena_array(memory, out->present_count + 1, from->dim * sizeof *values);
+    if (values == NULL)
+        return oct_fail_memory(error, out->present_count * from->dim * sizeof *values);
+    place = 0;
+    for (size_t i = 0; i < kept_count; i++) {
+        if (!batch_has(from, kept[i]))
+            continue;
+        present[i / 8] |= (uint8_t)(1u << (i % 8));
+        memcpy(values + place++ * from->dim, from->values + places[kept[i]] * from->dim, from->dim * sizeof *values);
+    }
+    out->values = values;
+    out->present = out->present_count < kept_count ? present : NULL;
+    return OCT_OK;
+}
+
+/* Leave out the points of the write that its rule does not let through. */
+static oct_status
+keep_allowed(void *context, batch *write, arena *memory, oct_error *error)
+{
+    const matching  *self = context;
+    const point_set *all = shard_points(self->collection->shard);
+    uint32_t        *kept = arena_array(memory, write->count + 1, sizeof *kept);
+    batch_column    *columns = arena_array(memory, write->column_count + 1, sizeof *columns);
+    oct_slice       *payloads = arena_array(memory, write->count + 1, sizeof *payloads);
+    oct_id          *ids = arena_array(memory, write->count + 1, sizeof *ids);
+    size_t           count = 0;
+    oct_status       status = OCT_OK;
+
+    if (kept == NULL || columns == NULL || payloads == NULL || ids == NULL)
+        return oct_fail_memory(error, write->count * sizeof *ids);
+    epoch_pin();
+    for (size_t i = 0; i < write->count && status == OCT_OK; i++) {
+        const uint32_t point = points_find_live(all, &write->ids[i]);
+        bool           passes = point == POINT_NONE ? self->mode != OCT_UPDATE_ONLY : self->mode != OCT_INSERT_ONLY;
+
+        if (passes && point != POINT_NONE)
+            status = select_test(self->collection, self->wanted, point, &passes, error);
+        if (passes)
+            kept[count++] = (uint32_t)i;
+    }
+    epoch_unpin();
+    if (status != OCT_OK || count == write->count)
+        return status;
+    for (size_t c = 0; c < write->column_count && status == OCT_OK; c++)
+        status = keep_vectors(&write->columns[c], kept, count, write->count, memory, &columns[c], error);
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = write->ids[kept[i]];
+        if (write->payloads != NULL)
+            payloads[i] = write->payloads[kept[i]];
+    }
+    write->ids = ids;
+    write->columns = columns;
+    write->payloads = write->payloads == NULL ? NULL : payloads;
+    write->count = count;
     return status;
 }
 
@@ -148,8 +324,10 @@ check_documents(const oct_slice *given, size_t stride, size_t count, arena *memo
 
 oct_status
 collection_upsert(oct_collection *self, const oct_point *points, size_t count, bool only_vectors,
-                  const oct_write_options *options, oct_write_result *result, oct_error *error)
+                  const oct_update_rule *rule, const oct_write_options *options, oct_write_result *result,
+                  oct_error *error)
 {
+    matching      context = {.collection = self, .mode = rule == NULL ? OCT_UPSERT : rule->mode};
     batch         write = {.op = only_vectors ? BATCH_UPDATE_VECTORS : BATCH_UPSERT, .count = count};
     arena         memory = {0};
     buffer        documents = {0};
@@ -173,13 +351,17 @@ collection_upsert(oct_collection *self, const oct_point *points, size_t count, b
     epoch_unpin();
     if (status == OCT_OK && !only_vectors && count > 0)
         status = check_documents(&points[0].payload, sizeof points[0], count, &memory, &documents, &payloads, error);
+    if (status == OCT_OK && rule != NULL)
+        status = select_compile(self, rule->filter, &memory, &context.wanted, error);
     if (status == OCT_OK) {
+        const bool judges = context.wanted != NULL || context.mode != OCT_UPSERT;
+
         for (size_t i = 0; i < count; i++)
             ids[i] = points[i].id;
         write.ids = ids;
         write.columns = columns;
         write.payloads = payloads;
-        status = run(self, &write, options, result, error);
+        status = run_resolved(self, &write, judges ? keep_allowed : NULL, &context, options, result, error);
     }
     buffer_clear(&documents);
     arena_clear(&memory);
@@ -251,20 +433,20 @@ collection_upsert_rows(oct_collection *self, const uint64_t *ids, const float *v
 /* --- the rest ------------------------------------------------------------------------------------------------ */
 
 oct_status
-collection_delete(oct_collection *self, const oct_id *ids, size_t count, const oct_write_options *options,
+collection_delete(oct_collection *self, const oct_targets *targets, const oct_write_options *options,
                   oct_write_result *result, oct_error *error)
 {
-    batch write = {.op = BATCH_DELETE, .count = count, .ids = ids};
+    batch write = {.op = BATCH_DELETE};
 
-    return run(self, &write, options, result, error);
+    return run_for(self, &write, targets, options, result, error);
 }
 
 oct_status
-collection_delete_vectors(oct_collection *self, const oct_id *ids, size_t count, const oct_slice *names,
-                          size_t name_count, const oct_write_options *options, oct_write_result *result, oct_error *error)
+collection_delete_vectors(oct_collection *self, const oct_targets *targets, const oct_slice *names, size_t name_count,
+                          const oct_write_options *options, oct_write_result *result, oct_error *error)
 {
     batch_column columns[OCT_VECTORS_MAX] = {0};
-    batch        write = {.op = BATCH_DELETE_VECTORS, .count = count, .ids = ids, .columns = columns};
+    batch        write = {.op = BATCH_DELETE_VECTORS, .columns = columns};
     oct_status   status = OCT_OK;
 
     if (name_count > OCT_VECTORS_MAX)
@@ -279,16 +461,16 @@ collection_delete_vectors(oct_collection *self, const oct_id *ids, size_t count,
             columns[write.column_count++].number = collection_box(self)->numbers[index];
     }
     epoch_unpin();
-    return status == OCT_OK ? run(self, &write, options, result, error) : status;
+    return status == OCT_OK ? run_for(self, &write, targets, options, result, error) : status;
 }
 
 oct_status
-collection_change_payload(oct_collection *self, const oct_id *ids, size_t count, const oct_payload_change *change,
+collection_change_payload(oct_collection *self, const oct_targets *targets, const oct_payload_change *change,
                           const oct_write_options *options, oct_write_result *result, oct_error *error)
 {
-    batch write = {.op = BATCH_CHANGE_PAYLOAD, .count = count, .ids = ids, .change = *change};
+    batch write = {.op = BATCH_CHANGE_PAYLOAD, .change = *change};
 
-    return run(self, &write, options, result, error);
+    return run_for(self, &write, targets, options, result, error);
 }
 
 oct_status

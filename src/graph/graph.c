@@ -502,17 +502,17 @@ graph_columns(graph *self, graph_column columns[GRAPH_COLUMNS_MAX])
     const uint32_t row_count = self->rows_appended;
     size_t         count = 0;
 
-    columns[count++] = (graph_column){"vectors", &self->vectors, row_count, true, false};
+    columns[count++] = (graph_column){"vectors", &self->vectors, row_count, true, false, !self->coded};
     if (self->coded)
-        columns[count++] = (graph_column){"codes", &self->codes, row_count, true, false};
-    columns[count++] = (graph_column){"points", &self->points, row_count, true, false};
-    columns[count++] = (graph_column){"seats", &self->seats, self->point_count, false, false};
-    columns[count++] = (graph_column){"live", &self->live, (row_count + 63) / 64, false, false};
-    columns[count++] = (graph_column){"links", &self->links, graph_graph_count(self), false, true};
+        columns[count++] = (graph_column){"codes", &self->codes, row_count, true, false, true};
+    columns[count++] = (graph_column){"points", &self->points, row_count, true, false, false};
+    columns[count++] = (graph_column){"seats", &self->seats, self->point_count, false, false, false};
+    columns[count++] = (graph_column){"live", &self->live, (row_count + 63) / 64, false, false, false};
+    columns[count++] = (graph_column){"links", &self->links, graph_graph_count(self), false, true, true};
     for (uint32_t level = 1; level < GRAPH_LEVELS_MAX; level++) {
         if (self->level_counts[level] > 0)
             columns[count++] =
-                (graph_column){level_names[level], self->levels[level], self->level_counts[level], false, true};
+                (graph_column){level_names[level], self->levels[level], self->level_counts[level], false, true, false};
     }
     return count;
 }

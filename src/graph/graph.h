@@ -148,6 +148,7 @@ typedef struct graph_column {
     uint64_t    count;
     bool        appended; /* rows once written never change */
     bool        built;    /* part of the graph proper: changes only when a batch is built */
+    bool        walked;   /* every search reads it here and there */
 } graph_column;
 
 #define GRAPH_COLUMNS_MAX (6u + GRAPH_LEVELS_MAX)

@@ -189,8 +189,9 @@ graph_distances(const graph *self, const float *query, const float *const *vecto
     case OCT_COSINE:
     case OCT_DOT:
         self->kernel->dot_f32_many(query, vectors, count, self->dim_padded, out);
+        /* Finite vectors may have a product that is no number (an overflow both ways): it comes last. */
         for (size_t i = 0; i < count; i++)
-            out[i] = -out[i];
+            out[i] = out[i] == out[i] ? -out[i] : INFINITY;
         break;
     case OCT_EUCLID:
         self->kernel->l2sq_f32_many(query, vectors, count, self->dim_padded, out);
@@ -272,12 +273,11 @@ static inline bool
 row_passes(const graph *self, uint32_t row, uint32_t row_count)
 {
     const _Atomic uint64_t *word = rows_at(&self->live, row / 64);
-    uint32_t                seat;
 
     if ((atomic_load_explicit(word, memory_order_acquire) >> (row % 64) & 1) != 0)
         return true;
-    seat = atomic_load_explicit(graph_seat(self, graph_row_point(self, row)), memory_order_relaxed);
-    return seat != GRAPH_NONE && seat >= row_count;
+    /* Dead, but perhaps only since: then its point has moved to a row that the search does not see. */
+    return graph_seat_at(self, graph_row_point(self, row), row_count) == row;
 }
 
 static inline bool
@@ -324,7 +324,9 @@ pool_insert(graph_scratch *scratch, size_t capacity, size_t ef, size_t *passing,
     scratch->pool_size++;
     *passing += (candidate & CANDIDATE_PASSES) != 0;
     if (*passing > ef) {
-        /* The last one is the (ef + 1)th that counts; drop it and what does not count before it. */
+        /* Drop the (ef + 1)th that counts, and what does not count behind it and right before it. */
+        while ((pool[scratch->pool_size - 1] & CANDIDATE_PASSES) == 0)
+            scratch->pool_size--;
         scratch->pool_size--;
         *passing -= 1;
         while ((pool[scratch->pool_size - 1] & CANDIDATE_PASSES) == 0)
@@ -369,7 +371,9 @@ walk_level(const graph *self, const graph_walk *walk, graph_scratch *scratch, ui
 
         /* Gather the neighbours not seen yet, and let their vectors start to arrive. */
         for (uint32_t i = 0; i < link_count; i++) {
-            const uint32_t id = atomic_load_explicit(&links[i], memory_order_relaxed);
+            /* A node of an upper level may be new: acquire it. New rows are told by their numbers. */
+            const uint32_t id =
+                atomic_load_explicit(&links[i], level > 0 ? memory_order_acquire : memory_order_relaxed);
             uint32_t       row = id;
 
             if (id == GRAPH_NONE)
@@ -444,7 +448,7 @@ descend_level(const graph *self, graph_scratch *scratch, uint32_t level, uint32_
         uint32_t          best = node;
 
         for (uint32_t i = 0; i < self->params.m; i++) {
-            const uint32_t id = atomic_load_explicit(&links[i], memory_order_relaxed);
+            const uint32_t id = atomic_load_explicit(&links[i], memory_order_acquire);
             uint32_t       row;
 
             if (id == GRAPH_NONE)
@@ -574,7 +578,7 @@ scan_allowed(const graph *self, const graph_walk *walk, graph_scratch *scratch, 
 
         for (; bits != 0; bits &= bits - 1) {
             const uint32_t point = word * 64 + (uint32_t)__builtin_ctzll(bits);
-            const uint32_t row = point < points ? graph_row_of(self, point) : GRAPH_NONE;
+            const uint32_t row = point < points ? graph_seat_at(self, point, walk->row_count) : GRAPH_NONE;
 
             if (row >= end)
                 continue;
@@ -675,8 +679,8 @@ oct_status
 graph_search(const graph *self, const graph_query *query, graph_hit *hits, size_t *count, graph_stats *stats,
              oct_error *error)
 {
-    /* In this order: the entry lies within the graph then, and rows that join the graph between the loads
-     * are scanned as tail. */
+    /* In this order, the reverse of publish in build.c: the entry lies within the graph then, and rows that join
+     * the graph after the second load are scanned as tail. */
     const uint64_t entry = atomic_load_explicit(&self->entry, memory_order_acquire);
     const uint32_t graph_count = atomic_load_explicit(&self->graph_count, memory_order_acquire);
     const uint32_t row_count = atomic_load_explicit(&self->row_count, memory_order_acquire);
@@ -697,7 +701,7 @@ graph_search(const graph *self, const graph_query *query, graph_hit *hits, size_
     *count = 0;
     if (row_count == 0 || query->limit == 0 || eligible == 0)
         return OCT_OK;
-    walk.gated = live < row_count || query->allowed != NULL;
+    walk.gated = atomic_load_explicit(&self->dead_count, memory_order_acquire) > 0 || query->allowed != NULL;
     walk.room = pool_room(keep, row_count, eligible, walk.gated);
     scratch = graph_scratch_get(self, row_count, walk.room);
     if (scratch == NULL)

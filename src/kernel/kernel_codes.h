@@ -19,12 +19,13 @@ max_abs_f32(const float *values, size_t count)
     return largest;
 }
 
+/* What is no number (rotated components can overflow) counts as the smallest, so the comparisons are this way round. */
 static void
 levels_u4(const float *values, size_t count, float inverse, float offset, float *levels)
 {
     for (size_t i = 0; i < count; i++) {
         const float level = rintf((values[i] - offset) * inverse);
-        const float floor_0 = level < 0.0f ? 0.0f : level;
+        const float floor_0 = level > 0.0f ? level : 0.0f;
 
         levels[i] = floor_0 > 15.0f ? 15.0f : floor_0;
     }
@@ -37,7 +38,7 @@ round_i8(const float *values, size_t count, float inverse, int8_t *out)
 
     for (size_t i = 0; i < count; i++) {
         const float   value = rintf(values[i] * inverse);
-        const float   floored = value < -127.0f ? -127.0f : value;
+        const float   floored = value > -127.0f ? value : -127.0f;
         const int32_t number = (int32_t)(floored > 127.0f ? 127.0f : floored);
 
         out[i] = (int8_t)number;

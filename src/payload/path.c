@@ -2,6 +2,7 @@
 #include "payload/path.h"
 
 #include "base/json.h"
+#include "payload/value.h"
 
 /* Decode one character of valid UTF-8. Returns its size, 0 if there is none. */
 static size_t
@@ -44,41 +45,6 @@ end_of_quoted_key(const char *at, const char *end)
         at += size;
     }
     return at < end ? at : NULL;
-}
-
-/* The key as a compact document spells it. Quotes and backslashes cannot occur, control characters can. */
-static bool
-spell_key(const char *at, size_t size, arena *memory, oct_slice *out)
-{
-    static const char digits[] = "0123456789ABCDEF";
-    size_t            control_count = 0;
-    char             *spelled;
-
-    for (size_t i = 0; i < size; i++)
-        control_count += (unsigned char)at[i] < 0x20;
-    spelled = arena_alloc(memory, size + 5 * control_count + 1); /* \u00XX is five bytes more */
-    if (spelled == NULL)
-        return false;
-    out->data = spelled;
-    for (size_t i = 0; i < size; i++) {
-        const unsigned char byte = (unsigned char)at[i];
-        static const char   letters[0x20] = {
-              ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
-
-        if (byte >= 0x20) {
-            *spelled++ = at[i];
-        } else if (letters[byte] != 0) {
-            *spelled++ = '\\';
-            *spelled++ = letters[byte];
-        } else {
-            memcpy(spelled, "\\u00", 4);
-            spelled[4] = digits[byte >> 4];
-            spelled[5] = digits[byte & 15];
-            spelled += 6;
-        }
-    }
-    out->size = (size_t)(spelled - out->data);
-    return true;
 }
 
 /* Read [n] or [] from *at, just past its "[". */
@@ -137,7 +103,8 @@ path_parse(oct_slice text, arena *memory, path *out, oct_error *error)
             if (stop == NULL || (stop == start && !is_quoted))
                 return fail_path(text, error);
             step->kind = PATH_KEY;
-            if (!spell_key(start, (size_t)(stop - start), memory, &step->key))
+            /* As a compact document spells it: quotes and backslashes cannot occur, control characters can. */
+            if (!spell_text((oct_slice){start, (size_t)(stop - start)}, memory, &step->key))
                 return oct_fail_memory(error, (size_t)(stop - start));
             at = is_quoted ? stop + 1 : stop;
             wants_key = false;

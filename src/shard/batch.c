@@ -166,6 +166,7 @@ batch_encode(const batch *self, arena *memory, oct_slice **parts, size_t *part_c
 typedef struct reader {
     const char *at, *end;
     bool        failed;
+    bool        no_memory; /* failed, but not for what was read */
 } reader;
 
 static const char *
@@ -181,6 +182,17 @@ take(reader *self, uint64_t bytes)
     return at;
 }
 
+/* Zeroed memory for `count` items and one more. */
+static void *
+make_array(reader *self, arena *memory, size_t count, size_t size)
+{
+    void *items = self->failed ? NULL : arena_array(memory, count + 1, size);
+
+    self->no_memory = self->no_memory || (items == NULL && !self->failed);
+    self->failed = self->failed || items == NULL;
+    return items;
+}
+
 static uint32_t
 take_u32(reader *self)
 {
@@ -189,8 +201,9 @@ take_u32(reader *self)
     return at == NULL ? 0 : get_u32(at);
 }
 
+/* A deletion's columns are a number each: no dim, no values, and every point is meant. */
 static void
-decode_column(reader *self, batch_column *column, size_t count)
+decode_column(reader *self, batch_op op, batch_column *column, size_t count)
 {
     uint32_t has_bitmap;
 
@@ -200,10 +213,11 @@ decode_column(reader *self, batch_column *column, size_t count)
     has_bitmap = take_u32(self);
     if (has_bitmap != 0)
         column->present = (const uint8_t *)take(self, padded((count + 7) / 8));
-    if (column->present_count > count || column->dim > OCT_DIM_MAX)
+    if (column->present_count > count || column->dim > OCT_DIM_MAX ||
+        (column->dim == 0) != (op == BATCH_DELETE_VECTORS) || (column->dim == 0 && column->present_count > 0))
         self->failed = true;
     column->values = (const float *)(const void *)take(self, (uint64_t)column->present_count * column->dim * sizeof(float));
-    if (!self->failed) {
+    if (!self->failed && column->dim > 0) {
         size_t bits = 0;
 
         for (size_t i = 0; i < count; i++)
@@ -216,13 +230,11 @@ static void
 decode_payloads(reader *self, arena *memory, batch *out)
 {
     const char *sizes = take(self, (uint64_t)out->count * 4), *bytes;
-    oct_slice  *payloads = arena_array(memory, out->count, sizeof *payloads);
+    oct_slice  *payloads = make_array(self, memory, out->count, sizeof *payloads);
     uint64_t    total = 0;
 
-    if (sizes == NULL || payloads == NULL) {
-        self->failed = true;
+    if (payloads == NULL)
         return;
-    }
     for (size_t i = 0; i < out->count; i++)
         total += get_u32(sizes + 4 * i);
     bytes = take(self, (total + 3) / 4 * 4);
@@ -246,8 +258,10 @@ decode_change(reader *self, arena *memory, oct_payload_change *change)
     key_size = take_u32(self);
     change->key_count = take_u32(self);
     sizes = take(self, (uint64_t)change->key_count * 4);
-    keys = self->failed ? NULL : arena_array(memory, change->key_count + 1, sizeof *keys);
-    if (keys == NULL || change->action > OCT_PAYLOAD_CLEAR) {
+    keys = make_array(self, memory, change->key_count, sizeof *keys);
+    if (keys == NULL)
+        return;
+    if (change->action > OCT_PAYLOAD_CLEAR) {
         self->failed = true;
         return;
     }
@@ -277,7 +291,7 @@ batch_op_of(oct_slice body)
 oct_status
 batch_decode(oct_slice body, arena *memory, batch *out, oct_error *error)
 {
-    reader        in = {body.data, body.data + body.size, false};
+    reader        in = {.at = body.data, .end = body.data + body.size};
     uint32_t      flags;
     const char   *number;
     batch_column *columns;
@@ -295,25 +309,23 @@ batch_decode(oct_slice body, arena *memory, batch *out, oct_error *error)
                         body.size, (unsigned)out->op, out->column_count);
     {
         const char *ids = take(&in, (uint64_t)out->count * sizeof(oct_id));
-        oct_id     *copy = in.failed ? NULL : arena_array(memory, out->count + 1, sizeof *copy);
+        oct_id     *copy = make_array(&in, memory, out->count, sizeof *copy);
 
         /* Copied: the body promises only 4-byte alignment. */
         if (copy != NULL && out->count > 0)
             memcpy(copy, ids, out->count * sizeof *copy);
-        if (copy == NULL)
-            in.failed = true;
         out->ids = copy;
     }
-    columns = in.failed ? NULL : arena_array(memory, out->column_count + 1, sizeof *columns);
-    if (columns == NULL)
-        in.failed = true;
+    columns = make_array(&in, memory, out->column_count, sizeof *columns);
     for (size_t i = 0; !in.failed && i < out->column_count; i++)
-        decode_column(&in, &columns[i], out->count);
+        decode_column(&in, out->op, &columns[i], out->count);
     out->columns = columns;
     if (!in.failed && (flags & HAS_PAYLOADS) != 0 && out->count > 0)
         decode_payloads(&in, memory, out);
     if (!in.failed && (flags & HAS_CHANGE) != 0)
         decode_change(&in, memory, &out->change);
+    if (in.no_memory)
+        return oct_fail_memory(error, out->count * sizeof(oct_id));
     if (in.failed || in.at != in.end)
         return oct_fail(error, OCT_CORRUPT, "a write of %zu points does not fit its record of %zu bytes", out->count,
                         body.size);

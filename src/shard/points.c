@@ -290,6 +290,13 @@ lower_bound(const point_set *self, const uint32_t *numbers, uint32_t count, cons
 oct_status
 points_page(point_set *self, const oct_id *from, size_t limit, uint32_t *out, size_t *found, oct_error *error)
 {
+    return points_page_of(self, NULL, from, limit, out, found, error);
+}
+
+oct_status
+points_page_of(point_set *self, const point_bits *only, const oct_id *from, size_t limit, uint32_t *out, size_t *found,
+               oct_error *error)
+{
     const bool         ascending = atomic_load(&self->ascending);
     const uint32_t     count = atomic_load_explicit(&self->count, memory_order_acquire);
     const point_order *order = NULL;
@@ -328,7 +335,7 @@ points_page(point_set *self, const oct_id *from, size_t limit, uint32_t *out, si
             point = extra;
             fresh_at++;
         }
-        if (points_is_live(self, point))
+        if (points_is_live(self, point) && (only == NULL || point_bits_have(only, point)))
             out[(*found)++] = point;
     }
     oct_free(fresh);

@@ -71,6 +71,22 @@ points_is_live(const point_set *self, uint32_t point)
 /* Live points with ids from `from` on (NULL: all), ascending, at most `limit`, into `out`. OCT_NOMEM. */
 oct_status points_page(point_set *self, const oct_id *from, size_t limit, uint32_t *out, size_t *count, oct_error *error);
 
+/* Points by number: a bit each, `count` bits. */
+typedef struct point_bits {
+    const uint64_t *words;
+    uint32_t        count;
+} point_bits;
+
+static inline bool
+point_bits_have(const point_bits *self, uint32_t point)
+{
+    return point < self->count && (self->words[point / 64] >> (point % 64) & 1) != 0;
+}
+
+/* points_page of the points in `only` (NULL: all). */
+oct_status points_page_of(point_set *self, const point_bits *only, const oct_id *from, size_t limit, uint32_t *out,
+                          size_t *count, oct_error *error);
+
 /* After the columns and `count` were loaded: rebuild what is not stored. */
 oct_status points_loaded(point_set *self, uint32_t count, uint32_t live_count, bool ascending, oct_error *error);
 /* The stored form of the map; see shard_save.c. */

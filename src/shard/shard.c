@@ -67,11 +67,7 @@ shard_free(shard *self)
 {
     if (self == NULL)
         return;
-    atomic_store(&self->stopping, true);
-    (void)pthread_mutex_lock(&self->index_lock);
-    while (atomic_load(&self->indexing) || atomic_load(&self->compacting) != NULL)
-        (void)pthread_cond_wait(&self->index_moved, &self->index_lock);
-    (void)pthread_mutex_unlock(&self->index_lock);
+    shard_end_jobs(self);
     for (size_t i = 0; i < self->vector_count; i++) {
         graph_free(vector_graph(&self->vectors[i]));
         column_check_free(atomic_load(&self->vectors[i].check));
@@ -118,6 +114,19 @@ shard_find_vector(const shard *self, uint32_t number)
     return NULL;
 }
 
+uint64_t
+shard_version(const shard *self)
+{
+    return atomic_load_explicit(&self->version, memory_order_acquire);
+}
+
+void
+shard_set_version(shard *self, uint64_t operation)
+{
+    self->operation = operation;
+    atomic_store_explicit(&self->version, operation, memory_order_release);
+}
+
 point_set *
 shard_points(shard *self)
 {
@@ -158,8 +167,8 @@ plan_clear(plan *self)
     buffer_clear(&self->document_text);
 }
 
-static oct_status
-fail_unknown_point(const oct_id *id, oct_error *error)
+oct_status
+shard_fail_unknown(const oct_id *id, oct_error *error)
 {
     if (id->is_uuid == 0)
         return oct_fail(error, OCT_NOT_FOUND, "No point with id %" PRIu64 " found", id->low);
@@ -300,7 +309,7 @@ make_plan(plan *self, shard *target, oct_error *error)
         self->found[i] = points_find(&target->points, &write->ids[i]);
         if ((write->op == BATCH_UPDATE_VECTORS || write->op == BATCH_CHANGE_PAYLOAD) &&
             (self->found[i] == POINT_NONE || !points_is_live(&target->points, self->found[i])))
-            return fail_unknown_point(&write->ids[i], error);
+            return shard_fail_unknown(&write->ids[i], error);
     }
     if (write->op == BATCH_UPSERT || write->op == BATCH_CHANGE_PAYLOAD)
         status = find_superseded(self, error);
@@ -447,6 +456,7 @@ apply(shard *self, const plan *work)
     }
     for (size_t v = 0; v < self->vector_count; v++)
         graph_publish(vector_graph(&self->vectors[v]));
+    shard_set_version(self, write->operation);
 }
 
 /* Compactions start at log positions that follow from the log alone: after a COMPACT record, and when the share of
@@ -456,7 +466,6 @@ lock_for_write(shard *self, batch_op op, oct_error *error)
 {
     oct_status status = OCT_OK;
 
-    shard_wait_tail(self);
     (void)pthread_mutex_lock(&self->write_lock);
     while (op != BATCH_RESTORE && (op == BATCH_COMPACT || shard_wants_compaction(self)) &&
            atomic_load(&self->compacting) != NULL) {
@@ -474,16 +483,28 @@ lock_for_write(shard *self, batch_op op, oct_error *error)
 oct_status
 shard_write(shard *self, batch *write, uint64_t *sequence, oct_error *error)
 {
+    return shard_write_resolved(self, write, NULL, NULL, sequence, error);
+}
+
+oct_status
+shard_write_resolved(shard *self, batch *write, shard_resolve resolve, void *context, uint64_t *sequence,
+                     oct_error *error)
+{
     plan       work = {.write = write};
     oct_slice *parts;
     size_t     part_count;
-    oct_status status = lock_for_write(self, write->op, error);
+    oct_status status;
 
     *sequence = 0;
+    shard_wait_tail(self); /* a replay does not wait: the tail answers until the graph has caught up */
+    status = lock_for_write(self, write->op, error);
     if (status != OCT_OK)
         return status;
     write->operation = self->operation + 1;
-    status = make_plan(&work, self, error);
+    if (resolve != NULL)
+        status = resolve(context, write, &work.memory, error);
+    if (status == OCT_OK)
+        status = make_plan(&work, self, error);
     if (status == OCT_OK)
         status = batch_encode(write, &work.memory, &parts, &part_count, error);
     if (status == OCT_OK)

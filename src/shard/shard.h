@@ -59,17 +59,27 @@ bool shard_needs_rebuild(shard *self);
 /* Log and apply. write->operation is set here. *sequence is the record's, for log_wait.
  * Errors: OCT_NOT_FOUND (an id that must exist), OCT_FULL, OCT_STOPPED, OCT_NOMEM, OCT_RANGE; nothing has changed then. */
 oct_status shard_write(shard *self, batch *write, uint64_t *sequence, oct_error *error);
+/* The same for a write whose points follow from the state: `resolve` makes them, with the write lock held, so that no
+ * other write comes between finding them and changing them. It may replace ids, columns and payloads; what it makes
+ * lives in `memory`. What is logged is its result: a replay resolves nothing. */
+typedef oct_status (*shard_resolve)(void *context, batch *write, arena *memory, oct_error *error);
+oct_status shard_write_resolved(shard *self, batch *write, shard_resolve resolve, void *context, uint64_t *sequence,
+                                oct_error *error);
 /* Apply a record that is in the log already. Records at or below the saved sequence are passed over. */
 oct_status shard_replay(shard *self, uint64_t sequence, oct_slice body, oct_error *error);
 
 /* --- reading: pinned --------------------------------------------------------------------------- */
 
+/* The last operation all of whose effects can be read; the versions of the points it touched are no smaller. */
+uint64_t    shard_version(const shard *self);
 point_set  *shard_points(shard *self);
 heap       *shard_heap(shard *self);
 /* The graph of a vector number; valid while pinned. NULL if there is none. */
 graph      *shard_graph(const shard *self, uint32_t number);
 oct_status  shard_search(shard *self, uint32_t number, graph_query *query, graph_hit *hits, size_t *count,
                          graph_stats *stats, oct_error *error);
+/* OCT_NOT_FOUND: "No point with id ID found". */
+oct_status  shard_fail_unknown(const oct_id *id, oct_error *error);
 /* OCT_CORRUPT if the stored vector of a point fails its checksum. */
 oct_status  shard_verify_vector(shard *self, uint32_t number, uint32_t point, oct_error *error);
 
@@ -94,8 +104,9 @@ oct_status shard_check(shard *self, oct_error *error);
 
 typedef struct shard_image shard_image; /* what a save wrote and the manifest must say */
 
-/* True if there are records that no image covers. */
-bool shard_is_dirty(shard *self);
+/* True if there are records that no image covers, or graphs that were swapped. `closing`: also if a graph has grown
+ * since it was saved. */
+bool shard_is_dirty(shard *self, bool closing);
 /* Write what has changed since the last image. `closing`: the graph too, however little it has grown. *out NULL: there
  * is nothing to save, or a compaction is under way and the log has to be kept. */
 oct_status shard_save(shard *self, bool closing, shard_image **out, oct_error *error);

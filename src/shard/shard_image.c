@@ -226,7 +226,7 @@ shard_restore_apply(shard *self, oct_slice body, oct_error *error)
         status = oct_fail(error, OCT_CORRUPT, "the stored content of shard %llu (%u points) does not fit its record of %zu bytes",
                           (unsigned long long)self->id, point_count, body.size);
     if (status == OCT_OK) {
-        self->operation = get_u64(operation);
+        shard_set_version(self, get_u64(operation));
         atomic_store(&self->points.ascending, ascending);
     }
     return status;

@@ -322,6 +322,27 @@ compact_job(void *context)
     compaction_free(self);
 }
 
+void
+shard_end_jobs(shard *self)
+{
+    atomic_store(&self->stopping, true);
+    (void)pthread_mutex_lock(&self->index_lock);
+    while (atomic_load(&self->indexing) || atomic_load(&self->compacting) != NULL) {
+        compaction *work = atomic_load(&self->compacting);
+
+        /* A job in the queue may wait for this very thread, which may be a worker: take it back. */
+        if (atomic_load(&self->indexing) && workers_cancel(self->pool, index_job, self))
+            atomic_store(&self->indexing, false);
+        if (work != NULL && workers_cancel(self->pool, compact_job, work)) {
+            atomic_store(&self->compacting, NULL);
+            compaction_free(work);
+        }
+        if (atomic_load(&self->indexing) || atomic_load(&self->compacting) != NULL)
+            wait_moved(self, TAIL_WAIT_MS);
+    }
+    (void)pthread_mutex_unlock(&self->index_lock);
+}
+
 oct_status
 shard_begin_compaction(shard *self, bool forced, oct_error *error)
 {

@@ -55,6 +55,7 @@ struct shard {
     point_set          points;     /* readers by its own rules */
     heap            heap;
     uint64_t        operation;  /* of the last write */
+    _Atomic uint64_t version;   /* the same, stored (release) when it is applied; for readers */
     uint64_t        sequence;   /* of the last record applied */
 
     pthread_mutex_t save_lock;  /* one save or swap at a time: a save must not lose its graphs half way */
@@ -77,8 +78,12 @@ vector_graph(const shard_vector *self)
 }
 
 const shard_vector *shard_find_vector(const shard *self, uint32_t number);
+/* Take up the number of an operation that is applied. With write_lock held, or before there are readers. */
+void shard_set_version(shard *self, uint64_t operation);
 
-/* shard_index.c. All with write_lock held. */
+/* shard_index.c. Without locks: end the jobs, taking back those that have not begun; none begins any more. */
+void       shard_end_jobs(shard *self);
+/* All with write_lock held. */
 bool       shard_wants_compaction(shard *self);
 /* Take down what is alive now and start the job. `forced`: also if nothing is dead. */
 oct_status shard_begin_compaction(shard *self, bool forced, oct_error *error);

@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "shard/shard_internal.h"
 
+#define SETTLE_BYTES_MAX (256u << 20) /* of a walked column, copied to huge pages at opening: at most some 0.1 s */
 #define GRAPH_SAVE_SHARE 4u /* write links again when the graph has grown by a quarter */
 
 void
@@ -50,16 +51,37 @@ image_new(size_t vector_count, size_t column_max, shard_image **out, oct_error *
     return OCT_OK;
 }
 
-bool
-shard_is_dirty(shard *self)
+/* The durable image's graph of a vector, or NULL. Under build_lock, or by the one who saves. */
+static const graph_state *
+saved_graph(const shard *self, size_t v)
 {
-    bool dirty;
+    const shard_image *saved = self->saved;
+
+    /* An image in the log that came from a manifest names no vectors. */
+    for (size_t i = 0; saved != NULL && !saved->in_log && i < saved->vector_count; i++) {
+        if (saved->numbers[i] == self->vectors[v].config.number)
+            return &saved->graphs[i];
+    }
+    return NULL;
+}
+
+bool
+shard_is_dirty(shard *self, bool closing)
+{
+    bool     dirty;
+    uint64_t covered = 0;
 
     (void)pthread_mutex_lock(&self->build_lock);
     (void)pthread_mutex_lock(&self->write_lock);
-    dirty = self->sequence > (self->saved == NULL ? 0 : self->saved->sequence);
-    for (size_t v = 0; v < self->vector_count; v++)
-        dirty = dirty || self->vectors[v].rebuilt;
+    if (self->saved != NULL) /* an image in the log is a record itself, the next one */
+        covered = self->saved->sequence + (self->saved->in_log ? 1 : 0);
+    dirty = self->sequence > covered;
+    for (size_t v = 0; v < self->vector_count; v++) {
+        const graph_state *on_disk = saved_graph(self, v);
+
+        dirty = dirty || self->vectors[v].rebuilt ||
+                (closing && on_disk != NULL && graph_graph_count(vector_graph(&self->vectors[v])) > on_disk->graph_count);
+    }
     (void)pthread_mutex_unlock(&self->write_lock);
     (void)pthread_mutex_unlock(&self->build_lock);
     return dirty;
@@ -242,7 +264,7 @@ static oct_status
 save_graph(shard *self, shard_image *image, size_t v, bool closing, oct_error *error)
 {
     const shard_vector *vector = &self->vectors[v];
-    const graph_state  *on_disk = self->saved == NULL || vector->rebuilt ? NULL : &self->saved->graphs[v];
+    const graph_state  *on_disk = vector->rebuilt ? NULL : saved_graph(self, v);
     const uint32_t      saved = on_disk == NULL ? 0 : on_disk->graph_count;
     graph_state        *state = &image->graphs[v];
     const uint32_t      grown = state->graph_count - saved;
@@ -341,7 +363,8 @@ save_in_log(shard *self, shard_image *image, oct_error *error)
     oct_status status;
 
     (void)pthread_mutex_lock(&self->write_lock);
-    status = shard_restore_encode(self, &body, error);
+    /* Rows that a compaction is about to drop must not come back as if it had never begun. */
+    status = atomic_load(&self->compacting) != NULL ? OCT_BUSY : shard_restore_encode(self, &body, error);
     if (status == OCT_OK) {
         const oct_slice part = {body.data, body.size};
 
@@ -595,8 +618,10 @@ read_image(oct_slice json, shard_image **out, oct_error *error)
     bool          wrong = false;
 
     *out = NULL;
-    if (status != OCT_OK)
-        return oct_fail(error, OCT_CORRUPT, "the manifest's entry of a shard is not JSON");
+    if (status != OCT_OK) {
+        json_document_clear(&document);
+        return status == OCT_NOMEM ? status : oct_fail(error, OCT_CORRUPT, "the manifest's entry of a shard is not JSON");
+    }
     vectors = yyjson_obj_get(document.root, "vectors");
     columns = yyjson_obj_get(document.root, "columns");
     status = image_new(yyjson_arr_size(vectors), yyjson_arr_size(columns), &image, error);
@@ -683,6 +708,8 @@ load_vector(shard *self, const shard_image *image, size_t v, oct_error *error)
 
         status = load_column(self, image, vector_column_name(name, columns[c].name, vector->config.number),
                              columns[c].data, columns[c].count, is_large ? &check : NULL, error);
+        if (status == OCT_OK && columns[c].walked && columns[c].count * columns[c].data->stride <= SETTLE_BYTES_MAX)
+            status = rows_settle(columns[c].data, columns[c].count, error);
     }
     if (status == OCT_OK)
         status = graph_loaded(loaded, error);
@@ -707,11 +734,16 @@ shard_load(shard *self, oct_slice json, oct_error *error)
 
     if (status != OCT_OK)
         return status;
+    /* "Nothing was saved yet" is no image: it must not hold the log. */
+    if (image->in_log && image->sequence == 0) {
+        shard_image_free(image);
+        return OCT_OK;
+    }
     self->saved = image;
     self->sequence = image->sequence;
     if (image->in_log)
         return OCT_OK;
-    self->operation = image->operation;
+    shard_set_version(self, image->operation);
     status = points_map_new(all, image->map_capacity, error);
     if (status == OCT_OK)
         status = load_column(self, image, "ids", &all->ids, image->point_count, NULL, error);
@@ -753,9 +785,37 @@ shard_checksum(shard *self)
     return hash;
 }
 
+/* What holds of a point, alive or dead. */
+static oct_status
+check_point(const shard *self, uint32_t point, oct_error *error)
+{
+    const point_set *all = &self->points;
+    const bool       is_live = points_is_live(all, point);
+    const uint32_t   number = atomic_load(points_payload(all, point));
+    oct_slice        document;
+    oct_status       status = OCT_OK;
+
+    if (points_find(all, points_id(all, point)) != point)
+        return oct_fail(error, OCT_CORRUPT, "%s: the id of point %u leads elsewhere", self->folder, point);
+    if (point > 0 && atomic_load(&all->ascending) && id_compare(points_id(all, point - 1), points_id(all, point)) >= 0)
+        return oct_fail(error, OCT_CORRUPT, "%s: the id of point %u is not behind the one before, though all should be",
+                        self->folder, point);
+    if (number != HEAP_NONE && !is_live)
+        return oct_fail(error, OCT_CORRUPT, "%s: point %u is dead and has payload %u", self->folder, point, number);
+    for (size_t v = 0; v < self->vector_count && !is_live; v++) {
+        if (graph_row_of(vector_graph(&self->vectors[v]), point) != GRAPH_NONE)
+            return oct_fail(error, OCT_CORRUPT, "%s: point %u is dead and has a vector of number %u", self->folder, point,
+                            self->vectors[v].config.number);
+    }
+    if (number != HEAP_NONE)
+        status = heap_get(&self->heap, number, &document, error);
+    return status;
+}
+
 oct_status
 shard_check(shard *self, oct_error *error)
 {
+    uint32_t   live = 0;
     oct_status status = OCT_OK;
 
     (void)pthread_mutex_lock(&self->save_lock);
@@ -764,14 +824,12 @@ shard_check(shard *self, oct_error *error)
     for (size_t i = 0; self->saved != NULL && i < self->saved->column_count && status == OCT_OK; i++)
         status = column_verify_file(self->system, self->folder, &self->saved->columns[i], error);
     for (uint32_t point = 0; point < atomic_load(&self->points.count) && status == OCT_OK; point++) {
-        const uint32_t number = atomic_load(points_payload(&self->points, point));
-        oct_slice      document;
-
-        if (points_find(&self->points, points_id(&self->points, point)) != point)
-            status = oct_fail(error, OCT_CORRUPT, "%s: the id of point %u leads elsewhere", self->folder, point);
-        else if (number != HEAP_NONE)
-            status = heap_get(&self->heap, number, &document, error);
+        live += points_is_live(&self->points, point);
+        status = check_point(self, point, error);
     }
+    if (status == OCT_OK && live != atomic_load(&self->points.live_count))
+        status = oct_fail(error, OCT_CORRUPT, "%s: %u points are alive, %u were counted", self->folder, live,
+                          atomic_load(&self->points.live_count));
     for (size_t v = 0; v < self->vector_count && status == OCT_OK; v++)
         status = graph_check(vector_graph(&self->vectors[v]), error);
     (void)pthread_mutex_unlock(&self->write_lock);

@@ -1,0 +1,144 @@
+/* See exact.h. */
+#include "collection/exact.h"
+
+#include "graph/top.h"
+
+#define CHUNK_POINTS 4096u      /* of one item of a split: some 100 us of work at least */
+#define SPLIT_FLOATS (4u << 20) /* less to multiply than this (about 1 ms) wakes no threads */
+#define BLOCK_FLOATS (16u << 10) /* vectors compared at a time: 64 KiB, so that the next example finds them in L2 */
+#define BLOCK_ROWS_MIN 8u
+
+_Static_assert(BLOCK_ROWS_MIN <= SCORER_ROWS_MAX, "a block fits a run");
+
+/* One scan. Set before the split, then only `heaps` change, each in the hands of its worker. */
+typedef struct exact_scan {
+    const point_set *points;
+    const graph     *vectors;
+    const scorer    *by;
+    const hit_scope *scope;
+    size_t           total; /* points to look at: of the list, or all there are */
+    size_t           block_rows;
+    top             *heaps; /* of each worker */
+} exact_scan;
+
+/* Vectors on their way to the scorer. */
+typedef struct block {
+    const float *vectors[SCORER_ROWS_MAX];
+    uint32_t     points[SCORER_ROWS_MAX];
+    size_t       count;
+} block;
+
+static int
+compare_points(const void *context, uint32_t point_a, uint32_t point_b)
+{
+    const point_set *points = context;
+
+    return id_compare(points_id(points, point_a), points_id(points, point_b));
+}
+
+static void
+score_block(const exact_scan *self, block *some, top *best)
+{
+    float scores[SCORER_ROWS_MAX];
+
+    if (some->count == 0)
+        return;
+    scorer_run(self->by, some->vectors, some->count, scores);
+    for (size_t i = 0; i < some->count; i++)
+        top_offer(best, 0.0f - scores[i], some->points[i]);
+    some->count = 0;
+}
+
+static void
+scan_chunk(void *context, size_t item, uint32_t worker)
+{
+    const exact_scan *self = context;
+    const hit_scope *scope = self->scope;
+    const size_t      end = size_min((item + 1) * CHUNK_POINTS, self->total);
+    block             some;
+
+    some.count = 0;
+    for (size_t i = item * CHUNK_POINTS; i < end; i++) {
+        const uint32_t point = scope->listed == NULL ? (uint32_t)i : scope->listed[i];
+        uint32_t       row;
+
+        if (!points_is_live(self->points, point) || !scope_allows(scope, point))
+            continue;
+        row = graph_row_of(self->vectors, point);
+        if (row == GRAPH_NONE)
+            continue;
+        some.vectors[some.count] = graph_vector_at(self->vectors, row);
+        some.points[some.count++] = point;
+        if (some.count == self->block_rows)
+            score_block(self, &some, &self->heaps[worker]);
+    }
+    score_block(self, &some, &self->heaps[worker]);
+}
+
+/* A heap of `limit` places for each of `count` workers. */
+static oct_status
+heaps_new(exact_scan *self, size_t count, size_t limit, arena *memory, oct_error *error)
+{
+    graph_hit *places = NULL;
+    size_t     total;
+
+    self->heaps = arena_array(memory, count, sizeof *self->heaps);
+    if (size_mul_ok(count, limit, &total))
+        places = arena_array(memory, total, sizeof *places);
+    if (self->heaps == NULL || places == NULL)
+        return oct_fail_memory(error, count * limit * sizeof *places);
+    for (size_t i = 0; i < count; i++)
+        top_init(&self->heaps[i], places + i * limit, limit, compare_points, self->points);
+    return OCT_OK;
+}
+
+oct_status
+exact_search(oct_collection *self, uint32_t number, const scorer *by, const hit_scope *scope, size_t limit,
+             arena *memory, hit_list *out, oct_error *error)
+{
+    workers      *pool = self->database->pool;
+    exact_scan    work = {.points = shard_points(self->shard), .by = by, .scope = scope};
+    const uint32_t point_count = atomic_load_explicit(&work.points->count, memory_order_acquire);
+    const double  floats = (double)by->dim * (double)size_max(by->example_count, 1);
+    size_t        heap_count = 1, kept;
+    top          *best;
+    oct_status    status;
+
+    *out = (hit_list){0};
+    work.vectors = shard_graph(self->shard, number);
+    if (work.vectors == NULL)
+        return oct_fail(error, OCT_INVALID, "the vector was removed while it was searched");
+    work.total = scope->listed == NULL ? point_count : scope->listed_count;
+    limit = size_min(limit, work.total);
+    if (scope->allowed != NULL)
+        limit = size_min(limit, scope->allowed_count);
+    if (limit == 0)
+        return OCT_OK;
+    work.block_rows = size_min(size_max(BLOCK_FLOATS / by->dim, BLOCK_ROWS_MIN), SCORER_ROWS_MAX);
+    if (floats * (double)work.total >= SPLIT_FLOATS && work.total > CHUNK_POINTS)
+        heap_count = size_min((size_t)workers_count(pool) + 1, (work.total - 1) / CHUNK_POINTS + 1);
+    status = heaps_new(&work, heap_count, limit, memory, error);
+    if (status != OCT_OK)
+        return status;
+    workers_split(pool, (work.total - 1) / CHUNK_POINTS + 1, (uint32_t)heap_count, scan_chunk, &work);
+
+    /* The order is total, so it does not matter which worker found what. */
+    best = &work.heaps[0];
+    for (size_t i = 1; i < heap_count; i++) {
+        for (size_t j = 0; j < work.heaps[i].size; j++)
+            top_offer(best, work.heaps[i].hits[j].distance, work.heaps[i].hits[j].point);
+    }
+    kept = top_sort(best);
+    out->items = arena_array(memory, kept + 1, sizeof *out->items);
+    if (out->items == NULL)
+        return oct_fail_memory(error, kept * sizeof *out->items);
+    for (; out->count < kept && status == OCT_OK; out->count++) {
+        const graph_hit found = best->hits[out->count];
+        const float     score = 0.0f - found.distance;
+
+        status = shard_verify_vector(self->shard, number, found.point, error);
+        out->items[out->count] =
+            (query_hit){by->kind == SCORER_NEAREST ? scorer_shown(by->distance, score) : score, found.point};
+    }
+    return status;
+}

@@ -1,0 +1,189 @@
+/* How alike are points of a sample to each other? See query.h.
+ *
+ * Every pair is compared twice, once from each side: half the work could be saved, at the price of a table of
+ * all pairs. Rows are shared among the workers.
+ */
+#include <stdlib.h>
+
+#include "base/epoch.h"
+#include "collection/query_internal.h"
+#include "collection/select.h"
+#include "graph/top.h"
+
+/* What an oct_matrix pointer really points to. */
+typedef struct matrix_result {
+    oct_matrix matrix; /* first */
+    arena      memory;
+} matrix_result;
+
+void
+oct_matrix_free(oct_matrix *matrix)
+{
+    matrix_result *self = (matrix_result *)(void *)matrix;
+
+    if (self == NULL)
+        return;
+    arena_clear(&self->memory);
+    oct_free(self);
+}
+
+/* Rows on their way. Set before the split; each row writes its own part of `columns` and `scores`. */
+typedef struct rows_work {
+    const float *const *vectors; /* in the order of ids */
+    size_t              count;
+    size_t              neighbours; /* of each row */
+    oct_distance        distance;
+    size_t              dim;
+    graph_hit          *places; /* of each worker's heap */
+    uint32_t           *columns;
+    float              *scores;
+} rows_work;
+
+/* Places are in the order of ids. */
+static int
+compare_places(const void *context, uint32_t a, uint32_t b)
+{
+    (void)context;
+    return (a > b) - (a < b);
+}
+
+static void
+run_row(void *context, size_t row, uint32_t worker)
+{
+    const rows_work *self = context;
+    top              best;
+
+    top_init(&best, self->places + worker * self->neighbours, self->neighbours, compare_places, NULL);
+    for (size_t first = 0; first < self->count; first += SCORER_ROWS_MAX) {
+        const size_t count = size_min(SCORER_ROWS_MAX, self->count - first);
+        float        similarities[SCORER_ROWS_MAX];
+
+        scorer_similarities(self->distance, self->vectors[row], self->vectors + first, count, self->dim, similarities);
+        for (size_t i = 0; i < count; i++) {
+            if (first + i != row)
+                top_offer(&best, 0.0f - similarities[i], (uint32_t)(first + i));
+        }
+    }
+    (void)top_sort(&best);
+    for (size_t i = 0; i < self->neighbours; i++) {
+        self->columns[row * self->neighbours + i] = best.hits[i].point;
+        self->scores[row * self->neighbours + i] = scorer_shown(self->distance, 0.0f - best.hits[i].distance);
+    }
+}
+
+static int
+compare_ids(const void *a, const void *b, void *context)
+{
+    const point_set *points = context;
+
+    return id_compare(points_id(points, ((const query_hit *)a)->point), points_id(points, ((const query_hit *)b)->point));
+}
+
+/* The vectors of a sample, in the order of ids; those that have gone since are left out. */
+static oct_status
+take_vectors(oct_collection *self, uint32_t number, hit_list *sample, arena *memory, const float ***out,
+             oct_error *error)
+{
+    const point_set *points = shard_points(self->shard);
+    size_t           kept = 0;
+    oct_status       status = OCT_OK;
+
+    *out = arena_array(memory, sample->count + 1, sizeof **out);
+    if (*out == NULL)
+        return oct_fail_memory(error, sample->count * sizeof **out);
+    if (sample->count > 1)
+        qsort_r(sample->items, sample->count, sizeof *sample->items, compare_ids, (void *)(uintptr_t)points);
+    for (size_t i = 0; i < sample->count && status == OCT_OK; i++) {
+        (*out)[kept] = graph_vector(shard_graph(self->shard, number), sample->items[i].point);
+        status = shard_verify_vector(self->shard, number, sample->items[i].point, error);
+        if ((*out)[kept] != NULL)
+            sample->items[kept++] = sample->items[i];
+    }
+    sample->count = kept;
+    return status;
+}
+
+static oct_status
+fill(oct_collection *self, const hit_list *sample, rows_work *work, arena *memory, matrix_result *result,
+     oct_error *error)
+{
+    workers     *pool = self->database->pool;
+    const size_t cells = work->count * work->neighbours, heaps = (size_t)workers_count(pool) + 1;
+    oct_id      *ids = arena_array(&result->memory, work->count, sizeof *ids);
+    uint32_t    *row_of = arena_array(&result->memory, cells, sizeof *row_of);
+
+    work->columns = arena_array(&result->memory, cells, sizeof *work->columns);
+    work->scores = arena_array(&result->memory, cells, sizeof *work->scores);
+    work->places = arena_array(memory, heaps * work->neighbours, sizeof *work->places);
+    if (ids == NULL || row_of == NULL || work->columns == NULL || work->scores == NULL || work->places == NULL)
+        return oct_fail_memory(error, cells * sizeof *row_of);
+    for (size_t i = 0; i < work->count; i++)
+        ids[i] = *points_id(shard_points(self->shard), sample->items[i].point);
+    for (size_t i = 0; i < cells; i++)
+        row_of[i] = (uint32_t)(i / work->neighbours);
+    workers_split(pool, work->count, 0, run_row, work);
+    result->matrix.ids = ids;
+    result->matrix.id_count = work->count;
+    result->matrix.rows = row_of;
+    result->matrix.columns = work->columns;
+    result->matrix.scores = work->scores;
+    result->matrix.score_count = cells;
+    return OCT_OK;
+}
+
+/* Pinned. */
+static oct_status
+run(oct_collection *self, const oct_matrix_request *request, arena *memory, matrix_result *result, oct_error *error)
+{
+    const config_box *box = collection_box(self);
+    selection         these = {0};
+    hit_scope         scope = {0};
+    hit_list          sample = {0};
+    rows_work         work = {0};
+    size_t            index = 0;
+    const float     **vectors = NULL;
+    oct_status        status = box_find_vector(box, request->using_vector, &index, error);
+
+    if (status == OCT_OK)
+        status = select_given(self, request->filter, &these, error);
+    if (status == OCT_OK) {
+        scope.allowed = these.bits;
+        scope.allowed_points = these.point_count;
+        status = sample_points(self, &scope, box->numbers[index], request->sample, memory, &sample, error);
+    }
+    if (status == OCT_OK)
+        status = take_vectors(self, box->numbers[index], &sample, memory, &vectors, error);
+    selection_clear(&these);
+    if (status != OCT_OK || sample.count < 2)
+        return status;
+    work.vectors = vectors;
+    work.count = sample.count;
+    work.neighbours = size_min(request->limit, sample.count - 1);
+    work.distance = (oct_distance)box->config.vectors[index].distance;
+    work.dim = (size_t)box->config.vectors[index].size;
+    if (work.neighbours > OCT_MATRIX_SCORES_MAX / work.count)
+        return oct_fail(error, OCT_RANGE, "%zu neighbours of each of %zu points are too many; at most %u in all",
+                        work.neighbours, work.count, OCT_MATRIX_SCORES_MAX);
+    return fill(self, &sample, &work, memory, result, error);
+}
+
+oct_status
+collection_search_matrix(oct_collection *self, const oct_matrix_request *request, oct_matrix **out, oct_error *error)
+{
+    arena          memory = {0};
+    matrix_result *result = oct_calloc(1, sizeof *result);
+    oct_status     status;
+
+    *out = NULL;
+    if (result == NULL)
+        return oct_fail_memory(error, sizeof *result);
+    epoch_pin();
+    status = run(self, request, &memory, result, error);
+    epoch_unpin();
+    arena_clear(&memory);
+    if (status == OCT_OK)
+        *out = &result->matrix;
+    else
+        oct_matrix_free(&result->matrix);
+    return status;
+}

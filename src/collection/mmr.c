@@ -1,0 +1,99 @@
+/* See mmr.h. Each pick is compared with the candidates that are left once, and what each is most like among the picked
+ * is kept: limit x candidates similarities in all, and no matrix. */
+#include "collection/mmr.h"
+
+#include <math.h>
+
+#include "collection/scorer.h"
+
+/* What is known of the candidates that are left, in parallel arrays; the picked one's place is taken by the last. */
+typedef struct pending {
+    size_t        count;
+    query_hit    *hits;
+    const float **vectors;
+    float        *to_target;
+    float        *to_picked; /* the largest; -infinity before the first pick */
+} pending;
+
+static oct_status
+pending_new(const mmr_candidates *candidates, const float *target, arena *memory, pending *out, oct_error *error)
+{
+    const size_t count = candidates->hits->count;
+
+    *out = (pending){count, arena_array(memory, count + 1, sizeof(query_hit)), arena_array(memory, count + 1, sizeof(float *)),
+                     arena_array(memory, count + 1, sizeof(float)), arena_array(memory, count + 1, sizeof(float))};
+    if (out->hits == NULL || out->vectors == NULL || out->to_target == NULL || out->to_picked == NULL)
+        return oct_fail_memory(error, count * sizeof(query_hit));
+    for (size_t i = 0; i < count; i++) {
+        out->hits[i] = candidates->hits->items[i];
+        out->vectors[i] = candidates->vectors[i];
+        out->to_picked[i] = -INFINITY;
+    }
+    scorer_similarities(candidates->distance, target, out->vectors, count, candidates->dim, out->to_target);
+    return OCT_OK;
+}
+
+static double
+worth(const pending *self, size_t at, double diversity, bool first)
+{
+    if (first)
+        return (double)self->to_target[at];
+    return (1.0 - diversity) * (double)self->to_target[at] - diversity * (double)self->to_picked[at];
+}
+
+static size_t
+best_of(const pending *self, double diversity, bool first, const point_set *points)
+{
+    double most = worth(self, 0, diversity, first);
+    size_t best = 0;
+
+    for (size_t i = 1; i < self->count; i++) {
+        const double value = worth(self, i, diversity, first);
+
+        if (value > most || (value == most && id_compare(points_id(points, self->hits[i].point),
+                                                         points_id(points, self->hits[best].point)) < 0)) {
+            most = value;
+            best = i;
+        }
+    }
+    return best;
+}
+
+static void
+drop(pending *self, size_t at)
+{
+    const size_t last = --self->count;
+
+    self->hits[at] = self->hits[last];
+    self->vectors[at] = self->vectors[last];
+    self->to_target[at] = self->to_target[last];
+    self->to_picked[at] = self->to_picked[last];
+}
+
+oct_status
+mmr_pick(const mmr_candidates *candidates, const float *target, double diversity, size_t limit, const point_set *points,
+         arena *memory, hit_list *out, oct_error *error)
+{
+    float     *similarities = arena_array(memory, candidates->hits->count + 1, sizeof *similarities);
+    pending    left;
+    oct_status status;
+
+    limit = size_min(limit, candidates->hits->count);
+    *out = (hit_list){arena_array(memory, limit + 1, sizeof(query_hit)), 0};
+    if (similarities == NULL || out->items == NULL)
+        return oct_fail_memory(error, limit * sizeof(query_hit));
+    status = pending_new(candidates, target, memory, &left, error);
+    while (status == OCT_OK && out->count < limit) {
+        const size_t best = best_of(&left, diversity, out->count == 0, points);
+        const float *picked = left.vectors[best];
+
+        out->items[out->count++] = left.hits[best];
+        drop(&left, best);
+        if (out->count == limit)
+            break;
+        scorer_similarities(candidates->distance, picked, left.vectors, left.count, candidates->dim, similarities);
+        for (size_t i = 0; i < left.count; i++)
+            left.to_picked[i] = similarities[i] > left.to_picked[i] ? similarities[i] : left.to_picked[i];
+    }
+    return status;
+}

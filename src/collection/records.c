@@ -1,0 +1,155 @@
+/* See records.h. */
+#include "collection/records.h"
+
+void
+oct_records_free(oct_records *records)
+{
+    record_list *self = (record_list *)(void *)records;
+
+    if (self == NULL)
+        return;
+    arena_clear(&self->memory);
+    oct_free(self);
+}
+
+oct_status
+record_list_new(size_t capacity, record_list **out, oct_error *error)
+{
+    record_list *self = oct_calloc(1, sizeof *self);
+
+    *out = NULL;
+    if (self == NULL)
+        return oct_fail_memory(error, sizeof *self);
+    self->items = arena_array(&self->memory, capacity + 1, sizeof *self->items);
+    if (self->items == NULL) {
+        oct_free(self);
+        return oct_fail_memory(error, capacity * sizeof *self->items);
+    }
+    self->capacity = capacity;
+    self->records.items = self->items;
+    *out = self;
+    return OCT_OK;
+}
+
+/* --- one record -------------------------------------------------------------------------------------- */
+
+static bool
+selects_vector(const oct_select *select, oct_slice name)
+{
+    for (size_t i = 0; i < select->vector_count; i++) {
+        if (slice_equal(select->vectors[i], name))
+            return true;
+    }
+    return select->vector_count == 0;
+}
+
+static oct_status
+add_vectors(oct_collection *self, const config_box *box, record_list *list, uint32_t point, const oct_select *select,
+            oct_record *record, oct_error *error)
+{
+    oct_vector *vectors = arena_array(&list->memory, box->config.vector_count + 1, sizeof *vectors);
+    oct_status  status = OCT_OK;
+
+    if (vectors == NULL)
+        return oct_fail_memory(error, box->config.vector_count * sizeof *vectors);
+    for (size_t v = 0; v < box->config.vector_count && status == OCT_OK; v++) {
+        const oct_vector_config *config = &box->config.vectors[v];
+        const size_t             bytes = (size_t)config->size * sizeof(float);
+        const float             *stored;
+        float                   *copy;
+
+        if (!selects_vector(select, config->name))
+            continue;
+        stored = graph_vector(shard_graph(self->shard, box->numbers[v]), point);
+        if (stored == NULL)
+            continue;
+        status = shard_verify_vector(self->shard, box->numbers[v], point, error);
+        copy = status == OCT_OK ? arena_alloc(&list->memory, bytes) : NULL;
+        if (copy == NULL)
+            return status != OCT_OK ? status : oct_fail_memory(error, bytes);
+        memcpy(copy, stored, bytes);
+        vectors[record->vector_count] = (oct_vector){
+            .name = {arena_text(&list->memory, config->name.data, config->name.size), config->name.size},
+            .kind = OCT_DENSE,
+            .values = copy,
+            .value_count = (size_t)config->size,
+        };
+        if (vectors[record->vector_count].name.data == NULL)
+            return oct_fail_memory(error, config->name.size);
+        record->vector_count++;
+    }
+    record->vectors = vectors;
+    return status;
+}
+
+oct_status
+record_document(const oct_collection *self, uint32_t point, oct_slice *out, oct_error *error)
+{
+    const uint32_t number =
+        atomic_load_explicit(points_payload(shard_points(self->shard), point), memory_order_acquire);
+
+    *out = (oct_slice){"{}", 2};
+    return number == HEAP_NONE ? OCT_OK : heap_get(shard_heap(self->shard), number, out, error);
+}
+
+static oct_status
+add_payload(oct_collection *self, record_list *list, uint32_t point, const document_view *view, oct_record *record,
+            oct_error *error)
+{
+    oct_slice  stored;
+    buffer     shown = {0};
+    oct_status status = record_document(self, point, &stored, error);
+
+    if (status == OCT_OK && view != NULL) {
+        status = document_view_apply(view, stored, &shown, error);
+        stored = (oct_slice){shown.data, shown.size};
+        if (status == OCT_OK && shown.failed)
+            status = oct_fail_memory(error, shown.size);
+    }
+    if (status == OCT_OK) {
+        record->payload = (oct_slice){arena_text(&list->memory, stored.data, stored.size), stored.size};
+        if (record->payload.data == NULL)
+            status = oct_fail_memory(error, stored.size);
+    }
+    buffer_clear(&shown);
+    return status;
+}
+
+oct_status
+record_plan_select(const config_box *box, const oct_select *select, arena *memory, const document_view **view,
+                   oct_error *error)
+{
+    oct_status status = OCT_OK;
+
+    *view = NULL;
+    for (size_t i = 0; select->with_vector && i < select->vector_count && status == OCT_OK; i++) {
+        size_t index;
+
+        status = box_find_vector(box, select->vectors[i], &index, error);
+    }
+    if (status == OCT_OK && select->with_payload && select->include_count + select->exclude_count > 0)
+        status = document_view_plan(select, memory, view, error);
+    return status;
+}
+
+oct_status
+record_list_add(oct_collection *self, const config_box *box, record_list *list, uint32_t point, float score,
+                const oct_select *select, const document_view *view, oct_error *error)
+{
+    const point_set *all = shard_points(self->shard);
+    oct_record   *record = &list->items[list->records.count];
+    oct_status    status = OCT_OK;
+
+    if (!points_is_live(all, point))
+        return OCT_OK;
+    OCT_MUST(list->records.count < list->capacity);
+    *record = (oct_record){.id = *points_id(all, point), .score = score};
+    record->version = atomic_load_explicit(points_version(all, point), memory_order_relaxed);
+    if (select->with_payload)
+        status = add_payload(self, list, point, view, record, error);
+    if (status == OCT_OK && select->with_vector)
+        status = add_vectors(self, box, list, point, select, record, error);
+    if (status == OCT_OK)
+        list->records.count++;
+    return status;
+}

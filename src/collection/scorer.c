@@ -1,0 +1,212 @@
+/* See scorer.h. Examples come one after the other over a few vectors, so that those are read from memory once. */
+#include "collection/scorer.h"
+
+#include <math.h>
+
+#include "kernel/kernel.h"
+
+#define CONTEXT_EPSILON 0x1p-23f
+
+void
+scorer_similarities(oct_distance distance, const float *target, const float *const *vectors, size_t count, size_t dim,
+                    float *out)
+{
+    const kernel_table *table = kernel();
+
+    switch (distance) {
+    case OCT_COSINE:
+    case OCT_DOT:
+        table->dot_f32_many(target, vectors, count, dim, out);
+        return;
+    case OCT_EUCLID:
+        table->l2sq_f32_many(target, vectors, count, dim, out);
+        break;
+    case OCT_MANHATTAN:
+        table->l1_f32_many(target, vectors, count, dim, out);
+        break;
+    }
+    for (size_t i = 0; i < count; i++)
+        out[i] = -out[i];
+}
+
+float
+scorer_similarity(oct_distance distance, const float *a, const float *b, size_t dim)
+{
+    float out;
+
+    scorer_similarities(distance, a, &b, 1, dim, &out);
+    return out;
+}
+
+float
+scorer_shown(oct_distance distance, float similarity)
+{
+    switch (distance) {
+    case OCT_COSINE:
+    case OCT_DOT:
+        break;
+    case OCT_EUCLID:
+        return sqrtf(0.0f - similarity);
+    case OCT_MANHATTAN:
+        return 0.0f - similarity;
+    }
+    return 0.0f + similarity; /* a score of zero has no sign */
+}
+
+static float
+squash(float x)
+{
+    return isinf(x) ? x : x / (1.0f + fabsf(x));
+}
+
+static float
+half(float x)
+{
+    return 0.5f * (squash(x) + 1.0f);
+}
+
+/* Similarities to example number `example`. */
+static void
+compare(const scorer *self, size_t example, const float *const *vectors, size_t count, float *out)
+{
+    scorer_similarities(self->distance, self->examples + example * self->dim, vectors, count, self->dim, out);
+}
+
+static void
+run_best(const scorer *self, const float *const *vectors, size_t count, float *scores)
+{
+    float similarities[SCORER_ROWS_MAX], positive[SCORER_ROWS_MAX], negative[SCORER_ROWS_MAX];
+
+    for (size_t i = 0; i < count; i++)
+        positive[i] = negative[i] = -INFINITY;
+    for (size_t e = 0; e < self->example_count; e++) {
+        float *best = e < self->positive_count ? positive : negative;
+
+        compare(self, e, vectors, count, similarities);
+        for (size_t i = 0; i < count; i++)
+            best[i] = similarities[i] > best[i] ? similarities[i] : best[i];
+    }
+    for (size_t i = 0; i < count; i++)
+        scores[i] = positive[i] > negative[i] ? half(positive[i]) : -half(negative[i]);
+}
+
+static void
+run_sum(const scorer *self, const float *const *vectors, size_t count, float *scores)
+{
+    float  similarities[SCORER_ROWS_MAX];
+    double sums[SCORER_ROWS_MAX] = {0};
+
+    for (size_t e = 0; e < self->example_count; e++) {
+        const double sign = e < self->positive_count ? 1.0 : -1.0;
+
+        compare(self, e, vectors, count, similarities);
+        for (size_t i = 0; i < count; i++)
+            sums[i] += sign * (double)similarities[i];
+    }
+    for (size_t i = 0; i < count; i++)
+        scores[i] = (float)sums[i];
+}
+
+/* The next pair of examples, from number `first` on. */
+static void
+compare_pair(const scorer *self, size_t first, const float *const *vectors, size_t count, float *positive,
+             float *negative)
+{
+    compare(self, first, vectors, count, positive);
+    compare(self, first + 1, vectors, count, negative);
+}
+
+static void
+run_discover(const scorer *self, const float *const *vectors, size_t count, float *scores)
+{
+    float   positive[SCORER_ROWS_MAX], negative[SCORER_ROWS_MAX], target[SCORER_ROWS_MAX];
+    int32_t ranks[SCORER_ROWS_MAX] = {0};
+
+    compare(self, 0, vectors, count, target);
+    for (size_t e = 1; e < self->example_count; e += 2) {
+        compare_pair(self, e, vectors, count, positive, negative);
+        for (size_t i = 0; i < count; i++)
+            ranks[i] += (positive[i] > negative[i]) - (positive[i] < negative[i]);
+    }
+    for (size_t i = 0; i < count; i++)
+        scores[i] = (float)ranks[i] + half(target[i]);
+}
+
+static void
+run_context(const scorer *self, const float *const *vectors, size_t count, float *scores)
+{
+    float positive[SCORER_ROWS_MAX], negative[SCORER_ROWS_MAX];
+
+    for (size_t i = 0; i < count; i++)
+        scores[i] = 0;
+    for (size_t e = 0; e < self->example_count; e += 2) {
+        compare_pair(self, e, vectors, count, positive, negative);
+        for (size_t i = 0; i < count; i++) {
+            const float difference = positive[i] - negative[i] - CONTEXT_EPSILON;
+
+            scores[i] += squash(difference < 0 ? difference : 0.0f);
+        }
+    }
+}
+
+static void
+run_feedback(const scorer *self, const float *const *vectors, size_t count, float *scores)
+{
+    float  similarities[SCORER_ROWS_MAX];
+    double sums[SCORER_ROWS_MAX] = {0};
+
+    for (size_t e = 0; e < self->example_count; e++) {
+        if (self->weights[e] == 0)
+            continue;
+        compare(self, e, vectors, count, similarities);
+        for (size_t i = 0; i < count; i++)
+            sums[i] += self->weights[e] * (double)similarities[i];
+    }
+    for (size_t i = 0; i < count; i++)
+        scores[i] = (float)sums[i];
+}
+
+void
+scorer_run(const scorer *self, const float *const *vectors, size_t count, float *scores)
+{
+    switch (self->kind) {
+    case SCORER_NEAREST:
+        compare(self, 0, vectors, count, scores);
+        break;
+    case SCORER_BEST:
+        run_best(self, vectors, count, scores);
+        break;
+    case SCORER_SUM:
+        run_sum(self, vectors, count, scores);
+        break;
+    case SCORER_DISCOVER:
+        run_discover(self, vectors, count, scores);
+        break;
+    case SCORER_CONTEXT:
+        run_context(self, vectors, count, scores);
+        break;
+    case SCORER_FEEDBACK:
+        run_feedback(self, vectors, count, scores);
+        break;
+    }
+    for (size_t i = 0; i < count; i++) /* infinite similarities may cancel: such a vector comes last */
+        scores[i] = isnan(scores[i]) ? -INFINITY : scores[i];
+}
+
+void
+scorer_feedback_weights(const float *feedback, size_t item_count, double a, double b, double c, double *out)
+{
+    out[0] = a;
+    for (size_t i = 0; i < item_count; i++)
+        out[1 + i] = 0;
+    for (size_t better = 0; better < item_count; better++) {
+        for (size_t worse = 0; worse < item_count; worse++) {
+            const double by = (double)feedback[better] - (double)feedback[worse];
+
+            if (by <= 0)
+                continue;
+            out[1 + better] += pow(by, b) * c;
+            out[1 + worse] -= pow(by, b) * c;
+        }
+    }
+}

@@ -1,0 +1,63 @@
+/* scorer.h - what a vector is worth to a query of examples.
+ *
+ * WHAT     A scorer holds the examples of one level of a query as they are compared (normalised for cosine) and turns
+ *          stored vectors into scores, larger is better. It knows no points.
+ * MEANING  sim(x) is the internal similarity of the vector to example x: the dot product, minus the squared Euclidean
+ *          distance, or minus the Manhattan distance, by the canonical kernels.
+ *
+ *          NEAREST   sim(target)
+ *          BEST      p = best of sim(positives), n = best of sim(negatives):  p > n ? half(p) : -half(n)
+ *          SUM       sum of sim(positives) - sum of sim(negatives)
+ *          DISCOVER  sum over pairs of sign(sim(positive) - sim(negative))  +  half(sim(target))
+ *          CONTEXT   sum over pairs of squash(min(sim(positive) - sim(negative) - epsilon, 0))
+ *          FEEDBACK  a sim(target) + sum over ordered pairs of items whose feedback differs by d > 0 of
+ *                    d^b c (sim(better) - sim(worse))
+ *
+ *          squash(x) = x / (1 + |x|), half(x) = (squash(x) + 1) / 2, epsilon = 2^-23.
+ * SOURCE   Qdrant's recommend, discover, context and relevance feedback queries.
+ */
+#ifndef OCT_COLLECTION_SCORER_H
+#define OCT_COLLECTION_SCORER_H
+
+#include "base/arena.h"
+
+#define SCORER_ROWS_MAX 64u /* vectors of one scorer_run */
+
+typedef enum scorer_kind {
+    SCORER_NEAREST,
+    SCORER_BEST,
+    SCORER_SUM,
+    SCORER_DISCOVER,
+    SCORER_CONTEXT,
+    SCORER_FEEDBACK
+} scorer_kind;
+
+typedef struct scorer {
+    scorer_kind  kind;
+    oct_distance distance;
+    size_t       dim;
+    /* NEAREST: the target. BEST, SUM: positives, then negatives. DISCOVER: the target, then pairs, the positive first.
+     * CONTEXT: pairs. FEEDBACK: the target, then items. */
+    const float *examples; /* example_count x dim */
+    size_t       example_count;
+    size_t       positive_count; /* BEST, SUM */
+    const double *weights;       /* FEEDBACK: of each example's sim in the sum; see scorer_feedback_weights */
+} scorer;
+
+/* Scores of 1 .. SCORER_ROWS_MAX vectors. */
+void scorer_run(const scorer *self, const float *const *vectors, size_t count, float *scores);
+
+/* sim of two prepared vectors. */
+float scorer_similarity(oct_distance distance, const float *a, const float *b, size_t dim);
+/* Of a target and many. */
+void  scorer_similarities(oct_distance distance, const float *target, const float *const *vectors, size_t count,
+                          size_t dim, float *out);
+
+/* The score that nearest shows for a similarity. */
+float scorer_shown(oct_distance distance, float similarity);
+
+/* The sum over pairs, gathered by item: out[0] is a, out[1 + i] is what sim(item i) counts in all. `feedback` holds
+ * item_count scores, `out` one more. */
+void scorer_feedback_weights(const float *feedback, size_t item_count, double a, double b, double c, double *out);
+
+#endif

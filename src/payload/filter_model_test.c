@@ -1,0 +1,657 @@
+/* Goal:   a compiled filter, walking over text, says of any document what the plainest reading of octant.h says.
+ * Method: random documents (few keys, few values, so that paths meet and values match) and random filters of every
+ *         kind, nested up to four deep, seeds 31 to 33. The model parses the document into a tree, collects the
+ *         values of a path in a list, and asks each condition in the order given. It shares no code with filter.c but the
+ *         parsing of paths and dates and the geometry, which have tests of their own. */
+#include "payload/filter.h"
+
+#include <yyjson.h>
+
+#include "payload/datetime.h"
+#include "payload/document.h"
+#include "payload/geo.h"
+#include "payload/path.h"
+#include "payload/siphash.h"
+#include "support/test.h"
+
+#define VALUES_MAX  4096u
+#define VECTOR_NAMES 3u
+
+/* --- documents ------------------------------------------------------------------------------------------- */
+
+static const char *const keys[] = {"a", "b", "c", "x y", "\xC3\xA9"};
+static const char *const strings[] = {"", "a", "ab", "b a", "n", "\\n", "q\"q", "\\\\", "2024-01-02", "1999-12-31T23:59:59Z",
+                                      "2024-01-02T03:04:05.5+01:00", "\xE6\x97\xA5\xE6\x9C\xAC", "5", "true"};
+static const char *const numbers[] = {"0", "1", "5", "-3", "5.0", "0.5", "-2.25", "9223372036854775807",
+                                      "18446744073709551615", "1e300"};
+
+static void
+add_string(buffer *out, const char *text)
+{
+    buffer_add_byte(out, '"');
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\')
+            buffer_add_byte(out, '\\');
+        buffer_add_byte(out, *text);
+    }
+    buffer_add_byte(out, '"');
+}
+
+static void add_object(test_rng *rng, unsigned depth, buffer *out);
+
+static void
+add_value(test_rng *rng, unsigned depth, buffer *out)
+{
+    const uint64_t dice = test_below(rng, depth > 0 ? 12 : 8);
+
+    if (dice == 0) {
+        buffer_add_text(out, "null");
+    } else if (dice == 1) {
+        buffer_add_text(out, test_below(rng, 2) == 0 ? "true" : "false");
+    } else if (dice < 4) {
+        buffer_add_text(out, numbers[test_below(rng, countof(numbers))]);
+    } else if (dice < 7) {
+        add_string(out, strings[test_below(rng, countof(strings))]);
+    } else if (dice == 7) {
+        buffer_format(out, "{\"lon\":%d,\"lat\":%d.5}", (int)test_below(rng, 20) - 10, (int)test_below(rng, 20) - 10);
+    } else if (dice < 10) {
+        buffer_add_byte(out, '[');
+        for (uint64_t count = test_below(rng, 4), i = 0; i < count; i++) {
+            buffer_add_text(out, i > 0 ? "," : "");
+            add_value(rng, depth - 1, out);
+        }
+        buffer_add_byte(out, ']');
+    } else {
+        add_object(rng, depth - 1, out);
+    }
+}
+
+static void
+add_object(test_rng *rng, unsigned depth, buffer *out)
+{
+    bool any = false;
+
+    buffer_add_byte(out, '{');
+    for (size_t i = 0; i < countof(keys); i++) {
+        if (test_below(rng, 2) == 0)
+            continue;
+        buffer_add_text(out, any ? "," : "");
+        add_string(out, keys[i]);
+        buffer_add_byte(out, ':');
+        add_value(rng, depth, out);
+        any = true;
+    }
+    buffer_add_byte(out, '}');
+}
+
+/* --- filters ---------------------------------------------------------------------------------------------- */
+
+static void *
+make(arena *memory, size_t count, size_t size)
+{
+    void *made = arena_array(memory, count + 1, size);
+
+    OCT_MUST(made != NULL);
+    return made;
+}
+
+static oct_slice
+random_path(test_rng *rng, arena *memory)
+{
+    buffer    text = {0};
+    oct_slice out;
+
+    for (uint64_t count = 1 + test_below(rng, 3), i = 0; i < count; i++) {
+        if (i > 0 && test_below(rng, 2) == 0) {
+            buffer_add_text(&text, test_below(rng, 3) == 0 ? "[1]" : "[]");
+            continue;
+        }
+        buffer_add_text(&text, i > 0 ? "." : "");
+        buffer_format(&text, "\"%s\"", keys[test_below(rng, countof(keys))]);
+    }
+    out = (oct_slice){arena_text(memory, text.data, text.size), text.size};
+    buffer_clear(&text);
+    return out;
+}
+
+static oct_slice
+random_text(test_rng *rng)
+{
+    return slice_of(strings[test_below(rng, countof(strings))]);
+}
+
+static const oct_match *
+random_match(test_rng *rng, arena *memory)
+{
+    oct_match *match = make(memory, 1, sizeof *match);
+    oct_value *values;
+
+    match->kind = (oct_match_kind)test_below(rng, 7);
+    match->text = random_text(rng);
+    match->value_count = match->kind == OCT_MATCH_VALUE ? 1 : (size_t)test_below(rng, 5);
+    match->values = values = make(memory, match->value_count, sizeof *values);
+    for (size_t i = 0; i < match->value_count; i++) {
+        static const int64_t integers[] = {0, 1, 5, -3, INT64_MAX, 77};
+
+        values[i].kind = (oct_value_kind)test_below(rng, 3);
+        values[i].text = random_text(rng);
+        values[i].integer = integers[test_below(rng, countof(integers))];
+        values[i].boolean = test_below(rng, 2) == 0;
+    }
+    return match;
+}
+
+static oct_geo_point
+random_place(test_rng *rng)
+{
+    return (oct_geo_point){12 * (double)test_float(rng), 12 * (double)test_float(rng)};
+}
+
+static const oct_geo_polygon *
+random_polygon(test_rng *rng, arena *memory)
+{
+    oct_geo_polygon *polygon = make(memory, 1, sizeof *polygon);
+    oct_geo_point   *corners = make(memory, 4, sizeof *corners);
+
+    for (size_t i = 0; i < 3; i++)
+        corners[i] = random_place(rng);
+    corners[3] = corners[0];
+    polygon->exterior = (oct_geo_ring){corners, 4};
+    return polygon;
+}
+
+static const oct_field_condition *
+random_field(test_rng *rng, arena *memory)
+{
+    static const double  bounds[] = {-3, 0, 0.5, 1, 5, 1e19};
+    static const int64_t times[] = {946684799000000, 1704153600000000, 1704161045500000, 0};
+    oct_field_condition *field = make(memory, 1, sizeof *field);
+
+    /* Mostly one test, at times several. */
+    do {
+        const uint32_t given = (uint32_t)test_below(rng, 16);
+
+        switch (test_below(rng, 9)) {
+        case 0:
+        case 1:
+            field->match = random_match(rng, memory);
+            break;
+        case 2: {
+            oct_range *range = make(memory, 1, sizeof *range);
+
+            *range = (oct_range){given, bounds[test_below(rng, 6)], bounds[test_below(rng, 6)],
+                                 bounds[test_below(rng, 6)], bounds[test_below(rng, 6)]};
+            field->range = range;
+            break;
+        }
+        case 3: {
+            oct_datetime_range *range = make(memory, 1, sizeof *range);
+
+            *range = (oct_datetime_range){given, times[test_below(rng, 4)], times[test_below(rng, 4)],
+                                          times[test_below(rng, 4)], times[test_below(rng, 4)]};
+            field->datetime_range = range;
+            break;
+        }
+        case 4: {
+            oct_geo_radius *circle = make(memory, 1, sizeof *circle);
+
+            *circle = (oct_geo_radius){random_place(rng), 1.5e6 * fabs((double)test_float(rng))};
+            field->geo_radius = circle;
+            break;
+        }
+        case 5: {
+            oct_geo_bounding_box *box = make(memory, 1, sizeof *box);
+
+            *box = (oct_geo_bounding_box){random_place(rng), random_place(rng)};
+            field->geo_bounding_box = box;
+            break;
+        }
+        case 6:
+            field->geo_polygon = random_polygon(rng, memory);
+            break;
+        case 7: {
+            oct_values_count *range = make(memory, 1, sizeof *range);
+
+            *range = (oct_values_count){given, test_below(rng, 4), test_below(rng, 4), test_below(rng, 4),
+                                        test_below(rng, 4)};
+            field->values_count = range;
+            break;
+        }
+        default:
+            if (test_below(rng, 2) == 0)
+                field->is_empty = (oct_expect)(1 + test_below(rng, 2));
+            else
+                field->is_null = (oct_expect)(1 + test_below(rng, 2));
+            break;
+        }
+    } while (test_below(rng, 6) == 0);
+    return field;
+}
+
+static const oct_filter *random_filter(test_rng *rng, unsigned depth, arena *memory);
+
+static oct_condition
+random_condition(test_rng *rng, unsigned depth, arena *memory)
+{
+    oct_condition out = {.key = random_path(rng, memory)};
+    oct_id       *ids;
+
+    switch (test_below(rng, depth > 0 ? 14 : 10)) {
+    case 0:
+        out.kind = OCT_CONDITION_IS_EMPTY;
+        break;
+    case 1:
+        out.kind = OCT_CONDITION_IS_NULL;
+        break;
+    case 2:
+        out.kind = OCT_CONDITION_HAS_ID;
+        out.id_count = (size_t)test_below(rng, 4);
+        out.ids = ids = make(memory, out.id_count, sizeof *ids);
+        for (size_t i = 0; i < out.id_count; i++)
+            ids[i] = (oct_id){0, test_below(rng, 4), (uint32_t)test_below(rng, 2), 0};
+        break;
+    case 3:
+        out.kind = OCT_CONDITION_HAS_VECTOR;
+        out.vector = slice_of(test_below(rng, 4) == 0 ? "none" : test_below(rng, 2) == 0 ? "v0" : "v1");
+        break;
+    case 4:
+        out.kind = OCT_CONDITION_SLICE;
+        out.slice_total = 1 + (uint32_t)test_below(rng, 3);
+        out.slice_index = (uint32_t)test_below(rng, out.slice_total);
+        break;
+    case 10:
+    case 11:
+        out.kind = OCT_CONDITION_NESTED;
+        out.filter = random_filter(rng, depth - 1, memory);
+        break;
+    case 12:
+    case 13:
+        out.kind = OCT_CONDITION_FILTER;
+        out.filter = random_filter(rng, depth - 1, memory);
+        break;
+    default:
+        out.kind = OCT_CONDITION_FIELD;
+        out.field = random_field(rng, memory);
+        break;
+    }
+    return out;
+}
+
+static const oct_condition *
+random_list(test_rng *rng, unsigned depth, arena *memory, size_t *count)
+{
+    oct_condition *list;
+
+    *count = test_below(rng, 3) == 0 ? 1 + (size_t)test_below(rng, 3) : 0;
+    list = make(memory, *count, sizeof *list);
+    for (size_t i = 0; i < *count; i++)
+        list[i] = random_condition(rng, depth, memory);
+    return list;
+}
+
+static const oct_filter *
+random_filter(test_rng *rng, unsigned depth, arena *memory)
+{
+    oct_filter *out = make(memory, 1, sizeof *out);
+
+    out->must = random_list(rng, depth, memory, &out->must_count);
+    out->should = random_list(rng, depth, memory, &out->should_count);
+    out->must_not = random_list(rng, depth, memory, &out->must_not_count);
+    if (test_below(rng, 3) == 0) {
+        out->min_should = random_list(rng, depth, memory, &out->min_should_count);
+        out->min_count = 1 + test_below(rng, 2);
+    }
+    return out;
+}
+
+/* --- the model ---------------------------------------------------------------------------------------------- */
+
+typedef struct model_point {
+    oct_id   id;
+    uint32_t vectors;
+    bool     is_element; /* of a nested array */
+} model_point;
+
+typedef struct value_list {
+    yyjson_val *items[VALUES_MAX];
+    size_t      count;
+} value_list;
+
+static void
+collect(yyjson_val *value, const path_step *steps, size_t count, value_list *out)
+{
+    if (count == 0) {
+        OCT_MUST(out->count < VALUES_MAX);
+        out->items[out->count++] = value;
+    } else if (steps->kind == PATH_KEY) {
+        yyjson_val *member = yyjson_obj_getn(value, steps->key.data, steps->key.size);
+
+        if (member != NULL)
+            collect(member, steps + 1, count - 1, out);
+    } else {
+        for (size_t i = 0; i < yyjson_arr_size(value); i++) {
+            if (steps->kind == PATH_ALL || steps->index == i)
+                collect(yyjson_arr_get(value, i), steps + 1, count - 1, out);
+        }
+    }
+}
+
+static void
+values_of(yyjson_val *object, oct_slice key, bool flat, value_list *out)
+{
+    arena      memory = {0};
+    path       where;
+    value_list ends = {.count = 0};
+
+    CHECK_OK(path_parse(key, &memory, &where, NULL));
+    collect(object, where.steps, where.count, &ends);
+    out->count = 0;
+    for (size_t i = 0; i < ends.count; i++) {
+        if (flat && yyjson_is_arr(ends.items[i])) {
+            for (size_t j = 0; j < yyjson_arr_size(ends.items[i]); j++)
+                out->items[out->count++] = yyjson_arr_get(ends.items[i], j);
+        } else {
+            out->items[out->count++] = ends.items[i];
+        }
+    }
+    arena_clear(&memory);
+}
+
+static bool
+model_equals(yyjson_val *value, const oct_value *wanted)
+{
+    switch (wanted->kind) {
+    case OCT_VALUE_TEXT:
+        return yyjson_is_str(value) && yyjson_equals_strn(value, wanted->text.data, wanted->text.size);
+    case OCT_VALUE_INTEGER:
+        return yyjson_is_int(value) && !(yyjson_is_uint(value) && yyjson_get_uint(value) > INT64_MAX) &&
+               yyjson_get_sint(value) == wanted->integer;
+    case OCT_VALUE_BOOL:
+        return yyjson_is_bool(value) && yyjson_get_bool(value) == wanted->boolean;
+    }
+    return false;
+}
+
+static bool
+model_match(yyjson_val *value, const oct_match *match)
+{
+    const bool      is_text = yyjson_is_str(value);
+    const oct_slice text = {is_text ? yyjson_get_str(value) : "", is_text ? yyjson_get_len(value) : 0};
+    bool            any = false;
+    char            words[64], *next = words, *word;
+
+    for (size_t i = 0; i < match->value_count; i++)
+        any = any || model_equals(value, &match->values[i]);
+    switch (match->kind) {
+    case OCT_MATCH_VALUE:
+    case OCT_MATCH_ANY:
+        return any;
+    case OCT_MATCH_EXCEPT:
+        return !any && !yyjson_is_null(value);
+    case OCT_MATCH_TEXT:
+    case OCT_MATCH_PHRASE:
+        return is_text && strstr(text.data, match->text.data) != NULL;
+    case OCT_MATCH_TEXT_ANY:
+        (void)snprintf(words, sizeof words, "%s", match->text.data);
+        any = false;
+        while (is_text && (word = strsep(&next, " ")) != NULL)
+            any = any || (word[0] != '\0' && strstr(text.data, word) != NULL);
+        return is_text && any;
+    case OCT_MATCH_PREFIX:
+        return is_text && strncmp(text.data, match->text.data, match->text.size) == 0;
+    }
+    return false;
+}
+
+#define HOLDS(range, x)                                                                                         \
+    (!(((range)->bounds & OCT_GT) != 0 && !((x) > (range)->gt)) &&                                              \
+     !(((range)->bounds & OCT_GTE) != 0 && !((x) >= (range)->gte)) &&                                           \
+     !(((range)->bounds & OCT_LT) != 0 && !((x) < (range)->lt)) &&                                              \
+     !(((range)->bounds & OCT_LTE) != 0 && !((x) <= (range)->lte)))
+
+static bool
+model_place(yyjson_val *value, oct_geo_point *out)
+{
+    yyjson_val *lon = yyjson_obj_get(value, "lon"), *lat = yyjson_obj_get(value, "lat");
+
+    *out = (oct_geo_point){yyjson_get_num(lon), yyjson_get_num(lat)};
+    return yyjson_is_num(lon) && yyjson_is_num(lat);
+}
+
+static bool
+model_is_empty(yyjson_val *object, oct_slice key)
+{
+    value_list values;
+    bool       empty = true;
+
+    values_of(object, key, false, &values);
+    for (size_t i = 0; i < values.count; i++)
+        empty = empty && (yyjson_is_null(values.items[i]) ||
+                          (yyjson_is_arr(values.items[i]) && yyjson_arr_size(values.items[i]) == 0));
+    return empty;
+}
+
+static bool
+model_is_null(yyjson_val *object, oct_slice key)
+{
+    value_list values;
+    bool       null = false;
+
+    values_of(object, key, false, &values);
+    for (size_t i = 0; i < values.count; i++) {
+        null = null || yyjson_is_null(values.items[i]);
+        for (size_t j = 0; j < yyjson_arr_size(values.items[i]); j++)
+            null = null || yyjson_is_null(yyjson_arr_get(values.items[i], j));
+    }
+    return null;
+}
+
+static bool
+model_count(yyjson_val *object, oct_slice key, const oct_values_count *range)
+{
+    uint64_t   none = 0;
+    value_list values;
+    bool       any = false;
+
+    values_of(object, key, false, &values);
+    if (values.count == 0)
+        return HOLDS(range, none);
+    for (size_t i = 0; i < values.count; i++) {
+        const uint64_t count = yyjson_is_null(values.items[i])  ? 0
+                               : yyjson_is_arr(values.items[i]) ? yyjson_arr_size(values.items[i])
+                                                                : 1;
+
+        any = any || HOLDS(range, count);
+    }
+    return any;
+}
+
+static bool
+model_field(const oct_condition *condition, yyjson_val *object)
+{
+    const oct_field_condition *field = condition->field;
+    value_list                 values;
+    bool                       any = false;
+
+    values_of(object, condition->key, true, &values);
+    for (size_t i = 0; i < values.count; i++) {
+        yyjson_val   *value = values.items[i];
+        oct_geo_point place;
+        int64_t       time;
+
+        any = any || (field->match != NULL && model_match(value, field->match));
+        any = any || (field->range != NULL && yyjson_is_num(value) && HOLDS(field->range, yyjson_get_num(value)));
+        any = any || (field->datetime_range != NULL && yyjson_is_str(value) &&
+                      datetime_parse((oct_slice){yyjson_get_str(value), yyjson_get_len(value)}, &time) &&
+                      HOLDS(field->datetime_range, time));
+        if (!model_place(value, &place))
+            continue;
+        any = any || (field->geo_radius != NULL &&
+                      geo_distance(&place, &field->geo_radius->center) < field->geo_radius->radius);
+        any = any || (field->geo_bounding_box != NULL && geo_in_box(field->geo_bounding_box, &place));
+        any = any || (field->geo_polygon != NULL && geo_in_polygon(field->geo_polygon, &place));
+    }
+    any = any || (field->values_count != NULL && model_count(object, condition->key, field->values_count));
+    if (field->is_empty != OCT_EXPECT_NOTHING)
+        any = any || model_is_empty(object, condition->key) == (field->is_empty == OCT_EXPECT_TRUE);
+    if (field->is_null != OCT_EXPECT_NOTHING)
+        any = any || model_is_null(object, condition->key) == (field->is_null == OCT_EXPECT_TRUE);
+    return any;
+}
+
+static bool model_filter(const oct_filter *given, yyjson_val *object, const model_point *point);
+
+static bool
+model_nested(const oct_condition *condition, yyjson_val *object)
+{
+    const model_point element = {.is_element = true};
+    arena             memory = {0};
+    buffer            key = {0};
+    value_list        values;
+    bool              any = false;
+
+    buffer_add(&key, condition->key.data, condition->key.size);
+    if (key.size < 2 || memcmp(key.data + key.size - 2, "[]", 2) != 0)
+        buffer_add_text(&key, "[]");
+    values_of(object, (oct_slice){key.data, key.size}, false, &values);
+    for (size_t i = 0; i < values.count; i++)
+        any = any || (yyjson_is_obj(values.items[i]) && model_filter(condition->filter, values.items[i], &element));
+    buffer_clear(&key);
+    arena_clear(&memory);
+    return any;
+}
+
+static bool
+model_condition(const oct_condition *condition, yyjson_val *object, const model_point *point)
+{
+    bool any = false;
+
+    switch (condition->kind) {
+    case OCT_CONDITION_FIELD:
+        return model_field(condition, object);
+    case OCT_CONDITION_IS_EMPTY:
+        return model_is_empty(object, condition->key);
+    case OCT_CONDITION_IS_NULL:
+        return model_is_null(object, condition->key);
+    case OCT_CONDITION_HAS_ID:
+        for (size_t i = 0; i < condition->id_count && !point->is_element; i++)
+            any = any || (condition->ids[i].low == point->id.low && condition->ids[i].is_uuid == point->id.is_uuid);
+        return any;
+    case OCT_CONDITION_HAS_VECTOR:
+        for (uint32_t i = 0; i < VECTOR_NAMES && !point->is_element; i++)
+            any = any || ((point->vectors >> i & 1) != 0 && condition->vector.data[0] == 'v' &&
+                          condition->vector.data[1] == (char)('0' + i));
+        return any;
+    case OCT_CONDITION_SLICE:
+        return !point->is_element && siphash_id(&point->id) % condition->slice_total == condition->slice_index;
+    case OCT_CONDITION_NESTED:
+        return model_nested(condition, object);
+    case OCT_CONDITION_FILTER:
+        return model_filter(condition->filter, object, point);
+    }
+    return false;
+}
+
+static size_t
+model_holding(const oct_condition *list, size_t count, yyjson_val *object, const model_point *point)
+{
+    size_t holding = 0;
+
+    for (size_t i = 0; i < count; i++)
+        holding += model_condition(&list[i], object, point);
+    return holding;
+}
+
+static bool
+model_filter(const oct_filter *given, yyjson_val *object, const model_point *point)
+{
+    return model_holding(given->must, given->must_count, object, point) == given->must_count &&
+           (given->should_count == 0 || model_holding(given->should, given->should_count, object, point) > 0) &&
+           model_holding(given->must_not, given->must_not_count, object, point) == 0 &&
+           model_holding(given->min_should, given->min_should_count, object, point) >= given->min_count;
+}
+
+/* --- the comparison --------------------------------------------------------------------------------------------- */
+
+typedef struct candidate {
+    oct_slice   document;
+    model_point point;
+} candidate;
+
+static oct_status
+give_document(const void *context, oct_slice *out, oct_error *error)
+{
+    (void)error;
+    *out = ((const candidate *)context)->document;
+    return OCT_OK;
+}
+
+static bool
+give_vector(const void *context, uint32_t number)
+{
+    return (((const candidate *)context)->point.vectors >> number & 1) != 0;
+}
+
+static uint32_t
+number_of(const void *context, oct_slice name)
+{
+    (void)context;
+    return name.data[0] == 'v' ? (uint32_t)(name.data[1] - '0') : FILTER_NO_VECTOR;
+}
+
+static void
+compare_with_model(uint64_t seed, unsigned depth, uint64_t rounds)
+{
+    test_rng rng = test_rng_seed(seed);
+    size_t   asked = 0, held = 0;
+
+    for (uint64_t round = 0; round < rounds && !test_has_failed(); round++) {
+        arena             memory = {0};
+        const oct_filter *given = random_filter(&rng, depth, &memory);
+        const filter     *made = NULL;
+        oct_error         error = {0};
+
+        CHECK_MSG(filter_compile(given, number_of, NULL, &memory, &made, &error) == OCT_OK, "round %llu: %s",
+                  (unsigned long long)round, error.text);
+        for (size_t i = 0; i < 20 && made != NULL; i++) {
+            buffer       text = {0}, compact = {0};
+            candidate    one = {.point = {{0, test_below(&rng, 4), (uint32_t)test_below(&rng, 2), 0},
+                                          (uint32_t)test_below(&rng, 8), false}};
+            filter_point about = {&one.point.id, give_document, give_vector, &one};
+            yyjson_doc  *tree;
+            bool         answer, wanted;
+
+            add_object(&rng, 3, &text);
+            CHECK_OK(document_check((oct_slice){text.data, text.size}, &compact, &error));
+            one.document = (oct_slice){compact.data, compact.size};
+            tree = yyjson_read(compact.data, compact.size, 0);
+            wanted = model_filter(given, yyjson_doc_get_root(tree), &one.point);
+            CHECK_OK(filter_matches(made, &about, &answer, &error));
+            CHECK_MSG(answer == wanted, "seed %llu, round %llu: filter says %d of " SLICE_FMT,
+                      (unsigned long long)seed, (unsigned long long)round, answer, SLICE_ARG(one.document));
+            asked++;
+            held += answer;
+            yyjson_doc_free(tree);
+            buffer_clear(&text);
+            buffer_clear(&compact);
+        }
+        arena_clear(&memory);
+    }
+    /* Neither always nor never. */
+    CHECK_MSG(held > asked / 10 && held < asked * 9 / 10, "%zu of %zu hold", held, asked);
+}
+
+TEST(single_conditions_agree_with_the_model)
+{
+    compare_with_model(31, 0, test_scaled(4000));
+}
+
+TEST(filters_in_filters_agree_with_the_model)
+{
+    compare_with_model(32, 2, test_scaled(3000));
+}
+
+TEST(deep_filters_agree_with_the_model)
+{
+    compare_with_model(33, 4, test_scaled(1500));
+}
