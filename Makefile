@@ -48,14 +48,14 @@ all: $(B)/octant $(B)/liboctant.so $(B)/liboctant.a
 
 help:
 	@echo "make              build/octant, build/liboctant.so, build/liboctant.a"
-	@echo "make setup        install what the build and the tests need (Debian 12)"
+	@echo "make setup        install what the build, the demo and the tests need (Debian 12)"
 	@echo "make demo         set up, build, run the lesson on real text"
 	@echo "make test         set up, build, run every test"
 	@echo "make unit         the C unit tests, as built (V=asan, V=tsan: watched)"
 	@echo "make check        unit tests under ASan and UBSan"
 	@echo "make tidy         layers, symbols, warnings as errors"
 	@echo "make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
-	@echo "make bench        speed and recall beside hnswlib"
+	@echo "make bench        recall, speed and memory beside other engines (BENCH_ARGS=--quick: 8 minutes)"
 
 $(T)/yyjson/.done $(T)/httptools/.done:
 	@sh tools/third_party.sh
@@ -106,14 +106,21 @@ tsan:
 check: asan
 
 setup:
+	@sh tools/setup.sh test
+demo:
 	@sh tools/setup.sh
-demo: setup
 	$(MAKE) -j$(JOBS) all
 	@sh tools/demo.sh
-test: setup
+test:
+	@sh tools/setup.sh test
 	$(MAKE) -j$(JOBS) all
 	@sh tools/test.sh
 
+bench: all
+	@sh tools/bench_setup.sh
+	OCTANT_LIB=$(CURDIR)/$(B)/liboctant.so python3 -m bench ann $(BENCH_ARGS)
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
 tidy:
 	@sh tools/tidy.sh
 symbols: $(B)/liboctant.so $(B)/liboctant.a

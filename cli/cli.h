@@ -35,10 +35,21 @@ typedef struct cli_command {
 int cli_serve(const cli_arguments *arguments);
 int cli_info(const cli_arguments *arguments);
 int cli_check(const cli_arguments *arguments);
+int cli_bench(const cli_arguments *arguments);
 
-/* The flags of serve and info, by position in main.c's table. */
+/* The flags of serve, info and bench, by position in main.c's table. */
 enum { SERVE_PATH, SERVE_HOST, SERVE_HTTP_PORT, SERVE_GRPC_PORT, SERVE_CONFIG, SERVE_LOG_LEVEL };
 enum { INFO_JSON };
+enum {
+    BENCH_COLLECTION,
+    BENCH_VECTOR,
+    BENCH_QUERIES,
+    BENCH_K,
+    BENCH_EF,
+    BENCH_THREADS,
+    BENCH_JSON,
+    BENCH_PLOT
+};
 
 /* "octant: TEXT" to stderr; returns CLI_FAILED. */
 int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

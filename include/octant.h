@@ -365,7 +365,8 @@ typedef enum oct_match_kind {
     OCT_MATCH_TEXT = 3,     /* a string that has `text` in it, letter by letter */
     OCT_MATCH_TEXT_ANY = 4, /* a string that has one of the words of `text` in it */
     OCT_MATCH_PHRASE = 5,   /* as OCT_MATCH_TEXT */
-    OCT_MATCH_PREFIX = 6    /* a string that begins with `text` */
+    OCT_MATCH_PREFIX = 6,   /* a string that begins with `text` */
+    OCT_MATCH_SUBSTRING = 7 /* a string that has `text` in it, whatever index the field has */
 } oct_match_kind;
 
 typedef struct oct_match {

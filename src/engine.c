@@ -1,4 +1,5 @@
-/* octant.h made real: check the arguments, then call down. Every limit of the interface is checked here, whoever calls. */
+/* octant.h made real: check the arguments, then call down. Every limit of the interface is checked here, whoever
+ * calls. */
 #include "collection/query.h"
 #include "kernel/kernel.h"
 #include "payload/datetime.h"
@@ -46,13 +47,15 @@ oct_database_describe(oct_database *database, oct_database_info *info)
 /* --- collections ---------------------------------------------------------------------------------- */
 
 oct_status
-oct_collection_create(oct_database *database, oct_slice name, const oct_collection_config *config, oct_error *error)
+oct_collection_create(oct_database *database, oct_slice name, const oct_collection_config *config,
+                      oct_error *error)
 {
     return catalogue_create(database, name, config, error);
 }
 
 oct_status
-oct_collection_update(oct_database *database, oct_slice name, const oct_collection_config *changes, oct_error *error)
+oct_collection_update(oct_database *database, oct_slice name, const oct_collection_config *changes,
+                      oct_error *error)
 {
     return catalogue_update(database, name, changes, error);
 }
@@ -139,62 +142,72 @@ static oct_status
 check_count(const void *items, size_t count, oct_error *error)
 {
     if (count > OCT_POINTS_MAX)
-        return oct_fail(error, OCT_RANGE, "%zu points in one call are too many; at most %u", count, OCT_POINTS_MAX);
+        return oct_fail(error, OCT_RANGE, "%zu points in one call are too many; at most %u", count,
+                        OCT_POINTS_MAX);
     if (items == NULL && count > 0)
         return oct_fail(error, OCT_INVALID, "%zu points were announced, but the pointer is NULL", count);
     return OCT_OK;
 }
 
 oct_status
-oct_upsert(oct_collection *collection, const oct_point *points, size_t count, const oct_write_options *options,
-           oct_write_result *result, oct_error *error)
+oct_upsert(oct_collection *collection, const oct_point *points, size_t count,
+           const oct_write_options *options, oct_write_result *result, oct_error *error)
 {
     return oct_upsert_where(collection, points, count, NULL, options, result, error);
 }
 
 oct_status
-oct_upsert_where(oct_collection *collection, const oct_point *points, size_t count, const oct_update_rule *rule,
-                 const oct_write_options *options, oct_write_result *result, oct_error *error)
+oct_upsert_where(oct_collection *collection, const oct_point *points, size_t count,
+                 const oct_update_rule *rule, const oct_write_options *options, oct_write_result *result,
+                 oct_error *error)
 {
     oct_status status = check_count(points, count, error);
 
     if (status == OCT_OK && rule != NULL && rule->mode != OCT_UPSERT && rule->mode != OCT_INSERT_ONLY &&
         rule->mode != OCT_UPDATE_ONLY)
         status = oct_fail(error, OCT_INVALID, "no such update mode: %d", (int)rule->mode);
-    return status == OCT_OK ? collection_upsert(collection, points, count, false, rule, options, result, error) : status;
+    return status == OCT_OK
+               ? collection_upsert(collection, points, count, false, rule, options, result, error)
+               : status;
 }
 
 oct_status
-oct_update_vectors(oct_collection *collection, const oct_point *points, size_t count, const oct_write_options *options,
-                   oct_write_result *result, oct_error *error)
+oct_update_vectors(oct_collection *collection, const oct_point *points, size_t count,
+                   const oct_write_options *options, oct_write_result *result, oct_error *error)
 {
     return oct_update_vectors_where(collection, points, count, NULL, options, result, error);
 }
 
 oct_status
-oct_update_vectors_where(oct_collection *collection, const oct_point *points, size_t count, const oct_filter *filter,
-                         const oct_write_options *options, oct_write_result *result, oct_error *error)
+oct_update_vectors_where(oct_collection *collection, const oct_point *points, size_t count,
+                         const oct_filter *filter, const oct_write_options *options, oct_write_result *result,
+                         oct_error *error)
 {
     const oct_update_rule rule = {.filter = filter};
     const oct_status      status = check_count(points, count, error);
 
-    return status == OCT_OK ? collection_upsert(collection, points, count, true, &rule, options, result, error) : status;
+    return status == OCT_OK
+               ? collection_upsert(collection, points, count, true, &rule, options, result, error)
+               : status;
 }
 
 oct_status
-oct_upsert_rows(oct_collection *collection, const uint64_t *ids, const float *vectors, size_t count, size_t dim,
-                size_t row_stride, const oct_slice *payloads, const oct_write_options *options, oct_error *error)
+oct_upsert_rows(oct_collection *collection, const uint64_t *ids, const float *vectors, size_t count,
+                size_t dim, size_t row_stride, const oct_slice *payloads, const oct_write_options *options,
+                oct_error *error)
 {
     oct_status status = check_count(ids, count, error);
 
     if (status == OCT_OK && (dim == 0 || dim > OCT_DIM_MAX))
-        status = oct_fail(error, OCT_DIM, "vectors of %zu components: a dimension is 1 to %u", dim, OCT_DIM_MAX);
+        status =
+            oct_fail(error, OCT_DIM, "vectors of %zu components: a dimension is 1 to %u", dim, OCT_DIM_MAX);
     if (status == OCT_OK && row_stride != 0 && row_stride < dim)
-        status = oct_fail(error, OCT_INVALID, "row_stride %zu is shorter than a row of %zu floats", row_stride, dim);
+        status = oct_fail(error, OCT_INVALID, "row_stride %zu is shorter than a row of %zu floats",
+                          row_stride, dim);
     if (status != OCT_OK)
         return status;
-    return collection_upsert_rows(collection, ids, vectors, count, dim, row_stride == 0 ? dim : row_stride, payloads,
-                                  options, error);
+    return collection_upsert_rows(collection, ids, vectors, count, dim, row_stride == 0 ? dim : row_stride,
+                                  payloads, options, error);
 }
 
 /* Filters are checked where they are compiled: payload/filter.h. */
@@ -207,8 +220,9 @@ check_targets(const oct_targets *targets, oct_error *error)
 }
 
 oct_status
-oct_delete_vectors(oct_collection *collection, const oct_id *ids, size_t count, const oct_slice *names, size_t name_count,
-                   const oct_write_options *options, oct_write_result *result, oct_error *error)
+oct_delete_vectors(oct_collection *collection, const oct_id *ids, size_t count, const oct_slice *names,
+                   size_t name_count, const oct_write_options *options, oct_write_result *result,
+                   oct_error *error)
 {
     const oct_targets targets = {.ids = ids, .id_count = count};
 
@@ -217,7 +231,8 @@ oct_delete_vectors(oct_collection *collection, const oct_id *ids, size_t count, 
 
 oct_status
 oct_delete_vectors_where(oct_collection *collection, const oct_targets *targets, const oct_slice *names,
-                         size_t name_count, const oct_write_options *options, oct_write_result *result, oct_error *error)
+                         size_t name_count, const oct_write_options *options, oct_write_result *result,
+                         oct_error *error)
 {
     const oct_status status = check_targets(targets, error);
 
@@ -245,8 +260,9 @@ oct_delete_where(oct_collection *collection, const oct_targets *targets, const o
 }
 
 oct_status
-oct_change_payload(oct_collection *collection, const oct_id *ids, size_t count, const oct_payload_change *change,
-                   const oct_write_options *options, oct_write_result *result, oct_error *error)
+oct_change_payload(oct_collection *collection, const oct_id *ids, size_t count,
+                   const oct_payload_change *change, const oct_write_options *options,
+                   oct_write_result *result, oct_error *error)
 {
     const oct_targets targets = {.ids = ids, .id_count = count};
 
@@ -254,17 +270,19 @@ oct_change_payload(oct_collection *collection, const oct_id *ids, size_t count, 
 }
 
 oct_status
-oct_change_payload_where(oct_collection *collection, const oct_targets *targets, const oct_payload_change *change,
-                         const oct_write_options *options, oct_write_result *result, oct_error *error)
+oct_change_payload_where(oct_collection *collection, const oct_targets *targets,
+                         const oct_payload_change *change, const oct_write_options *options,
+                         oct_write_result *result, oct_error *error)
 {
     const oct_status status = check_targets(targets, error);
 
-    return status == OCT_OK ? collection_change_payload(collection, targets, change, options, result, error) : status;
+    return status == OCT_OK ? collection_change_payload(collection, targets, change, options, result, error)
+                            : status;
 }
 
 oct_status
-oct_retrieve(oct_collection *collection, const oct_id *ids, size_t count, const oct_select *select, oct_records **out,
-             oct_error *error)
+oct_retrieve(oct_collection *collection, const oct_id *ids, size_t count, const oct_select *select,
+             oct_records **out, oct_error *error)
 {
     const oct_status status = check_count(ids, count, error);
 
@@ -278,14 +296,14 @@ check_limit(size_t limit, size_t offset, oct_error *error)
     if (limit == 0)
         return oct_fail(error, OCT_RANGE, "limit: value 0 invalid, must be 1 or larger");
     if (limit > OCT_LIMIT_MAX || offset > OCT_LIMIT_MAX - limit)
-        return oct_fail(error, OCT_RANGE, "limit %zu and offset %zu are too large; together at most %u", limit, offset,
-                        OCT_LIMIT_MAX);
+        return oct_fail(error, OCT_RANGE, "limit %zu and offset %zu are too large; together at most %u",
+                        limit, offset, OCT_LIMIT_MAX);
     return OCT_OK;
 }
 
 oct_status
-oct_scroll(oct_collection *collection, const oct_id *from, size_t limit, const oct_select *select, oct_records **out,
-           oct_error *error)
+oct_scroll(oct_collection *collection, const oct_id *from, size_t limit, const oct_select *select,
+           oct_records **out, oct_error *error)
 {
     return oct_scroll_where(collection, NULL, from, limit, select, out, error);
 }
@@ -317,7 +335,8 @@ oct_datetime_parse(oct_slice text, int64_t *microseconds, oct_error *error)
 {
     if (datetime_parse(text, microseconds))
         return OCT_OK;
-    return oct_fail(error, OCT_FORMAT, "\"%.*s\" is not a date that is understood, such as 2024-05-06T07:08:09Z",
+    return oct_fail(error, OCT_FORMAT,
+                    "\"%.*s\" is not a date that is understood, such as 2024-05-06T07:08:09Z",
                     (int)size_min(text.size, 64), text.data);
 }
 
@@ -338,16 +357,17 @@ oct_search(oct_collection *collection, const oct_search_request *request, oct_re
 
     *out = NULL;
     if (status == OCT_OK && request->exclude_count > OCT_LIMIT_MAX)
-        status = oct_fail(error, OCT_RANGE, "%zu excluded ids are too many; at most %u", request->exclude_count,
-                          OCT_LIMIT_MAX);
+        status = oct_fail(error, OCT_RANGE, "%zu excluded ids are too many; at most %u",
+                          request->exclude_count, OCT_LIMIT_MAX);
     if (status == OCT_OK && request->dim > OCT_DIM_MAX)
-        status = oct_fail(error, OCT_DIM, "a query of %zu components: a dimension is 1 to %u", request->dim, OCT_DIM_MAX);
+        status = oct_fail(error, OCT_DIM, "a query of %zu components: a dimension is 1 to %u", request->dim,
+                          OCT_DIM_MAX);
     return status == OCT_OK ? collection_search(collection, request, out, error) : status;
 }
 
 oct_status
-oct_search_rows(oct_collection *collection, const float *queries, size_t query_count, size_t dim, size_t k, size_t ef,
-                bool exact, uint32_t threads, uint64_t *ids, float *scores, oct_error *error)
+oct_search_rows(oct_collection *collection, const float *queries, size_t query_count, size_t dim, size_t k,
+                size_t ef, bool exact, uint32_t threads, uint64_t *ids, float *scores, oct_error *error)
 {
     oct_status status = check_limit(k, 0, error);
     size_t     floats = 0;
@@ -358,13 +378,15 @@ oct_search_rows(oct_collection *collection, const float *queries, size_t query_c
         status = check_query(queries, floats, error);
     if (status != OCT_OK)
         return status;
-    return collection_search_rows(collection, queries, query_count, dim, k, ef, exact, threads, ids, scores, error);
+    return collection_search_rows(collection, queries, query_count, dim, k, ef, exact, threads, ids, scores,
+                                  error);
 }
 
 /* --- queries ---------------------------------------------------------------------------------------------- */
 
 oct_status
-oct_query_points(oct_collection *collection, const oct_query_request *request, oct_records **out, oct_error *error)
+oct_query_points(oct_collection *collection, const oct_query_request *request, oct_records **out,
+                 oct_error *error)
 {
     const oct_status status = check_limit(request->query.limit, request->offset, error);
 
@@ -373,8 +395,8 @@ oct_query_points(oct_collection *collection, const oct_query_request *request, o
 }
 
 oct_status
-oct_query_batch(oct_collection *collection, const oct_query_request *requests, size_t count, oct_records **out,
-                oct_error *error)
+oct_query_batch(oct_collection *collection, const oct_query_request *requests, size_t count,
+                oct_records **out, oct_error *error)
 {
     oct_status status = OCT_OK;
 
@@ -386,7 +408,8 @@ oct_query_batch(oct_collection *collection, const oct_query_request *requests, s
 }
 
 oct_status
-oct_query_groups(oct_collection *collection, const oct_group_request *request, oct_groups **out, oct_error *error)
+oct_query_groups(oct_collection *collection, const oct_group_request *request, oct_groups **out,
+                 oct_error *error)
 {
     oct_status status = check_limit(request->query.limit, 0, error);
 
@@ -397,7 +420,8 @@ oct_query_groups(oct_collection *collection, const oct_group_request *request, o
 }
 
 oct_status
-oct_search_matrix(oct_collection *collection, const oct_matrix_request *request, oct_matrix **out, oct_error *error)
+oct_search_matrix(oct_collection *collection, const oct_matrix_request *request, oct_matrix **out,
+                  oct_error *error)
 {
     *out = NULL;
     if (request->sample < 2)

@@ -66,8 +66,8 @@ _ENVELOPES = {
 
 def _json(body: BaseModel) -> str:
     if hasattr(body, "model_dump_json"):
-        return body.model_dump_json(exclude_unset=True, exclude_none=True)
-    return body.json(exclude_unset=True, exclude_none=True)  # pydantic 1
+        return body.model_dump_json(exclude_unset=True, exclude_none=True, by_alias=True)  # "except", not "except_"
+    return body.json(exclude_unset=True, exclude_none=True, by_alias=True)  # pydantic 1
 
 
 def _sync(describe: Callable[..., _Post]) -> Callable[..., Any]:

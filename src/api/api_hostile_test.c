@@ -24,15 +24,21 @@ static const char *const valid_bodies[][3] = {
     {"POST", "/collections/c/points/scroll",
      "{\"offset\":\"f47ac10b58cc4372a5670e02b2c3d479\",\"limit\":2,\"with_payload\":[\"a.b[]\"]}"},
     {"POST", "/collections/c/points/scroll",
-     "{\"filter\":{\"must\":[{\"key\":\"a[].b\",\"match\":{\"any\":[1,2]}},{\"key\":\"t\",\"match\":{\"text\":\"x\"},"
+     "{\"filter\":{\"must\":[{\"key\":\"a[].b\",\"match\":{\"any\":[1,2]}},{\"key\":\"t\",\"match\":{"
+     "\"text\":\"x\"},"
      "\"range\":{\"gte\":1.5}},{\"key\":\"d\",\"range\":{\"lt\":\"2024-01-01T00:00:00Z\"}},{\"has_id\":[1]}],"
-     "\"should\":{\"nested\":{\"key\":\"n\",\"filter\":{\"must_not\":{\"is_null\":{\"key\":\"k\"}}}}},\"must_not\":["
-     "{\"is_empty\":{\"key\":\"e\"}},{\"has_vector\":\"\"},{\"slice\":{\"total\":3,\"index\":1}},{\"should\":[]}],"
+     "\"should\":{\"nested\":{\"key\":\"n\",\"filter\":{\"must_not\":{\"is_null\":{\"key\":\"k\"}}}}},\"must_"
+     "not\":["
+     "{\"is_empty\":{\"key\":\"e\"}},{\"has_vector\":\"\"},{\"slice\":{\"total\":3,\"index\":1}},{\"should\":"
+     "[]}],"
      "\"min_should\":{\"conditions\":[{\"key\":\"l\",\"values_count\":{\"gt\":1}}],\"min_count\":1}}}"},
     {"POST", "/collections/c/points/count",
-     "{\"filter\":{\"should\":[{\"key\":\"g\",\"geo_radius\":{\"center\":{\"lon\":1,\"lat\":2},\"radius\":3}},{\"key\":\"g\","
-     "\"geo_bounding_box\":{\"top_left\":{\"lon\":0,\"lat\":2},\"bottom_right\":{\"lon\":2,\"lat\":0}}},{\"key\":\"g\","
-     "\"geo_polygon\":{\"exterior\":{\"points\":[{\"lon\":0,\"lat\":0},{\"lon\":1,\"lat\":0},{\"lon\":1,\"lat\":1},"
+     "{\"filter\":{\"should\":[{\"key\":\"g\",\"geo_radius\":{\"center\":{\"lon\":1,\"lat\":2},\"radius\":3}}"
+     ",{\"key\":\"g\","
+     "\"geo_bounding_box\":{\"top_left\":{\"lon\":0,\"lat\":2},\"bottom_right\":{\"lon\":2,\"lat\":0}}},{"
+     "\"key\":\"g\","
+     "\"geo_polygon\":{\"exterior\":{\"points\":[{\"lon\":0,\"lat\":0},{\"lon\":1,\"lat\":0},{\"lon\":1,"
+     "\"lat\":1},"
      "{\"lon\":0,\"lat\":0}]},\"interiors\":[]}}]},\"exact\":true}"},
     {"POST", "/collections/c/points/payload",
      "{\"payload\":{\"z\":1},\"filter\":{\"must\":{\"key\":\"a\",\"is_null\":true}}}"},
@@ -50,6 +56,33 @@ static const char *const valid_bodies[][3] = {
     {"PATCH", "/collections/c",
      "{\"params\":{\"on_disk_payload\":true},\"vectors\":{\"\":{\"hnsw_config\":{}}},\"metadata\":{\"a\":"
      "null}}"},
+    {"POST", "/collections/c/points/query",
+     "{\"prefetch\":[{\"query\":{\"recommend\":{\"positive\":[7],\"negative\":[[1,2,3,4]],\"strategy\":"
+     "\"best_score\"}},"
+     "\"limit\":3,\"prefetch\":{\"limit\":9}},{\"query\":{\"nearest\":[1,2,3,4],\"mmr\":{\"diversity\":0.5,"
+     "\"candidates_limit\":3}}}],\"query\":{\"rrf\":{\"k\":2,\"weights\":[1,2]}},\"filter\":{\"must\":[]}}"},
+    {"POST", "/collections/c/points/query/batch",
+     "{\"searches\":[{\"query\":{\"discover\":{\"target\":7,\"context\":[{\"positive\":[1,2,3,4],"
+     "\"negative\":8}]}}},"
+     "{\"query\":{\"context\":{\"positive\":7,\"negative\":8}}},{\"query\":{\"relevance_feedback\":{"
+     "\"target\":"
+     "[1,2,3,4],\"feedback\":[{\"example\":7,\"score\":0.5}],\"strategy\":{\"naive\":{\"a\":1,\"b\":1,\"c\":"
+     "1}}}}},"
+     "{\"query\":{\"sample\":\"random\"}}]}"},
+    {"POST", "/collections/c/points/query",
+     "{\"prefetch\":{\"query\":[1,2,3,4]},\"query\":{\"formula\":{\"sum\":[\"$score\",{\"div\":{\"left\":"
+     "\"w\","
+     "\"right\":2,\"by_zero_default\":1}},{\"exp_decay\":{\"x\":3,\"target\":1,\"scale\":2,\"midpoint\":0.5}}"
+     ","
+     "{\"neg\":{\"geo_distance\":{\"origin\":{\"lon\":1,\"lat\":2},\"to\":\"p\"}}},{\"key\":\"a\",\"is_"
+     "null\":true}]},"
+     "\"defaults\":{\"w\":1,\"p\":{\"lon\":0,\"lat\":0}}}}"},
+    {"POST", "/collections/c/points/query/groups",
+     "{\"query\":7,\"group_by\":\"a.b\",\"group_size\":2,\"limit\":3,\"with_lookup\":{\"collection\":\"c\","
+     "\"with_payload\":[\"a\"],\"with_vectors\":true}}"},
+    {"POST", "/collections/c/points/search/matrix/offsets", "{\"sample\":5,\"limit\":2,\"using\":\"\"}"},
+    {"POST", "/collections/c/points/discover",
+     "{\"target\":7,\"context\":[{\"positive\":[1,2,3,4],\"negative\":8}],\"limit\":3,\"offset\":0}"},
     {"POST", "/collections/aliases",
      "{\"actions\":[{\"create_alias\":{\"collection_name\":\"c\",\"alias_name\":\"z\"}},"
      "{\"delete_alias\":{\"alias_name\":\"z\"}}]}"},
@@ -71,7 +104,7 @@ open_with_points(void)
 }
 
 /* Goal:   a body cut anywhere is a format error, never a crash and never half a write.
- * Method: every prefix of valid bodies of ten routes. */
+ * Method: every prefix of valid bodies of many routes. */
 TEST(truncated_bodies_are_format_errors)
 {
     oct_database *database = open_with_points();
@@ -240,12 +273,19 @@ TEST(deep_nesting_and_invalid_utf8_are_refused)
 }
 
 /* Goal:   out of memory is an answer with an envelope. Of reads: what a write does then is the engine's test.
- * Method: every allocation of four requests fails in turn. */
+ * Method: every allocation of some requests fails in turn. */
 TEST(reads_survive_every_failed_allocation)
 {
     static const char *const requests[][3] = {
         {"POST", "/collections/c/points/query",
          "{\"query\":7,\"with_payload\":[\"a\"],\"with_vector\":true,\"limit\":2}"},
+        {"POST", "/collections/c/points/query/batch",
+         "{\"searches\":[{\"prefetch\":[{\"query\":7}],\"query\":{\"fusion\":\"rrf\"}},{\"prefetch\":{"
+         "\"query\":8},"
+         "\"query\":{\"formula\":\"$score\"}}]}"},
+        {"POST", "/collections/c/points/query/groups",
+         "{\"query\":7,\"group_by\":\"a.b\",\"with_lookup\":\"c\"}"},
+        {"POST", "/collections/c/points/search/matrix/pairs", "{}"},
         {"POST", "/collections/c/points/scroll", "{\"with_vector\":true}"},
         {"GET", "/collections/c", ""},
         {"GET", "/telemetry?details_level=2", ""},

@@ -379,8 +379,10 @@ TEST(points_are_written_and_read)
          "{\"points\":[21,\"f47ac10b58cc4372a5670e02b2c3d479\",555]}", 200, "~completed"},
         {"POST", "/collections/c/points/delete?wait=true", "{\"points\":[]}", 200, "~completed"},
         {"POST", "/collections/c/points/delete", "{}", 400, "~missing field `points` or `filter`"},
-        {"POST", "/collections/c/points/delete", "{\"filter\":{\"all\":true}}", 400, "~filter: unknown field `all`"},
-        {"POST", "/collections/c/points/delete", "{\"filter\":{\"must\":{\"has_id\":[]}}}", 200, "~acknowledged"},
+        {"POST", "/collections/c/points/delete", "{\"filter\":{\"all\":true}}", 400,
+         "~filter: unknown field `all`"},
+        {"POST", "/collections/c/points/delete", "{\"filter\":{\"must\":{\"has_id\":[]}}}", 200,
+         "~acknowledged"},
         {"POST", "/collections/c/points/count", "{}", 200, "{\"count\":6}"},
         {"POST", "/collections/c/points/payload?wait=true",
          "{\"payload\":{\"b\":{\"c\":1},\"a\":null},\"points\":[20]}", 200, "~completed"},
@@ -576,7 +578,8 @@ TEST(searches_answer_and_refuse)
         {"POST", Q, "{\"score_threshold\":0.5}", 400,
          "Bad request: A query is needed to use the score_threshold. Can't have score_threshold without "
          "defining a query."},
-        {"POST", Q, "{\"query\":[1,0],\"filter\":{\"must_not\":{\"has_id\":[2]}},\"limit\":1}", 200, "~\"id\":1"},
+        {"POST", Q, "{\"query\":[1,0],\"filter\":{\"must_not\":{\"has_id\":[2]}},\"limit\":1}", 200,
+         "~\"id\":1"},
         {"POST", Q, "{\"query\":[1,0],\"filter\":{},\"limit\":1}", 200, "~\"id\":2"},
         {"POST", Q, "{\"query\":[1,0],\"shard_key\":\"k\"}", 501, "~shard_key"},
         {"POST", Q,
@@ -643,7 +646,8 @@ TEST(searches_answer_and_refuse)
 TEST(service_routes)
 {
     static const step steps[] = {
-        {"GET", "/", "", 200, "~{\"title\":\"qdrant - vector search engine\",\"version\":\"1.19.0\",\"commit\":\""},
+        {"GET", "/", "", 200,
+         "~{\"title\":\"qdrant - vector search engine\",\"version\":\"1.19.0\",\"commit\":\""},
         {"HEAD", "/healthz", "", 200, "healthz check passed"},
         {"GET", "/livez", "", 200, "healthz check passed"},
         {"GET", "/readyz", "", 200, "all shards are ready"},

@@ -116,8 +116,8 @@ typedef oct_status (*api_group_decoder)(const json_path *at, yyjson_val *body, a
 
 oct_status decode_query_groups(const json_path *at, yyjson_val *body, arena *memory, api_group_query *out,
                                oct_error *error);
-oct_status decode_old_search_groups(const json_path *at, yyjson_val *body, arena *memory, api_group_query *out,
-                                    oct_error *error);
+oct_status decode_old_search_groups(const json_path *at, yyjson_val *body, arena *memory,
+                                    api_group_query *out, oct_error *error);
 oct_status decode_old_recommend_groups(const json_path *at, yyjson_val *body, arena *memory,
                                        api_group_query *out, oct_error *error);
 

@@ -2,8 +2,10 @@
  *
  * UNIONS   A condition is told by its key (qdrant-api.md 1.6): `key` makes it a field condition, else `is_empty`,
  *          `is_null`, `has_id`, `has_vector`, `slice`, `nested`; what has none of these is a filter, and there an
- *          unknown key is an error. A match is told by `value`, `text`, `text_any`, `phrase`, `prefix`, `any`, `except`,
- *          in this order; a range by its bounds: strings make it one of dates.
+ *          unknown key is an error. A match is told by `value`, `text`, `text_any`, `phrase`, `prefix`, `substring`
+ *          (new
+ *          in the clients of 1.20), `any`, `except`, in this order; a range by its bounds: strings make it one of
+ *          dates.
  * STRICT   Unknown keys are ignored elsewhere, as in all requests. A wrong type, a date that is none and a place
  *          that is none are format errors (400); limits and empty field conditions fail validation (422).
  * DEPTH    As deep as the JSON, which json.h bounds.
@@ -43,9 +45,9 @@ decode_match_value(const json_path *at, yyjson_val *value, bool may_be_bool, oct
         out->integer = yyjson_get_sint(value);
         return OCT_OK;
     }
-    return json_fail_type(at, value,
-                          may_be_bool ? "a string, a 64-bit integer or a boolean" : "a string or a 64-bit integer",
-                          error);
+    return json_fail_type(
+        at, value, may_be_bool ? "a string, a 64-bit integer or a boolean" : "a string or a 64-bit integer",
+        error);
 }
 
 /* All strings, or all integers. */
@@ -70,7 +72,8 @@ decode_match_list(const json_path *at, yyjson_val *list, arena *memory, oct_matc
         status = decode_match_value(&item_at, item, false, &values[i], error);
         if (status == OCT_OK && values[i].kind != values[0].kind)
             status = json_fail_type(&item_at, item,
-                                    values[0].kind == OCT_VALUE_TEXT ? "a string, as the first" : "an integer, as the first",
+                                    values[0].kind == OCT_VALUE_TEXT ? "a string, as the first"
+                                                                     : "an integer, as the first",
                                     error);
         i++;
     }
@@ -82,18 +85,20 @@ decode_match_list(const json_path *at, yyjson_val *list, arena *memory, oct_matc
 static oct_status
 decode_match(const json_path *at, yyjson_val *object, arena *memory, const oct_match **out, oct_error *error)
 {
-    static const json_field fields[] = {{"value", NULL, false},  {"text", NULL, false},   {"text_any", NULL, false},
-                                        {"phrase", NULL, false}, {"prefix", NULL, false}, {"any", NULL, false},
-                                        {"except", NULL, false}};
-    static const oct_match_kind kinds[] = {OCT_MATCH_VALUE,  OCT_MATCH_TEXT, OCT_MATCH_TEXT_ANY, OCT_MATCH_PHRASE,
-                                           OCT_MATCH_PREFIX, OCT_MATCH_ANY,  OCT_MATCH_EXCEPT};
-    yyjson_val *values[countof(fields)];
-    void       *made;
-    oct_match  *match;
-    oct_value  *single;
-    json_path   value_at;
-    size_t      i = 0;
-    oct_status  status = json_fields(at, object, fields, countof(fields), false, values, error);
+    static const json_field     fields[] = {{"value", NULL, false},    {"text", NULL, false},
+                                            {"text_any", NULL, false}, {"phrase", NULL, false},
+                                            {"prefix", NULL, false},   {"substring", NULL, false},
+                                            {"any", NULL, false},      {"except", NULL, false}};
+    static const oct_match_kind kinds[] = {OCT_MATCH_VALUE,  OCT_MATCH_TEXT,   OCT_MATCH_TEXT_ANY,
+                                           OCT_MATCH_PHRASE, OCT_MATCH_PREFIX, OCT_MATCH_SUBSTRING,
+                                           OCT_MATCH_ANY,    OCT_MATCH_EXCEPT};
+    yyjson_val                 *values[countof(fields)];
+    void                       *made;
+    oct_match                  *match;
+    oct_value                  *single;
+    json_path                   value_at;
+    size_t                      i = 0;
+    oct_status status = json_fields(at, object, fields, countof(fields), false, values, error);
 
     if (status == OCT_OK)
         status = make_array(memory, 1, sizeof *match, &made, error);
@@ -103,8 +108,9 @@ decode_match(const json_path *at, yyjson_val *object, arena *memory, const oct_m
     while (i < countof(fields) && values[i] == NULL)
         i++;
     if (i == countof(fields))
-        return json_fail(at, error, OCT_FORMAT,
-                         "a match has one of the keys value, text, text_any, phrase, prefix, any, except");
+        return json_fail(
+            at, error, OCT_FORMAT,
+            "a match has one of the keys value, text, text_any, phrase, prefix, substring, any, except");
     value_at = json_at(at, fields[i].name);
     match->kind = kinds[i];
     *out = match;
@@ -133,7 +139,8 @@ static const json_field bound_fields[BOUNDS] = {
 static const uint32_t bound_bits[BOUNDS] = {OCT_GT, OCT_GTE, OCT_LT, OCT_LTE};
 
 static oct_status
-decode_numbers(const json_path *at, yyjson_val **values, arena *memory, oct_field_condition *out, oct_error *error)
+decode_numbers(const json_path *at, yyjson_val **values, arena *memory, oct_field_condition *out,
+               oct_error *error)
 {
     double     bounds[BOUNDS] = {0};
     void      *made;
@@ -158,7 +165,8 @@ decode_numbers(const json_path *at, yyjson_val **values, arena *memory, oct_fiel
 }
 
 static oct_status
-decode_dates(const json_path *at, yyjson_val **values, arena *memory, oct_field_condition *out, oct_error *error)
+decode_dates(const json_path *at, yyjson_val **values, arena *memory, oct_field_condition *out,
+             oct_error *error)
 {
     int64_t             bounds[BOUNDS] = {0};
     void               *made;
@@ -190,7 +198,8 @@ decode_dates(const json_path *at, yyjson_val **values, arena *memory, oct_field_
 }
 
 static oct_status
-decode_range(const json_path *at, yyjson_val *object, arena *memory, oct_field_condition *out, oct_error *error)
+decode_range(const json_path *at, yyjson_val *object, arena *memory, oct_field_condition *out,
+             oct_error *error)
 {
     yyjson_val *values[BOUNDS];
     bool        has_text = false;
@@ -200,7 +209,8 @@ decode_range(const json_path *at, yyjson_val *object, arena *memory, oct_field_c
         return status;
     for (size_t i = 0; i < BOUNDS; i++)
         has_text = has_text || yyjson_is_str(values[i]);
-    return has_text ? decode_dates(at, values, memory, out, error) : decode_numbers(at, values, memory, out, error);
+    return has_text ? decode_dates(at, values, memory, out, error)
+                    : decode_numbers(at, values, memory, out, error);
 }
 
 static oct_status
@@ -247,9 +257,10 @@ decode_geo_point(const json_path *at, yyjson_val *object, oct_geo_point *out, oc
     if (status == OCT_OK)
         status = json_get_double(&lat_at, values[1], &out->lat, error);
     if (status == OCT_OK && !(out->lon >= -180 && out->lon <= 180 && out->lat >= -90 && out->lat <= 90))
-        status = json_fail(at, error, OCT_FORMAT,
-                           "no such place: lon %g, lat %g; longitudes are from -180 to 180, latitudes from -90 to 90",
-                           out->lon, out->lat);
+        status = json_fail(
+            at, error, OCT_FORMAT,
+            "no such place: lon %g, lat %g; longitudes are from -180 to 180, latitudes from -90 to 90",
+            out->lon, out->lat);
     return status;
 }
 
@@ -279,11 +290,11 @@ decode_geo_box(const json_path *at, yyjson_val *object, arena *memory, const oct
                oct_error *error)
 {
     static const json_field fields[] = {{"top_left", NULL, true}, {"bottom_right", NULL, true}};
-    const json_path         top_left_at = json_at(at, "top_left"), bottom_right_at = json_at(at, "bottom_right");
-    yyjson_val             *values[countof(fields)];
-    void                   *made;
-    oct_geo_bounding_box   *box;
-    oct_status              status = json_fields(at, object, fields, countof(fields), false, values, error);
+    const json_path top_left_at = json_at(at, "top_left"), bottom_right_at = json_at(at, "bottom_right");
+    yyjson_val     *values[countof(fields)];
+    void           *made;
+    oct_geo_bounding_box *box;
+    oct_status            status = json_fields(at, object, fields, countof(fields), false, values, error);
 
     if (status == OCT_OK)
         status = make_array(memory, 1, sizeof *box, &made, error);
@@ -292,7 +303,8 @@ decode_geo_box(const json_path *at, yyjson_val *object, arena *memory, const oct
     box = made;
     *out = box;
     status = decode_geo_point(&top_left_at, values[0], &box->top_left, error);
-    return status == OCT_OK ? decode_geo_point(&bottom_right_at, values[1], &box->bottom_right, error) : status;
+    return status == OCT_OK ? decode_geo_point(&bottom_right_at, values[1], &box->bottom_right, error)
+                            : status;
 }
 
 /* `{"points": [..]}`, the last equal to the first. */
@@ -322,8 +334,8 @@ decode_geo_ring(const json_path *at, yyjson_val *object, arena *memory, oct_geo_
         status = decode_geo_point(&item_at, item, &points[i++], error);
     }
     if (status == OCT_OK && i < RING_POINTS_MIN)
-        status = json_fail(&points_at, error, OCT_FORMAT, "a polygon's line of %zu points: it takes at least %u", i,
-                           RING_POINTS_MIN);
+        status = json_fail(&points_at, error, OCT_FORMAT,
+                           "a polygon's line of %zu points: it takes at least %u", i, RING_POINTS_MIN);
     if (status == OCT_OK && (points[0].lon != points[i - 1].lon || points[0].lat != points[i - 1].lat))
         status = json_fail(&points_at, error, OCT_FORMAT, "a polygon's line must end where it begins");
     *out = (oct_geo_ring){points, i};
@@ -385,16 +397,17 @@ static oct_status
 decode_field(const json_path *at, yyjson_val *object, arena *memory, oct_condition *out, oct_error *error)
 {
     enum { KEY, MATCH, RANGE, BOX, RADIUS, POLYGON, COUNT, IS_EMPTY, IS_NULL };
-    static const json_field fields[] = {
-        {"key", NULL, true},          {"match", NULL, false},       {"range", NULL, false},
-        {"geo_bounding_box", NULL, false}, {"geo_radius", NULL, false},  {"geo_polygon", NULL, false},
-        {"values_count", NULL, false}, {"is_empty", NULL, false},    {"is_null", NULL, false}};
-    const json_path      key_at = json_at(at, "key");
-    yyjson_val          *values[countof(fields)];
-    bool                 any = false;
-    void                *made;
-    oct_field_condition *field;
-    oct_status           status = json_fields(at, object, fields, countof(fields), false, values, error);
+    static const json_field fields[] = {{"key", NULL, true},           {"match", NULL, false},
+                                        {"range", NULL, false},        {"geo_bounding_box", NULL, false},
+                                        {"geo_radius", NULL, false},   {"geo_polygon", NULL, false},
+                                        {"values_count", NULL, false}, {"is_empty", NULL, false},
+                                        {"is_null", NULL, false}};
+    const json_path         key_at = json_at(at, "key");
+    yyjson_val             *values[countof(fields)];
+    bool                    any = false;
+    void                   *made;
+    oct_field_condition    *field;
+    oct_status              status = json_fields(at, object, fields, countof(fields), false, values, error);
 
     if (status == OCT_OK)
         status = make_array(memory, 1, sizeof *field, &made, error);
@@ -469,8 +482,8 @@ decode_slice(const json_path *at, yyjson_val *object, oct_condition *out, oct_er
     if (status == OCT_OK)
         status = json_get_u64(&index_at, values[1], &index, error);
     if (status == OCT_OK && (total > UINT32_MAX || index > UINT32_MAX))
-        status = json_fail_type(total > UINT32_MAX ? &total_at : &index_at, values[total > UINT32_MAX ? 0 : 1],
-                                "u32", error);
+        status = json_fail_type(total > UINT32_MAX ? &total_at : &index_at,
+                                values[total > UINT32_MAX ? 0 : 1], "u32", error);
     if (status == OCT_OK && total == 0)
         status = json_fail_range(&total_at, total, 1, UINT64_MAX, error);
     if (status == OCT_OK && index >= total)
@@ -509,17 +522,18 @@ decode_condition(const json_path *at, yyjson_val *object, arena *memory, oct_con
                                       {"has_vector", OCT_CONDITION_HAS_VECTOR},
                                       {"slice", OCT_CONDITION_SLICE},
                                       {"nested", OCT_CONDITION_NESTED}};
-    yyjson_val *value = NULL;
-    json_path   value_at;
-    size_t      i = 0;
-    void       *made;
-    oct_status  status;
+    yyjson_val            *value = NULL;
+    json_path              value_at;
+    size_t                 i = 0;
+    void                  *made;
+    oct_status             status;
 
     if (!yyjson_is_obj(object))
         return json_fail_type(at, object, "a condition", error);
     while (i < countof(kinds) && (value = yyjson_obj_get(object, kinds[i].text)) == NULL)
         i++;
-    *out = (oct_condition){.kind = i < countof(kinds) ? (oct_condition_kind)kinds[i].value : OCT_CONDITION_FILTER};
+    *out = (oct_condition){.kind = i < countof(kinds) ? (oct_condition_kind)kinds[i].value
+                                                      : OCT_CONDITION_FILTER};
     value_at = i < countof(kinds) ? json_at(at, kinds[i].text) : *at;
     switch (out->kind) {
     case OCT_CONDITION_FIELD:
@@ -549,8 +563,8 @@ decode_condition(const json_path *at, yyjson_val *object, arena *memory, oct_con
 
 /* One condition, an array of them, or nothing. */
 static oct_status
-decode_conditions(const json_path *at, yyjson_val *value, arena *memory, const oct_condition **out, size_t *count,
-                  oct_error *error)
+decode_conditions(const json_path *at, yyjson_val *value, arena *memory, const oct_condition **out,
+                  size_t *count, oct_error *error)
 {
     const bool      is_list = yyjson_is_arr(value);
     yyjson_arr_iter iter;
@@ -595,8 +609,10 @@ decode_min_should(const json_path *at, yyjson_val *object, arena *memory, oct_fi
     if (status == OCT_OK && !yyjson_is_arr(values[0]))
         status = json_fail_type(&list_at, values[0], "a list of conditions", error);
     if (status == OCT_OK)
-        status = decode_conditions(&list_at, values[0], memory, &out->min_should, &out->min_should_count, error);
-    return status == OCT_OK ? json_get_range(&count_at, values[1], 1, UINT64_MAX, &out->min_count, error) : status;
+        status =
+            decode_conditions(&list_at, values[0], memory, &out->min_should, &out->min_should_count, error);
+    return status == OCT_OK ? json_get_range(&count_at, values[1], 1, UINT64_MAX, &out->min_count, error)
+                            : status;
 }
 
 static oct_status
@@ -616,7 +632,8 @@ decode_level(const json_path *at, yyjson_val *value, arena *memory, oct_filter *
     if (status == OCT_OK)
         status = decode_conditions(&should_at, values[1], memory, &out->should, &out->should_count, error);
     if (status == OCT_OK)
-        status = decode_conditions(&must_not_at, values[2], memory, &out->must_not, &out->must_not_count, error);
+        status =
+            decode_conditions(&must_not_at, values[2], memory, &out->must_not, &out->must_not_count, error);
     return status == OCT_OK ? decode_min_should(&min_at, values[3], memory, out, error) : status;
 }
 

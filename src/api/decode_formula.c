@@ -4,8 +4,8 @@
 #define SCALE_DEFAULT    1.0
 #define MIDPOINT_DEFAULT 0.5
 
-static oct_status decode_expression(const json_path *at, yyjson_val *value, arena *memory, oct_expression *out,
-                                    oct_error *error);
+static oct_status decode_expression(const json_path *at, yyjson_val *value, arena *memory,
+                                    oct_expression *out, oct_error *error);
 
 static oct_status
 make_operands(size_t count, arena *memory, oct_expression **operands, oct_expression *out, oct_error *error)
@@ -51,8 +51,8 @@ decode_single(const json_path *at, yyjson_val *value, arena *memory, oct_express
 /* Two operands under names, of which the second may be missing unless it is `required`; values[2] and on are the
  * caller's. */
 static oct_status
-decode_two(const json_path *at, yyjson_val *object, const json_field *fields, size_t count, yyjson_val **values,
-           arena *memory, oct_expression *out, oct_error *error)
+decode_two(const json_path *at, yyjson_val *object, const json_field *fields, size_t count,
+           yyjson_val **values, arena *memory, oct_expression *out, oct_error *error)
 {
     const json_path first_at = json_at(at, fields[0].name), second_at = json_at(at, fields[1].name);
     oct_expression *operands;
@@ -70,10 +70,11 @@ decode_two(const json_path *at, yyjson_val *object, const json_field *fields, si
 static oct_status
 decode_division(const json_path *at, yyjson_val *object, arena *memory, oct_expression *out, oct_error *error)
 {
-    static const json_field fields[] = {{"left", NULL, true}, {"right", NULL, true}, {"by_zero_default", NULL, false}};
-    const json_path         zero_at = json_at(at, "by_zero_default");
-    yyjson_val             *values[countof(fields)];
-    oct_status status = decode_two(at, object, fields, countof(fields), values, memory, out, error);
+    static const json_field fields[] = {
+        {"left", NULL, true}, {"right", NULL, true}, {"by_zero_default", NULL, false}};
+    const json_path zero_at = json_at(at, "by_zero_default");
+    yyjson_val     *values[countof(fields)];
+    oct_status      status = decode_two(at, object, fields, countof(fields), values, memory, out, error);
 
     if (status == OCT_OK)
         status = json_get_double(&zero_at, values[2], &out->by_zero_default, error);
@@ -97,7 +98,7 @@ decode_decay(const json_path *at, yyjson_val *object, arena *memory, oct_express
         {"x", NULL, true}, {"target", NULL, false}, {"scale", NULL, false}, {"midpoint", NULL, false}};
     const json_path scale_at = json_at(at, "scale"), midpoint_at = json_at(at, "midpoint");
     yyjson_val     *values[countof(fields)];
-    oct_status status = decode_two(at, object, fields, countof(fields), values, memory, out, error);
+    oct_status      status = decode_two(at, object, fields, countof(fields), values, memory, out, error);
 
     out->scale = SCALE_DEFAULT;
     out->midpoint = MIDPOINT_DEFAULT;
@@ -107,7 +108,8 @@ decode_decay(const json_path *at, yyjson_val *object, arena *memory, oct_express
 }
 
 static oct_status
-decode_geo_distance(const json_path *at, yyjson_val *object, arena *memory, oct_expression *out, oct_error *error)
+decode_geo_distance(const json_path *at, yyjson_val *object, arena *memory, oct_expression *out,
+                    oct_error *error)
 {
     static const json_field fields[] = {{"origin", NULL, true}, {"to", NULL, true}};
     const json_path         origin_at = json_at(at, "origin"), to_at = json_at(at, "to");
@@ -157,7 +159,8 @@ static const operation operations[] = {
 };
 
 static oct_status
-decode_expression(const json_path *at, yyjson_val *value, arena *memory, oct_expression *out, oct_error *error)
+decode_expression(const json_path *at, yyjson_val *value, arena *memory, oct_expression *out,
+                  oct_error *error)
 {
     oct_condition *condition;
 
@@ -170,7 +173,8 @@ decode_expression(const json_path *at, yyjson_val *value, arena *memory, oct_exp
         return json_get_text(at, value, &out->text, error);
     }
     if (!yyjson_is_obj(value))
-        return json_fail_type(at, value, "an expression: a number, a variable, a condition or an operation", error);
+        return json_fail_type(at, value, "an expression: a number, a variable, a condition or an operation",
+                              error);
     for (size_t i = 0; i < countof(operations); i++) {
         const json_path inner_at = json_at(at, operations[i].key);
         yyjson_val     *inner = yyjson_obj_get(value, operations[i].key);
@@ -214,8 +218,8 @@ decode_defaults(const json_path *at, yyjson_val *object, arena *memory, oct_form
 }
 
 oct_status
-decode_formula(const json_path *at, yyjson_val *formula, yyjson_val *defaults, arena *memory, oct_formula *out,
-               oct_error *error)
+decode_formula(const json_path *at, yyjson_val *formula, yyjson_val *defaults, arena *memory,
+               oct_formula *out, oct_error *error)
 {
     const json_path formula_at = json_at(at, "formula"), defaults_at = json_at(at, "defaults");
     oct_status      status = decode_expression(&formula_at, formula, memory, &out->expression, error);

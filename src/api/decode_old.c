@@ -4,10 +4,12 @@
 
 /* The members that all of these have, first in each table of fields. */
 enum { SHARD_KEY, FILTER, PARAMS, LIMIT, WITH_PAYLOAD, WITH_VECTOR, OLD_FIELDS };
-#define OLD_FIELD_LIST                                                                          \
-    {"shard_key", NULL, false}, {"filter", NULL, false}, {"params", NULL, false},               \
-        {"limit", "top", true}, {"with_payload", NULL, false},                                  \
-        {"with_vector", "with_vectors", false}
+#define OLD_FIELD_LIST                                                                                       \
+    {"shard_key", NULL, false}, {"filter", NULL, false}, {"params", NULL, false}, {"limit", "top", true},    \
+        {"with_payload", NULL, false},                                                                       \
+    {                                                                                                        \
+        "with_vector", "with_vectors", false                                                                 \
+    }
 
 static oct_status
 decode_common(const json_path *at, yyjson_val **values, arena *memory, oct_query *out, api_select *select,
@@ -42,11 +44,13 @@ decode_named_vector(const json_path *up, yyjson_val *vector, arena *memory, oct_
         status = json_get_text(&name_at, values[0], &out->using_vector, error);
     if (status == OCT_OK && !yyjson_is_arr(values[1]) && !yyjson_is_obj(values[1]))
         status = json_fail_type(&at, values[1], "a vector, or {name, vector}", error);
-    return status == OCT_OK ? decode_vector(&at, values[1], memory, &out->as.nearest.target.vector, error) : status;
+    return status == OCT_OK ? decode_vector(&at, values[1], memory, &out->as.nearest.target.vector, error)
+                            : status;
 }
 
 static oct_status
-decode_using(const json_path *up, yyjson_val *using_vector, yyjson_val *lookup_from, oct_query *out, oct_error *error)
+decode_using(const json_path *up, yyjson_val *using_vector, yyjson_val *lookup_from, oct_query *out,
+             oct_error *error)
 {
     const json_path at = json_at(up, "using");
     oct_status      status;
@@ -58,20 +62,23 @@ decode_using(const json_path *up, yyjson_val *using_vector, yyjson_val *lookup_f
 
 /* values: positive, negative, strategy, using, lookup_from. */
 static oct_status
-decode_recommendation(const json_path *at, yyjson_val **values, arena *memory, oct_query *out, oct_error *error)
+decode_recommendation(const json_path *at, yyjson_val **values, arena *memory, oct_query *out,
+                      oct_error *error)
 {
     const json_path positive_at = json_at(at, "positive"), negative_at = json_at(at, "negative");
     oct_recommend  *made = &out->as.recommend;
-    oct_status      status = decode_examples(&positive_at, values[0], memory, &made->positive, &made->positive_count,
-                                             error);
+    oct_status      status =
+        decode_examples(&positive_at, values[0], memory, &made->positive, &made->positive_count, error);
 
     out->kind = OCT_QUERY_RECOMMEND;
     if (status == OCT_OK)
-        status = decode_examples(&negative_at, values[1], memory, &made->negative, &made->negative_count, error);
+        status =
+            decode_examples(&negative_at, values[1], memory, &made->negative, &made->negative_count, error);
     if (status == OCT_OK)
         status = decode_strategy(at, values[2], made, error);
     if (status == OCT_OK && made->strategy == OCT_AVERAGE_VECTOR && made->positive_count == 0)
-        status = oct_fail(error, OCT_BAD_REQUEST, "At least one positive vector ID required with this strategy");
+        status =
+            oct_fail(error, OCT_BAD_REQUEST, "At least one positive vector ID required with this strategy");
     return status == OCT_OK ? decode_using(at, values[3], values[4], out, error) : status;
 }
 
@@ -95,7 +102,8 @@ decode_old_search(const json_path *at, yyjson_val *body, arena *memory, api_quer
     if (status == OCT_OK)
         status = decode_threshold(at, values[THRESHOLD], query, error);
     out->request.select = out->select.select;
-    return status == OCT_OK ? decode_count(at, "offset", values[OFFSET], 0, &out->request.offset, error) : status;
+    return status == OCT_OK ? decode_count(at, "offset", values[OFFSET], 0, &out->request.offset, error)
+                            : status;
 }
 
 oct_status
@@ -122,20 +130,21 @@ decode_old_recommend(const json_path *at, yyjson_val *body, arena *memory, api_q
     if (status == OCT_OK)
         status = decode_threshold(at, values[THRESHOLD], query, error);
     out->request.select = out->select.select;
-    return status == OCT_OK ? decode_count(at, "offset", values[OFFSET], 0, &out->request.offset, error) : status;
+    return status == OCT_OK ? decode_count(at, "offset", values[OFFSET], 0, &out->request.offset, error)
+                            : status;
 }
 
 oct_status
 decode_old_discover(const json_path *at, yyjson_val *body, arena *memory, api_query *out, oct_error *error)
 {
     enum { TARGET = OLD_FIELDS, CONTEXT, USING, LOOKUP, OFFSET };
-    static const json_field fields[] = {OLD_FIELD_LIST,           {"target", NULL, false}, {"context", NULL, false},
-                                        {"using", NULL, false},   {"lookup_from", NULL, false},
-                                        {"offset", NULL, false}};
-    const json_path         target_at = json_at(at, "target"), context_at = json_at(at, "context");
-    oct_query              *query = &out->request.query;
-    yyjson_val             *values[countof(fields)];
-    oct_status              status = json_fields(at, body, fields, countof(fields), false, values, error);
+    static const json_field fields[] = {
+        OLD_FIELD_LIST,         {"target", NULL, false},      {"context", NULL, false},
+        {"using", NULL, false}, {"lookup_from", NULL, false}, {"offset", NULL, false}};
+    const json_path target_at = json_at(at, "target"), context_at = json_at(at, "context");
+    oct_query      *query = &out->request.query;
+    yyjson_val     *values[countof(fields)];
+    oct_status      status = json_fields(at, body, fields, countof(fields), false, values, error);
 
     *out = (api_query){0};
     if (status == OCT_OK)
@@ -150,7 +159,8 @@ decode_old_discover(const json_path *at, yyjson_val *body, arena *memory, api_qu
         status = oct_fail(error, OCT_BAD_REQUEST, "No target or context given");
     query->kind = status == OCT_OK && values[TARGET] == NULL ? OCT_QUERY_CONTEXT : OCT_QUERY_DISCOVER;
     out->request.select = out->select.select;
-    return status == OCT_OK ? decode_count(at, "offset", values[OFFSET], 0, &out->request.offset, error) : status;
+    return status == OCT_OK ? decode_count(at, "offset", values[OFFSET], 0, &out->request.offset, error)
+                            : status;
 }
 
 oct_status
@@ -158,15 +168,12 @@ decode_old_search_groups(const json_path *at, yyjson_val *body, arena *memory, a
                          oct_error *error)
 {
     enum { VECTOR = OLD_FIELDS, THRESHOLD, GROUP_BY, GROUP_SIZE, WITH_LOOKUP };
-    static const json_field fields[] = {OLD_FIELD_LIST,
-                                        {"vector", NULL, true},
-                                        {"score_threshold", NULL, false},
-                                        {"group_by", NULL, true},
-                                        {"group_size", NULL, true},
-                                        {"with_lookup", NULL, false}};
-    oct_query              *query = &out->request.query;
-    yyjson_val             *values[countof(fields)];
-    oct_status              status = json_fields(at, body, fields, countof(fields), false, values, error);
+    static const json_field fields[] = {
+        OLD_FIELD_LIST,           {"vector", NULL, true},     {"score_threshold", NULL, false},
+        {"group_by", NULL, true}, {"group_size", NULL, true}, {"with_lookup", NULL, false}};
+    oct_query  *query = &out->request.query;
+    yyjson_val *values[countof(fields)];
+    oct_status  status = json_fields(at, body, fields, countof(fields), false, values, error);
 
     *out = (api_group_query){0};
     if (status == OCT_OK)
@@ -176,8 +183,8 @@ decode_old_search_groups(const json_path *at, yyjson_val *body, arena *memory, a
     if (status == OCT_OK)
         status = decode_threshold(at, values[THRESHOLD], query, error);
     out->request.select = out->select.select;
-    return status == OCT_OK ? decode_grouping(at, at, values[GROUP_BY], values[GROUP_SIZE], values[WITH_LOOKUP],
-                                              memory, out, error)
+    return status == OCT_OK ? decode_grouping(at, at, values[GROUP_BY], values[GROUP_SIZE],
+                                              values[WITH_LOOKUP], memory, out, error)
                             : status;
 }
 
@@ -185,7 +192,17 @@ oct_status
 decode_old_recommend_groups(const json_path *at, yyjson_val *body, arena *memory, api_group_query *out,
                             oct_error *error)
 {
-    enum { POSITIVE = OLD_FIELDS, NEGATIVE, STRATEGY, USING, LOOKUP, THRESHOLD, GROUP_BY, GROUP_SIZE, WITH_LOOKUP };
+    enum {
+        POSITIVE = OLD_FIELDS,
+        NEGATIVE,
+        STRATEGY,
+        USING,
+        LOOKUP,
+        THRESHOLD,
+        GROUP_BY,
+        GROUP_SIZE,
+        WITH_LOOKUP
+    };
     static const json_field fields[] = {OLD_FIELD_LIST,
                                         {"positive", NULL, false},
                                         {"negative", NULL, false},
@@ -208,8 +225,8 @@ decode_old_recommend_groups(const json_path *at, yyjson_val *body, arena *memory
     if (status == OCT_OK)
         status = decode_threshold(at, values[THRESHOLD], query, error);
     out->request.select = out->select.select;
-    return status == OCT_OK ? decode_grouping(at, at, values[GROUP_BY], values[GROUP_SIZE], values[WITH_LOOKUP],
-                                              memory, out, error)
+    return status == OCT_OK ? decode_grouping(at, at, values[GROUP_BY], values[GROUP_SIZE],
+                                              values[WITH_LOOKUP], memory, out, error)
                             : status;
 }
 

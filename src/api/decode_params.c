@@ -110,7 +110,8 @@ decode_threshold(const json_path *up, yyjson_val *value, oct_query *out, oct_err
 }
 
 oct_status
-decode_count(const json_path *up, const char *name, yyjson_val *value, uint64_t min, size_t *out, oct_error *error)
+decode_count(const json_path *up, const char *name, yyjson_val *value, uint64_t min, size_t *out,
+             oct_error *error)
 {
     const json_path  at = json_at(up, name);
     uint64_t         count = *out;
@@ -146,7 +147,8 @@ decode_lookup_from(const json_path *up, yyjson_val *value, oct_query *out, oct_e
 
 /* A collection's name, or {collection, with_payload, with_vectors}. */
 static oct_status
-decode_with_lookup(const json_path *at, yyjson_val *value, arena *memory, api_group_query *out, oct_error *error)
+decode_with_lookup(const json_path *at, yyjson_val *value, arena *memory, api_group_query *out,
+                   oct_error *error)
 {
     enum { COLLECTION, WITH_PAYLOAD, WITH_VECTORS };
     static const json_field fields[] = {
@@ -160,14 +162,14 @@ decode_with_lookup(const json_path *at, yyjson_val *value, arena *memory, api_gr
     if (yyjson_is_obj(value))
         status = json_fields(at, value, fields, countof(fields), false, values, error);
     else if (!yyjson_is_str(value))
-        return json_fail_type(at, value, "the name of a collection, or {collection, with_payload, with_vectors}",
-                              error);
+        return json_fail_type(at, value,
+                              "the name of a collection, or {collection, with_payload, with_vectors}", error);
     if (status == OCT_OK)
         status = json_get_text(yyjson_is_obj(value) ? &collection_at : at, values[COLLECTION],
                                &out->request.lookup_collection, error);
     if (status == OCT_OK)
-        status = decode_select(at, values[WITH_PAYLOAD], values[WITH_VECTORS], true, memory, &out->lookup_select,
-                               error);
+        status = decode_select(at, values[WITH_PAYLOAD], values[WITH_VECTORS], true, memory,
+                               &out->lookup_select, error);
     out->request.has_lookup = true;
     out->request.lookup_select = out->lookup_select.select;
     return status;

@@ -83,11 +83,12 @@ decode_pairs(const json_path *at, yyjson_val *value, arena *memory, oct_discover
 oct_status
 decode_strategy(const json_path *up, yyjson_val *value, oct_recommend *out, oct_error *error)
 {
-    static const json_name names[] = {
-        {"average_vector", OCT_AVERAGE_VECTOR}, {"best_score", OCT_BEST_SCORE}, {"sum_scores", OCT_SUM_SCORES}};
-    const json_path at = json_at(up, "strategy");
-    int64_t         strategy = OCT_AVERAGE_VECTOR;
-    oct_status      status = OCT_OK;
+    static const json_name names[] = {{"average_vector", OCT_AVERAGE_VECTOR},
+                                      {"best_score", OCT_BEST_SCORE},
+                                      {"sum_scores", OCT_SUM_SCORES}};
+    const json_path        at = json_at(up, "strategy");
+    int64_t                strategy = OCT_AVERAGE_VECTOR;
+    oct_status             status = OCT_OK;
 
     if (value != NULL)
         status = json_get_name(&at, value, names, countof(names), &strategy, error);
@@ -154,9 +155,11 @@ decode_recommend(const kind_source *from, oct_query *out, oct_error *error)
 
     out->kind = OCT_QUERY_RECOMMEND;
     if (status == OCT_OK)
-        status = decode_examples(&positive_at, values[0], from->memory, &made->positive, &made->positive_count, error);
+        status = decode_examples(&positive_at, values[0], from->memory, &made->positive,
+                                 &made->positive_count, error);
     if (status == OCT_OK)
-        status = decode_examples(&negative_at, values[1], from->memory, &made->negative, &made->negative_count, error);
+        status = decode_examples(&negative_at, values[1], from->memory, &made->negative,
+                                 &made->negative_count, error);
     return status == OCT_OK ? decode_strategy(&at, values[2], made, error) : status;
 }
 
@@ -167,12 +170,13 @@ decode_discover(const kind_source *from, oct_query *out, oct_error *error)
     const json_path         at = json_at(from->at, "discover");
     const json_path         target_at = json_at(&at, "target"), context_at = json_at(&at, "context");
     yyjson_val             *values[countof(fields)];
-    oct_status              status = json_fields(&at, from->value, fields, countof(fields), false, values, error);
+    oct_status status = json_fields(&at, from->value, fields, countof(fields), false, values, error);
 
     out->kind = OCT_QUERY_DISCOVER;
     if (status == OCT_OK)
         status = decode_example(&target_at, values[0], from->memory, &out->as.discover.target, error);
-    return status == OCT_OK ? decode_pairs(&context_at, values[1], from->memory, &out->as.discover, error) : status;
+    return status == OCT_OK ? decode_pairs(&context_at, values[1], from->memory, &out->as.discover, error)
+                            : status;
 }
 
 static oct_status
@@ -232,13 +236,14 @@ decode_rrf(const kind_source *from, oct_query *out, oct_error *error)
     const json_path         checked = json_at(from->checked, "rrf");
     oct_rrf                *made = &out->as.rrf;
     yyjson_val             *values[countof(fields)];
-    oct_status              status = json_fields(&at, from->value, fields, countof(fields), false, values, error);
+    oct_status status = json_fields(&at, from->value, fields, countof(fields), false, values, error);
 
     out->kind = OCT_QUERY_RRF;
     if (status == OCT_OK)
         status = decode_count(&checked, "k", values[0], 1, &made->k, error);
     if (status == OCT_OK && values[1] != NULL)
-        status = decode_floats(&weights_at, values[1], from->memory, &made->weights, &made->weight_count, error);
+        status =
+            decode_floats(&weights_at, values[1], from->memory, &made->weights, &made->weight_count, error);
     return status;
 }
 
@@ -264,7 +269,8 @@ decode_sample(const kind_source *from, oct_query *out, oct_error *error)
 }
 
 static oct_status
-decode_feedback_items(const json_path *at, yyjson_val *list, arena *memory, oct_feedback *out, oct_error *error)
+decode_feedback_items(const json_path *at, yyjson_val *list, arena *memory, oct_feedback *out,
+                      oct_error *error)
 {
     static const json_field fields[] = {{"example", NULL, true}, {"score", NULL, true}};
     oct_feedback_item      *items;
@@ -315,7 +321,8 @@ decode_naive(const json_path *up, const json_path *checked_up, yyjson_val *value
     if (status == OCT_OK)
         status = json_get_float(&b_at, values[1], &out->b, error);
     if (status == OCT_OK && out->b < 0)
-        status = json_fail(&b_checked, error, OCT_RANGE, "value %g invalid, must be 0.0 or larger", (double)out->b);
+        status = json_fail(&b_checked, error, OCT_RANGE, "value %g invalid, must be 0.0 or larger",
+                           (double)out->b);
     return status == OCT_OK ? json_get_float(&c_at, values[2], &out->c, error) : status;
 }
 
@@ -351,18 +358,18 @@ static oct_status
 decode_kind(const json_path *at, const json_path *checked, yyjson_val *value, arena *memory, oct_query *out,
             oct_error *error)
 {
-    static const json_field fields[] = {
-        {"nearest", NULL, false}, {"recommend", NULL, false},         {"discover", NULL, false},
-        {"context", NULL, false}, {"order_by", NULL, false},          {"fusion", NULL, false},
-        {"rrf", NULL, false},     {"formula", NULL, false},           {"sample", NULL, false},
-        {"relevance_feedback", NULL, false}};
+    static const json_field   fields[] = {{"nearest", NULL, false},  {"recommend", NULL, false},
+                                          {"discover", NULL, false}, {"context", NULL, false},
+                                          {"order_by", NULL, false}, {"fusion", NULL, false},
+                                          {"rrf", NULL, false},      {"formula", NULL, false},
+                                          {"sample", NULL, false},   {"relevance_feedback", NULL, false}};
     static const kind_decoder decoders[countof(fields)] = {
         decode_nearest, decode_recommend, decode_discover,      decode_context, decode_order_by,
         decode_fusion,  decode_rrf,       decode_formula_query, decode_sample,  decode_feedback};
-    kind_source  from = {at, checked, value, NULL, memory};
-    yyjson_val  *values[countof(fields)];
-    size_t       given = 0, kind = 0;
-    oct_status   status;
+    kind_source from = {at, checked, value, NULL, memory};
+    yyjson_val *values[countof(fields)];
+    size_t      given = 0, kind = 0;
+    oct_status  status;
 
     if (value == NULL)
         return OCT_OK;
@@ -376,7 +383,8 @@ decode_kind(const json_path *at, const json_path *checked, yyjson_val *value, ar
                 kind = i;
             }
     }
-    if (given == 0) { /* numbers, an id, {indices, values}, a document; or an error that says what is possible */
+    if (given ==
+        0) { /* numbers, an id, {indices, values}, a document; or an error that says what is possible */
         out->kind = OCT_QUERY_NEAREST;
         return decode_example(at, value, memory, &out->as.nearest.target, error);
     }
@@ -391,17 +399,19 @@ decode_kind(const json_path *at, const json_path *checked, yyjson_val *value, ar
 
 /* The members that every level has, first in each table of fields. */
 enum { PREFETCH, QUERY, USING, FILTER, PARAMS, THRESHOLD, LIMIT, LOOKUP, LEVEL_FIELDS };
-#define LEVEL_FIELD_LIST                                                                      \
-    {"prefetch", NULL, false}, {"query", NULL, false}, {"using", NULL, false},                \
-        {"filter", NULL, false}, {"params", NULL, false}, {"score_threshold", NULL, false},   \
-        {"limit", NULL, false}, {"lookup_from", NULL, false}
+#define LEVEL_FIELD_LIST                                                                                     \
+    {"prefetch", NULL, false}, {"query", NULL, false}, {"using", NULL, false}, {"filter", NULL, false},      \
+        {"params", NULL, false}, {"score_threshold", NULL, false}, {"limit", NULL, false},                   \
+    {                                                                                                        \
+        "lookup_from", NULL, false                                                                           \
+    }
 
 static oct_status decode_prefetches(const json_path *at, const json_path *checked, yyjson_val *value,
                                     arena *memory, oct_query *out, oct_error *error);
 
 static oct_status
-decode_level(const json_path *at, const json_path *checked, yyjson_val **values, arena *memory, oct_query *out,
-             oct_error *error)
+decode_level(const json_path *at, const json_path *checked, yyjson_val **values, arena *memory,
+             oct_query *out, oct_error *error)
 {
     const json_path query_at = json_at(at, "query"), query_checked = json_at(checked, "query");
     const json_path using_at = json_at(at, "using"), filter_at = json_at(at, "filter");
@@ -428,8 +438,8 @@ decode_level(const json_path *at, const json_path *checked, yyjson_val **values,
 }
 
 static oct_status
-decode_prefetch(const json_path *at, const json_path *checked, yyjson_val *object, arena *memory, oct_query *out,
-                oct_error *error)
+decode_prefetch(const json_path *at, const json_path *checked, yyjson_val *object, arena *memory,
+                oct_query *out, oct_error *error)
 {
     static const json_field fields[] = {LEVEL_FIELD_LIST};
     yyjson_val             *values[countof(fields)];
@@ -440,8 +450,8 @@ decode_prefetch(const json_path *at, const json_path *checked, yyjson_val *objec
 
 /* One, a list, or none. The recursion is as deep as JSON may be nested. */
 static oct_status
-decode_prefetches(const json_path *at, const json_path *checked, yyjson_val *value, arena *memory, oct_query *out,
-                  oct_error *error)
+decode_prefetches(const json_path *at, const json_path *checked, yyjson_val *value, arena *memory,
+                  oct_query *out, oct_error *error)
 {
     const size_t    size = yyjson_is_arr(value) ? yyjson_arr_size(value) : 1;
     oct_query      *list;
@@ -499,7 +509,8 @@ decode_query(const json_path *at, yyjson_val *body, arena *memory, api_query *ou
 }
 
 oct_status
-decode_query_groups(const json_path *at, yyjson_val *body, arena *memory, api_group_query *out, oct_error *error)
+decode_query_groups(const json_path *at, yyjson_val *body, arena *memory, api_group_query *out,
+                    oct_error *error)
 {
     enum { SHARD_KEY = LEVEL_FIELDS, WITH_VECTOR, WITH_PAYLOAD, GROUP_BY, GROUP_SIZE, WITH_LOOKUP };
     static const json_field fields[] = {LEVEL_FIELD_LIST,
@@ -519,8 +530,8 @@ decode_query_groups(const json_path *at, yyjson_val *body, arena *memory, api_gr
     if (status == OCT_OK)
         status = decode_level(at, &checked, values, memory, &out->request.query, error);
     if (status == OCT_OK)
-        status = decode_grouping(at, &checked, values[GROUP_BY], values[GROUP_SIZE], values[WITH_LOOKUP], memory,
-                                 out, error);
+        status = decode_grouping(at, &checked, values[GROUP_BY], values[GROUP_SIZE], values[WITH_LOOKUP],
+                                 memory, out, error);
     if (status == OCT_OK)
         status =
             decode_select(at, values[WITH_PAYLOAD], values[WITH_VECTOR], false, memory, &out->select, error);

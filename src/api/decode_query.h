@@ -21,8 +21,8 @@ oct_status decode_count(const json_path *up, const char *name, yyjson_val *value
                         oct_error *error);
 /* `group_by`, `group_size` and `with_lookup`. */
 oct_status decode_grouping(const json_path *up, const json_path *checked, yyjson_val *group_by,
-                           yyjson_val *group_size, yyjson_val *with_lookup, arena *memory, api_group_query *out,
-                           oct_error *error);
+                           yyjson_val *group_size, yyjson_val *with_lookup, arena *memory,
+                           api_group_query *out, oct_error *error);
 oct_status decode_unit_interval(const json_path *at, yyjson_val *value, float *out, oct_error *error);
 
 /* --- decode_query.c ------------------------------------------------------------------------- */
@@ -34,7 +34,8 @@ oct_status decode_example(const json_path *at, yyjson_val *value, arena *memory,
 oct_status decode_examples(const json_path *at, yyjson_val *value, arena *memory, const oct_example **out,
                            size_t *count, oct_error *error);
 /* `{positive, negative}`, a list of them, or NULL. */
-oct_status decode_pairs(const json_path *at, yyjson_val *value, arena *memory, oct_discover *out, oct_error *error);
+oct_status decode_pairs(const json_path *at, yyjson_val *value, arena *memory, oct_discover *out,
+                        oct_error *error);
 oct_status decode_strategy(const json_path *up, yyjson_val *value, oct_recommend *out, oct_error *error);
 
 /* --- decode_formula.c ----------------------------------------------------------------------- */

@@ -150,14 +150,14 @@ points_count(api_call *call, oct_error *error)
     enum { FILTER, EXACT, SHARD_KEY };
     static const json_field fields[] = {
         {"filter", NULL, false}, {"exact", NULL, false}, {"shard_key", NULL, false}};
-    const json_path filter_at = json_at(NULL, "filter"), exact_at = json_at(NULL, "exact");
-    const json_path key_at = json_at(NULL, "shard_key");
-    oct_collection *collection = NULL;
-    yyjson_val     *body, *values[countof(fields)];
+    const json_path   filter_at = json_at(NULL, "filter"), exact_at = json_at(NULL, "exact");
+    const json_path   key_at = json_at(NULL, "shard_key");
+    oct_collection   *collection = NULL;
+    yyjson_val       *body, *values[countof(fields)];
     const oct_filter *filter = NULL;
-    uint64_t        count = 0;
-    bool            exact = true;
-    oct_status      status = api_read_options(call, error);
+    uint64_t          count = 0;
+    bool              exact = true;
+    oct_status        status = api_read_options(call, error);
 
     if (status == OCT_OK)
         status = api_body(call, &body, error);

@@ -17,8 +17,8 @@ apply(oct_collection *collection, const api_write *write, const oct_write_option
         return oct_update_vectors_where(collection, write->points, write->point_count, write->filter, options,
                                         result, error);
     case API_DELETE_VECTORS:
-        return oct_delete_vectors_where(collection, &targets, write->names, write->name_count, options, result,
-                                        error);
+        return oct_delete_vectors_where(collection, &targets, write->names, write->name_count, options,
+                                        result, error);
     case API_SET_PAYLOAD:
     case API_OVERWRITE_PAYLOAD:
     case API_DELETE_PAYLOAD:

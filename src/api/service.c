@@ -50,9 +50,8 @@ service_root(api_call *call, oct_error *error)
     (void)error;
     call->plain = true;
     call->out.size = 0;
-    buffer_add_text(&call->out,
-                    "{\"title\":\"qdrant - vector search engine\",\"version\":\"" OCT_API_VERSION
-                    "\",\"commit\":\"" OCTANT_COMMIT "\"}");
+    buffer_add_text(&call->out, "{\"title\":\"qdrant - vector search engine\",\"version\":\"" OCT_API_VERSION
+                                "\",\"commit\":\"" OCTANT_COMMIT "\"}");
     return OCT_OK;
 }
 

@@ -15,7 +15,7 @@ typedef struct arena {
 
 /* `bytes` bytes aligned for any type, zeroed, or NULL. They live until arena_clear. */
 void *arena_alloc(arena *self, size_t bytes);
-void *arena_array(arena *self, size_t count, size_t size); /* checks count * size */
+void *arena_array(arena *self, size_t count, size_t size);    /* checks count * size */
 char *arena_text(arena *self, const char *text, size_t size); /* NUL-terminated copy */
 void  arena_clear(arena *self);
 

@@ -12,8 +12,8 @@ const char *
 oct_status_text(oct_status status)
 {
     switch (status) {
-#define STATUS_CASE(name, value, text) \
-    case OCT_##name:                   \
+#define STATUS_CASE(name, value, text)                                                                       \
+    case OCT_##name:                                                                                         \
         return text;
         OCT_STATUS_MAP(STATUS_CASE)
 #undef STATUS_CASE

@@ -33,11 +33,11 @@ _Noreturn void oct_must_failed(const char *condition, const char *file, int line
 
 /* --- memory -------------------------------------------------------------------------------- */
 
-void *oct_alloc(size_t bytes);                            /* NULL when out of memory; oct_alloc(0) is not NULL */
-void *oct_calloc(size_t count, size_t size);              /* zeroed; checks count * size */
-void *oct_realloc(void *memory, size_t bytes);            /* on failure the old block stays */
-void *oct_alloc_aligned(size_t alignment, size_t bytes);  /* released with oct_free too */
-char *oct_copy_text(const char *text, size_t size);       /* NUL-terminated copy */
+void *oct_alloc(size_t bytes);                 /* NULL when out of memory; oct_alloc(0) is not NULL */
+void *oct_calloc(size_t count, size_t size);   /* zeroed; checks count * size */
+void *oct_realloc(void *memory, size_t bytes); /* on failure the old block stays */
+void *oct_alloc_aligned(size_t alignment, size_t bytes); /* released with oct_free too */
+char *oct_copy_text(const char *text, size_t size);      /* NUL-terminated copy */
 void  oct_free(void *memory);
 
 /* Tests: let `count` allocations succeed, then fail one (`sticky` false) or all that follow. Any
@@ -101,11 +101,11 @@ typedef struct buffer {
     bool   failed;
 } buffer;
 
-void  buffer_clear(buffer *self);                           /* releases the memory */
-bool  buffer_reserve(buffer *self, size_t extra);           /* room for `extra` more bytes */
-void  buffer_add(buffer *self, const void *data, size_t size);
-void  buffer_add_text(buffer *self, const char *text);
-void  buffer_format(buffer *self, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void buffer_clear(buffer *self);                 /* releases the memory */
+bool buffer_reserve(buffer *self, size_t extra); /* room for `extra` more bytes */
+void buffer_add(buffer *self, const void *data, size_t size);
+void buffer_add_text(buffer *self, const char *text);
+void buffer_format(buffer *self, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static inline void
 buffer_add_byte(buffer *self, char byte)

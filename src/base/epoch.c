@@ -45,7 +45,7 @@ static retired         spare_notes[SPARE_NOTES];
 static bool            spare_taken[SPARE_NOTES];
 
 static _Alignas(SLOT_BYTES) char spare_slots[SPARE_SLOTS][SLOT_BYTES];
-static _Atomic uint32_t          spare_slots_used;
+static _Atomic uint32_t spare_slots_used;
 
 static _Thread_local epoch_slot *own_slot;
 static pthread_key_t             slot_key;
@@ -159,7 +159,8 @@ new_note(void)
 static void
 free_note(retired *note)
 {
-    if ((uintptr_t)note < (uintptr_t)spare_notes || (uintptr_t)note >= (uintptr_t)(spare_notes + SPARE_NOTES)) {
+    if ((uintptr_t)note < (uintptr_t)spare_notes ||
+        (uintptr_t)note >= (uintptr_t)(spare_notes + SPARE_NOTES)) {
         oct_free(note);
         return;
     }

@@ -126,7 +126,7 @@ follow_cells(void *context)
     (void)context;
     while (!atomic_load(&cells_end)) {
         epoch_pin();
-        const cell *now = atomic_load(&shared_cell);
+        const cell    *now = atomic_load(&shared_cell);
         const uint64_t value = atomic_load_explicit(&now->value, memory_order_relaxed);
 
         wrong += value == 0 || now->check != ~value || value < last;

@@ -17,7 +17,8 @@ pages_map(size_t bytes)
     const size_t extra = huge ? PAGES_HUGE_BYTES : 0;
     char        *memory, *aligned;
 
-    memory = mmap(NULL, size + extra, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    memory =
+        mmap(NULL, size + extra, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED)
         return NULL;
     if (!huge)

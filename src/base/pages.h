@@ -4,7 +4,7 @@
 
 #include "base/base.h"
 
-#define PAGES_BYTES     4096u
+#define PAGES_BYTES      4096u
 #define PAGES_HUGE_BYTES (2u << 20)
 
 /* Zeroed memory, private to the process, or NULL. 2 MiB or more is aligned to 2 MiB and asks for huge

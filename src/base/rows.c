@@ -44,8 +44,7 @@ rows_reserve(rows *self, uint64_t count, oct_error *error)
         if (memory == NULL)
             return oct_fail_memory(error, bytes);
         /* Readers learn of these rows through the owner's count, stored with release after this. */
-        atomic_store_explicit(&self->base[segment],
-                              memory - rows_segment_start(self, segment) * self->stride,
+        atomic_store_explicit(&self->base[segment], memory - rows_segment_start(self, segment) * self->stride,
                               memory_order_relaxed);
         self->capacity = rows_segment_end(self, segment);
     }

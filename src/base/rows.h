@@ -24,10 +24,10 @@
 #define ROWS_MAP_BYTES (1u << 18)
 
 typedef struct rows {
-    uint32_t        stride; /* bytes of a row; set by rows_init */
-    uint32_t        shift;
-    _Atomic(char *) base[ROWS_SEGMENTS]; /* address of row 0, as if the segment reached down to it */
-    _Atomic uint64_t capacity;           /* rows [0, capacity) have memory; the writer's to change */
+    uint32_t         stride; /* bytes of a row; set by rows_init */
+    uint32_t         shift;
+    _Atomic(char *)  base[ROWS_SEGMENTS]; /* address of row 0, as if the segment reached down to it */
+    _Atomic uint64_t capacity;            /* rows [0, capacity) have memory; the writer's to change */
 } rows;
 
 /* First row of a segment and one past its last. */

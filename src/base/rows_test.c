@@ -123,13 +123,16 @@ TEST(rows_keep_what_they_had_without_memory)
  * Method: sizes around the limits. */
 TEST(pages_are_zeroed_and_aligned)
 {
-    static const size_t sizes[] = {1, 4095, 4096, 4097, PAGES_HUGE_BYTES - 1, PAGES_HUGE_BYTES, PAGES_HUGE_BYTES + 1};
+    static const size_t sizes[] = {
+        1, 4095, 4096, 4097, PAGES_HUGE_BYTES - 1, PAGES_HUGE_BYTES, PAGES_HUGE_BYTES + 1};
 
     for (size_t i = 0; i < countof(sizes); i++) {
         char *memory = pages_map(sizes[i]);
 
         OCT_MUST(memory != NULL);
-        CHECK_INT((uintptr_t)memory % (sizes[i] > PAGES_HUGE_BYTES - PAGES_BYTES ? PAGES_HUGE_BYTES : PAGES_BYTES), 0);
+        CHECK_INT((uintptr_t)memory %
+                      (sizes[i] > PAGES_HUGE_BYTES - PAGES_BYTES ? PAGES_HUGE_BYTES : PAGES_BYTES),
+                  0);
         CHECK(memory[0] == 0 && memory[sizes[i] - 1] == 0);
         memory[0] = memory[sizes[i] - 1] = 1;
         pages_unmap(memory, sizes[i]);

@@ -47,7 +47,8 @@ uuid_parse(oct_slice text, oct_id *out)
     case 38:
         return text.data[0] == '{' && text.data[37] == '}' && parse_digits(text.data + 1, true, out);
     case 45:
-        return memcmp(text.data, urn, sizeof urn - 1) == 0 && parse_digits(text.data + sizeof urn - 1, true, out);
+        return memcmp(text.data, urn, sizeof urn - 1) == 0 &&
+               parse_digits(text.data + sizeof urn - 1, true, out);
     default:
         return false;
     }

@@ -6,12 +6,16 @@
 /* Goal:   every spelling of a UUID is read, in either case, and nothing else is. */
 TEST(uuids_are_read_in_every_spelling)
 {
-    static const char *const good[] = {"f47ac10b-58cc-4372-a567-0e02b2c3d479", "F47AC10B58CC4372A5670E02B2C3D479",
-                                       "urn:uuid:f47ac10b-58cc-4372-a567-0e02b2c3d479",
-                                       "{f47ac10b-58cc-4372-A567-0e02b2c3d479}"};
-    static const char *const bad[] = {"", "f47ac10b-58cc-4372-a567-0e02b2c3d47", "f47ac10b-58cc-4372-a567-0e02b2c3d4790",
-                                      "f47ac10b+58cc-4372-a567-0e02b2c3d479", "g47ac10b-58cc-4372-a567-0e02b2c3d479",
-                                      "urn:uuid-f47ac10b-58cc-4372-a567-0e02b2c3d479", "F47AC10B58CC4372A5670E02B2C3D47-",
+    static const char *const good[] = {
+        "f47ac10b-58cc-4372-a567-0e02b2c3d479", "F47AC10B58CC4372A5670E02B2C3D479",
+        "urn:uuid:f47ac10b-58cc-4372-a567-0e02b2c3d479", "{f47ac10b-58cc-4372-A567-0e02b2c3d479}"};
+    static const char *const bad[] = {"",
+                                      "f47ac10b-58cc-4372-a567-0e02b2c3d47",
+                                      "f47ac10b-58cc-4372-a567-0e02b2c3d4790",
+                                      "f47ac10b+58cc-4372-a567-0e02b2c3d479",
+                                      "g47ac10b-58cc-4372-a567-0e02b2c3d479",
+                                      "urn:uuid-f47ac10b-58cc-4372-a567-0e02b2c3d479",
+                                      "F47AC10B58CC4372A5670E02B2C3D47-",
                                       "[f47ac10b-58cc-4372-a567-0e02b2c3d479]"};
     oct_id                   id;
 

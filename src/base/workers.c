@@ -16,25 +16,25 @@ typedef struct job {
 typedef struct split {
     struct split *next;
     void (*run)(void *context, size_t item, uint32_t worker);
-    void            *context;
-    size_t           count;
-    _Atomic size_t   next_item;
-    uint32_t         helpers;     /* at work now */
-    uint32_t         helpers_max;
-    uint32_t         workers_taken;
+    void          *context;
+    size_t         count;
+    _Atomic size_t next_item;
+    uint32_t       helpers; /* at work now */
+    uint32_t       helpers_max;
+    uint32_t       workers_taken;
 } split;
 
 struct workers {
-    uint32_t        count;       /* threads wanted; set once */
-    pthread_mutex_t lock;        /* guards everything below */
-    pthread_cond_t  wake;        /* there is a job or a split, or `ending` */
-    pthread_cond_t  helped;      /* a helper left a split */
+    uint32_t        count;  /* threads wanted; set once */
+    pthread_mutex_t lock;   /* guards everything below */
+    pthread_cond_t  wake;   /* there is a job or a split, or `ending` */
+    pthread_cond_t  helped; /* a helper left a split */
     job            *first, *last;
-    uint32_t        queued;      /* jobs from first to last */
-    split          *splits;      /* newest first */
-    uint32_t        started;     /* threads there are; of these ... */
-    uint32_t        starting;    /* ... have not looked for work yet, */
-    uint32_t        idle;        /* sleep, or were woken and have not looked yet */
+    uint32_t        queued;   /* jobs from first to last */
+    split          *splits;   /* newest first */
+    uint32_t        started;  /* threads there are; of these ... */
+    uint32_t        starting; /* ... have not looked for work yet, */
+    uint32_t        idle;     /* sleep, or were woken and have not looked yet */
     bool            ending;
     pthread_t       threads[WORKERS_MAX];
 };
@@ -91,7 +91,8 @@ places_left(split *work)
 {
     const size_t next = atomic_load(&work->next_item);
 
-    return next >= work->count ? 0 : (uint32_t)size_min(work->helpers_max - work->helpers, work->count - next);
+    return next >= work->count ? 0
+                               : (uint32_t)size_min(work->helpers_max - work->helpers, work->count - next);
 }
 
 /* A split that has items left and room for a helper, or NULL. Under the lock. */

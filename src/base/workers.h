@@ -20,7 +20,7 @@ typedef struct workers workers;
 /* `count` threads, started when first needed; 0: one per CPU that this process may use. */
 oct_status workers_new(uint32_t count, workers **out, oct_error *error);
 /* Runs what is queued, then ends the threads. Accepts NULL. */
-void workers_free(workers *self);
+void     workers_free(workers *self);
 uint32_t workers_count(const workers *self);
 
 /* False: no memory, or no thread to be had, and the job was not queued. */

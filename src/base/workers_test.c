@@ -195,7 +195,8 @@ meet(void *context)
 }
 
 /* Goal:   a pool of n threads runs n jobs side by side: none waits behind another while a thread could be had.
- * Method: n jobs that each wait until all n have begun. Some threads are idle already, others not started; 100 times, as
+ * Method: n jobs that each wait until all n have begun. Some threads are idle already, others not started; 100
+ * times, as
  *         a wake-up is lost only now and then. */
 TEST(jobs_run_side_by_side)
 {
@@ -219,7 +220,8 @@ TEST(jobs_run_side_by_side)
 }
 
 /* Goal:   a job that waits can be taken back, one that runs cannot; the others run.
- * Method: one worker is held up by a first job; of five behind it the first, a middle one and the last are cancelled. */
+ * Method: one worker is held up by a first job; of five behind it the first, a middle one and the last are
+ * cancelled. */
 TEST(waiting_jobs_can_be_cancelled)
 {
     static jobs     all;

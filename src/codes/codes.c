@@ -3,10 +3,11 @@
 
 #include <math.h>
 
-#define LEVELS     16
-#define TURNS      2     /* of codes and factors after the first guess; more change nothing that matters */
-#define FIRST_SPAN 5.4f  /* the first guess covers so many standard deviations: a Gaussian's best for 16 levels */
-#define QUERY_MAX  127.0f
+#define LEVELS 16
+#define TURNS  2 /* of codes and factors after the first guess; more change nothing that matters */
+#define FIRST_SPAN                                                                                           \
+    5.4f /* the first guess covers so many standard deviations: a Gaussian's best for 16 levels */
+#define QUERY_MAX 127.0f
 
 /* Standard deviation of an estimate for vectors of length 1: the quantisation leaves about this part of a rotated
  * vector, in a direction that has nothing to do with the query; it shrinks with the root of the dimension. Measured:
@@ -174,8 +175,8 @@ codes_squared(const codes *self, const uint8_t *code)
 }
 
 void
-codes_distances(const codes *self, const codes_query *query, const uint8_t *const *rows, size_t count, int32_t *sums,
-                float *out)
+codes_distances(const codes *self, const codes_query *query, const uint8_t *const *rows, size_t count,
+                int32_t *sums, float *out)
 {
     const float n = (float)self->padded;
 
@@ -194,6 +195,7 @@ codes_distances(const codes *self, const codes_query *query, const uint8_t *cons
         if (query->offset != 0.0f)
             product += query->offset * (n * offset + scale * (float)code_sum);
         product = self->squared_euclid ? query->squared + squared - 2.0f * product : -product;
-        out[i] = product == product ? product : INFINITY; /* what is no number, after an overflow, comes last */
+        out[i] =
+            product == product ? product : INFINITY; /* what is no number, after an overflow, comes last */
     }
 }

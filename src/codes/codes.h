@@ -29,25 +29,26 @@
 
 #include "kernel/kernel.h"
 
-#define CODES_DIM_MIN 64u /* shorter vectors are read whole: a code would save no cache line worth its estimate */
+#define CODES_DIM_MIN                                                                                        \
+    64u /* shorter vectors are read whole: a code would save no cache line worth its estimate */
 
 typedef struct codes {
-    uint32_t            dim;    /* of the vectors */
-    uint32_t            padded; /* D */
-    uint32_t            blocks; /* D / 128 */
-    uint32_t            stride; /* bytes of a code */
+    uint32_t            dim;            /* of the vectors */
+    uint32_t            padded;         /* D */
+    uint32_t            blocks;         /* D / 128 */
+    uint32_t            stride;         /* bytes of a code */
     bool                squared_euclid; /* else minus the dot product */
     const kernel_table *kernel;
     /* An estimate differs from the distance by noise of this size times |query|: one standard deviation. */
-    float               error;
+    float error;
 } codes;
 
 /* What distances are estimated from: a vector, or a code. Owned by the caller. */
 typedef struct codes_query {
     int8_t *values; /* `padded` signed bytes, aligned to 64 */
     float   scale, offset;
-    float   sum;    /* of the bytes */
-    float   squared;/* length */
+    float   sum;     /* of the bytes */
+    float   squared; /* length */
 } codes_query;
 
 /* Does this kind of vector have codes? Otherwise the walk reads the vectors themselves. */

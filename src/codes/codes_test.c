@@ -30,7 +30,8 @@ typedef struct bundle {
 } bundle;
 
 static void
-bundle_init(bundle *self, const kernel_table *kernel_level_, uint32_t dim, oct_distance distance, size_t count)
+bundle_init(bundle *self, const kernel_table *kernel_level_, uint32_t dim, oct_distance distance,
+            size_t count)
 {
     codes_init(&self->codec, dim, distance);
     self->codec.kernel = kernel_level_;
@@ -87,14 +88,15 @@ TEST(codes_and_estimates_are_the_same_bits_at_every_level)
                 other_rows[i] = other.codes + i * other.codec.stride;
                 codes_encode(&other.codec, vectors[i], other.scratch, other.codes + i * other.codec.stride);
             }
-            CHECK_MSG(memcmp(other.codes, scalar.codes, 4 * (size_t)scalar.codec.stride) == 0, "codes of dim %u, %s", dim,
-                      table->name);
+            CHECK_MSG(memcmp(other.codes, scalar.codes, 4 * (size_t)scalar.codec.stride) == 0,
+                      "codes of dim %u, %s", dim, table->name);
             codes_query_vector(&other.codec, vectors[4], other.scratch, &other.query);
             codes_distances(&other.codec, &other.query, other_rows, 4, sums, got);
             CHECK_MSG(memcmp(got, want, sizeof want) == 0, "estimates of dim %u, %s", dim, table->name);
             codes_query_code(&other.codec, other_rows[0], &other.query);
             codes_distances(&other.codec, &other.query, other_rows, 4, sums, got);
-            CHECK_MSG(memcmp(got, want_between, sizeof want) == 0, "estimates between codes of dim %u, %s", dim, table->name);
+            CHECK_MSG(memcmp(got, want_between, sizeof want) == 0, "estimates between codes of dim %u, %s",
+                      dim, table->name);
             bundle_clear(&other);
         }
         bundle_clear(&scalar);
@@ -105,10 +107,10 @@ TEST(codes_and_estimates_are_the_same_bits_at_every_level)
  * (dimensions from 256 on; below, a few rotated components differ more), and none may lie beyond 6 of them. */
 TEST(estimates_err_as_little_as_promised)
 {
-    static const uint32_t dims[] = {256, 384, 768, 1024, 1536};
+    static const uint32_t     dims[] = {256, 384, 768, 1024, 1536};
     static const oct_distance distances[] = {OCT_DOT, OCT_EUCLID};
-    static float          a[DIM_MAX], b[DIM_MAX];
-    test_rng              rng = test_rng_seed(2);
+    static float              a[DIM_MAX], b[DIM_MAX];
+    test_rng                  rng = test_rng_seed(2);
 
     for (size_t d = 0; d < countof(dims) * countof(distances); d++) {
         const uint32_t dim = dims[d / 2];
@@ -127,14 +129,17 @@ TEST(estimates_err_as_little_as_promised)
             codes_encode(&one.codec, a, one.scratch, one.codes);
             codes_query_vector(&one.codec, b, one.scratch, &one.query);
             codes_distances(&one.codec, &one.query, &row, 1, sums, &estimate);
-            truth = distances[d % 2] == OCT_DOT ? -kernel()->dot_f32(a, b, dim) : kernel()->l2sq_f32(a, b, dim);
-            unit = (double)one.codec.error * sqrt((double)kernel()->dot_f32(a, a, dim) * kernel()->dot_f32(b, b, dim)) *
+            truth =
+                distances[d % 2] == OCT_DOT ? -kernel()->dot_f32(a, b, dim) : kernel()->l2sq_f32(a, b, dim);
+            unit = (double)one.codec.error *
+                   sqrt((double)kernel()->dot_f32(a, a, dim) * kernel()->dot_f32(b, b, dim)) *
                    (distances[d % 2] == OCT_DOT ? 1 : 2);
             error = fabs((double)estimate - truth) / unit;
             sum += error * error;
             worst = error > worst ? error : worst;
         }
-        CHECK_MSG(sqrt(sum / 2000) < 1.1, "dim %u: root mean square error %.3f of what codes.h says", dim, sqrt(sum / 2000));
+        CHECK_MSG(sqrt(sum / 2000) < 1.1, "dim %u: root mean square error %.3f of what codes.h says", dim,
+                  sqrt(sum / 2000));
         CHECK_MSG(worst < 6, "dim %u: worst error %.2f standard deviations", dim, worst);
         bundle_clear(&one);
     }

@@ -77,8 +77,9 @@ static uint32_t
 rows_of_kilobytes(int64_t kilobytes, int64_t dim)
 {
     const uint64_t row_bytes = ((uint64_t)dim * sizeof(float) + 63) / 64 * 64;
-    const uint64_t count = (uint64_t)kilobytes > UINT64_MAX / KILOBYTE / 2 ? UINT32_MAX
-                                                                            : (uint64_t)kilobytes * KILOBYTE / row_bytes;
+    const uint64_t count = (uint64_t)kilobytes > UINT64_MAX / KILOBYTE / 2
+                               ? UINT32_MAX
+                               : (uint64_t)kilobytes * KILOBYTE / row_bytes;
 
     return count < GRAPH_ROWS_MAX ? (uint32_t)count : GRAPH_ROWS_MAX;
 }
@@ -139,8 +140,8 @@ collection_release(oct_collection *self)
 }
 
 static oct_status
-collection_new(oct_database *database, oct_slice name, uint64_t shard_id, config_box *box, oct_collection **out,
-               oct_error *error)
+collection_new(oct_database *database, oct_slice name, uint64_t shard_id, config_box *box,
+               oct_collection **out, oct_error *error)
 {
     oct_collection      *self = oct_calloc(1, sizeof *self);
     shard_vector_config *vectors = NULL;
@@ -149,7 +150,8 @@ collection_new(oct_database *database, oct_slice name, uint64_t shard_id, config
     oct_status           status;
 
     *out = NULL;
-    (void)snprintf(folder, sizeof folder, "%s/shard/%" PRIu64, database->path == NULL ? "" : database->path, shard_id);
+    (void)snprintf(folder, sizeof folder, "%s/shard/%" PRIu64, database->path == NULL ? "" : database->path,
+                   shard_id);
     if (self == NULL) {
         box_free(box);
         return oct_fail_memory(error, sizeof *self);
@@ -227,7 +229,9 @@ catalogue_find_shard(const oct_database *self, uint64_t shard_id)
 {
     const size_t place = shard_place(self, shard_id);
 
-    return place < self->collection_count && self->by_shard[place]->shard_id == shard_id ? self->by_shard[place] : NULL;
+    return place < self->collection_count && self->by_shard[place]->shard_id == shard_id
+               ? self->by_shard[place]
+               : NULL;
 }
 
 /* Under the lock. */
@@ -399,7 +403,8 @@ catalogue_create(oct_database *self, oct_slice name, const oct_collection_config
         status = oct_fail(error, OCT_EXISTS, "Collection `" SLICE_FMT "` already exists!", SLICE_ARG(name));
     else if (taken_by_alias)
         status = oct_fail(error, OCT_INVALID,
-                          "Can't create collection with name " SLICE_FMT ". Alias with the same name already exists",
+                          "Can't create collection with name " SLICE_FMT
+                          ". Alias with the same name already exists",
                           SLICE_ARG(name));
     else
         status = reserve_collection(self, error);
@@ -479,9 +484,9 @@ catalogue_update(oct_database *self, oct_slice name, const oct_collection_config
     buffer_clear(&body);
     if (status == OCT_OK)
         status = log_wait(self->log, sequence, error);
-    /* Graph settings hold from the next compaction on: let there be one. */
+    /* Graph settings hold from the next compaction on: let there be one. Without it the change is made all the same. */
     if (status == OCT_OK && shard_needs_rebuild(collection->shard))
-        status = collection_optimize(collection, false, error);
+        (void)collection_optimize(collection, false, NULL);
     collection_release(collection);
     return status;
 }
@@ -502,8 +507,10 @@ catalogue_delete(oct_database *self, oct_slice name, bool *existed, oct_error *e
     if (collection != NULL) {
         buffer_format(&body, "{\"op\":\"delete\",\"shard\":%" PRIu64 "}", collection->shard_id);
         status = log_change(self, &body, &sequence, error);
-        if (status == OCT_OK)
+        if (status == OCT_OK) {
+            shard_drop(collection->shard);
             remove_collection(self, collection);
+        }
     }
     (void)pthread_mutex_unlock(&self->catalogue_lock);
     buffer_clear(&body);
@@ -545,7 +552,8 @@ find_alias(alias *aliases, size_t count, oct_slice name)
 
 /* Apply one change to a list that has room for it. */
 static oct_status
-change_alias(const oct_database *self, alias *aliases, size_t *count, const oct_alias_change *change, oct_error *error)
+change_alias(const oct_database *self, alias *aliases, size_t *count, const oct_alias_change *change,
+             oct_error *error)
 {
     alias          *found = find_alias(aliases, *count, change->alias);
     oct_slice       name = change->action == OCT_ALIAS_RENAME ? change->collection : change->alias;
@@ -563,7 +571,8 @@ change_alias(const oct_database *self, alias *aliases, size_t *count, const oct_
         return OCT_OK;
     }
     if (change->action == OCT_ALIAS_RENAME && found == NULL)
-        return oct_fail(error, OCT_NOT_FOUND, "Alias " SLICE_FMT " does not exists!", SLICE_ARG(change->alias));
+        return oct_fail(error, OCT_NOT_FOUND, "Alias " SLICE_FMT " does not exists!",
+                        SLICE_ARG(change->alias));
     status = config_check_name("alias name", name, OCT_COLLECTION_NAME_MAX, error);
     if (status != OCT_OK)
         return status;
@@ -710,7 +719,8 @@ catalogue_list(oct_database *self, oct_names **out, oct_error *error)
         bytes += strlen(self->collections[i]->name) + 1;
     status = names_new(self->collection_count, bytes, false, out, &text, error);
     for (size_t i = 0; status == OCT_OK && i < self->collection_count; i++)
-        ((oct_slice *)(uintptr_t)(*out)->items)[(*out)->count++] = put_text(&text, self->collections[i]->name);
+        ((oct_slice *)(uintptr_t)(*out)->items)[(*out)->count++] =
+            put_text(&text, self->collections[i]->name);
     (void)pthread_mutex_unlock(&self->catalogue_lock);
     return status;
 }
@@ -749,7 +759,8 @@ catalogue_list_aliases(oct_database *self, oct_slice collection, oct_names **out
     return status;
 }
 
-/* --- replay and manifest ---------------------------------------------------------------------------------------------- */
+/* --- replay and manifest
+ * ---------------------------------------------------------------------------------------------- */
 
 static oct_status
 fail_entry(const char *what, oct_error *error)
@@ -761,8 +772,8 @@ fail_entry(const char *what, oct_error *error)
 static oct_status
 read_collection(oct_database *self, yyjson_val *entry, oct_collection **out, oct_error *error)
 {
-    yyjson_val           *name = yyjson_obj_get(entry, "name"), *shard_id = yyjson_obj_get(entry, "shard");
-    yyjson_val           *numbers = yyjson_obj_get(entry, "numbers"), *config = yyjson_obj_get(entry, "config");
+    yyjson_val *name = yyjson_obj_get(entry, "name"), *shard_id = yyjson_obj_get(entry, "shard");
+    yyjson_val *numbers = yyjson_obj_get(entry, "numbers"), *config = yyjson_obj_get(entry, "config");
     oct_collection_config decoded;
     uint32_t              list[OCT_VECTORS_MAX];
     arena                 memory = {0};
@@ -771,7 +782,8 @@ read_collection(oct_database *self, yyjson_val *entry, oct_collection **out, oct
     oct_status            status;
 
     *out = NULL;
-    if (!yyjson_is_str(name) || !yyjson_is_uint(shard_id) || !yyjson_is_arr(numbers) || !yyjson_is_obj(config))
+    if (!yyjson_is_str(name) || !yyjson_is_uint(shard_id) || !yyjson_is_arr(numbers) ||
+        !yyjson_is_obj(config))
         return fail_entry("collection", error);
     status = json_write_value(config, &memory, &text, error);
     if (status == OCT_OK)
@@ -820,7 +832,7 @@ read_aliases(oct_database *self, yyjson_val *object, oct_error *error)
 static oct_status
 replay_update(oct_database *self, yyjson_val *change, oct_error *error)
 {
-    oct_collection       *collection = catalogue_find_shard(self, yyjson_get_uint(yyjson_obj_get(change, "shard")));
+    oct_collection *collection = catalogue_find_shard(self, yyjson_get_uint(yyjson_obj_get(change, "shard")));
     oct_collection_config decoded;
     config_box           *box = NULL;
     shard_vector_config  *vectors = NULL;

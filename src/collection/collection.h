@@ -1,6 +1,7 @@
 /* collection.h - databases and collections: the catalogue, checkpoints, the write path, searches into records.
  *
- * OWNS     the database (log, catalogue, checkpoints) and the collections in it. One collection has one shard today; what
+ * OWNS     the database (log, catalogue, checkpoints) and the collections in it. One collection has one shard today;
+ * what
  *          merges several belongs here when there are more.
  * CALLED   by engine.c, which has checked the arguments. Calls shard, storage, payload, config.h.
  * THREADS  Any. catalogue_lock guards who is there; a collection's configuration is an immutable box, replaced
@@ -22,20 +23,20 @@
 /* What a collection is configured to be. Immutable; lives in its own arena. */
 typedef struct config_box {
     arena                 memory;
-    oct_collection_config config;   /* as given: what was not set is unset */
-    oct_collection_config filled;   /* with every default */
-    uint32_t             *numbers;  /* of config.vectors, in the shard */
+    oct_collection_config config;  /* as given: what was not set is unset */
+    oct_collection_config filled;  /* with every default */
+    uint32_t             *numbers; /* of config.vectors, in the shard */
 } config_box;
 
 typedef struct select_cache select_cache; /* select.h */
 
 struct oct_collection {
-    oct_database          *database;
-    uint64_t               shard_id;
-    char                  *name;
-    _Atomic uint32_t       references; /* handles, and one of the catalogue's */
-    _Atomic(config_box *)  box;
-    shard                 *shard;
+    oct_database           *database;
+    uint64_t                shard_id;
+    char                   *name;
+    _Atomic uint32_t        references; /* handles, and one of the catalogue's */
+    _Atomic(config_box *)   box;
+    shard                  *shard;
     _Atomic(select_cache *) selections; /* made by the first filter */
 };
 
@@ -56,37 +57,38 @@ struct oct_database {
     uint64_t   replayed_records;
     double     open_seconds;
 
-    pthread_mutex_t  catalogue_lock;      /* guards the next lines */
-    oct_collection **collections;         /* sorted by name */
-    oct_collection **by_shard;            /* the same, sorted by shard_id */
+    pthread_mutex_t  catalogue_lock; /* guards the next lines */
+    oct_collection **collections;    /* sorted by name */
+    oct_collection **by_shard;       /* the same, sorted by shard_id */
     size_t           collection_count, collection_capacity;
-    alias           *aliases;             /* sorted by name */
+    alias           *aliases; /* sorted by name */
     size_t           alias_count, alias_capacity;
     uint64_t         next_shard_id;
-    uint64_t         catalogue_sequence;  /* of the last record of shard 0 */
+    uint64_t         catalogue_sequence; /* of the last record of shard 0 */
 
-    pthread_mutex_t checkpoint_lock;      /* one at a time; guards the next lines */
-    uint64_t        manifest_number;
-    uint64_t        manifest_catalogue_sequence; /* what the durable manifest covers */
-    uint64_t        manifest_log_sequence;       /* what it lets the log forget */
-    uint64_t        manifest_log_end;            /* when opened: records up to here were durable when it was written */
+    pthread_mutex_t  checkpoint_lock; /* one at a time; guards the next lines */
+    uint64_t         manifest_number;
+    uint64_t         manifest_catalogue_sequence; /* what the durable manifest covers */
+    uint64_t         manifest_log_sequence;       /* what it lets the log forget */
+    uint64_t         manifest_log_end; /* when opened: records up to here were durable when it was written */
     _Atomic uint64_t checkpoint_at_bytes; /* of log */
-    atomic_bool     checkpoints_stopped;
-    atomic_bool     checkpoint_queued;
-    pthread_mutex_t idle_lock;            /* only for waiting until it is not */
-    pthread_cond_t  idle;
+    atomic_bool      checkpoints_stopped;
+    atomic_bool      checkpoint_queued;
+    pthread_mutex_t  idle_lock; /* only for waiting until it is not */
+    pthread_cond_t   idle;
 };
 
 /* --- database.c ------------------------------------------------------------------------------ */
 
 oct_status database_open(const oct_open_options *options, oct_database **out, oct_error *error);
 /* On a given os, as tests do; NULL: one in memory of its own. */
-oct_status database_open_on(os *system, const oct_open_options *options, oct_database **out, oct_error *error);
+oct_status database_open_on(os *system, const oct_open_options *options, oct_database **out,
+                            oct_error *error);
 oct_status database_close(oct_database *self, oct_error *error);
 oct_status database_checkpoint(oct_database *self, bool closing, oct_error *error);
 /* Queue a checkpoint if the log has grown enough, or `now`. */
-void       database_consider_checkpoint(oct_database *self, bool now);
-void       database_describe(oct_database *self, oct_database_info *info);
+void database_consider_checkpoint(oct_database *self, bool now);
+void database_describe(oct_database *self, oct_database_info *info);
 
 /* The catalogue at one moment, for a checkpoint. */
 typedef struct catalogue_view {
@@ -103,14 +105,19 @@ typedef struct catalogue_view {
 
 /* --- catalogue.c ------------------------------------------------------------------------------- */
 
-oct_status catalogue_create(oct_database *self, oct_slice name, const oct_collection_config *config, oct_error *error);
-oct_status catalogue_update(oct_database *self, oct_slice name, const oct_collection_config *changes, oct_error *error);
+oct_status catalogue_create(oct_database *self, oct_slice name, const oct_collection_config *config,
+                            oct_error *error);
+oct_status catalogue_update(oct_database *self, oct_slice name, const oct_collection_config *changes,
+                            oct_error *error);
 oct_status catalogue_delete(oct_database *self, oct_slice name, bool *existed, oct_error *error);
-oct_status catalogue_change_aliases(oct_database *self, const oct_alias_change *changes, size_t count, oct_error *error);
+oct_status catalogue_change_aliases(oct_database *self, const oct_alias_change *changes, size_t count,
+                                    oct_error *error);
 oct_status catalogue_list(oct_database *self, oct_names **out, oct_error *error);
-oct_status catalogue_list_aliases(oct_database *self, oct_slice collection, oct_names **out, oct_error *error);
+oct_status catalogue_list_aliases(oct_database *self, oct_slice collection, oct_names **out,
+                                  oct_error *error);
 /* A counted reference, or OCT_NOT_FOUND. */
-oct_status catalogue_find(oct_database *self, oct_slice name_or_alias, oct_collection **out, oct_error *error);
+oct_status catalogue_find(oct_database *self, oct_slice name_or_alias, oct_collection **out,
+                          oct_error *error);
 void       collection_release(oct_collection *self);
 /* Apply a catalogue record that is in the log. */
 oct_status catalogue_replay(oct_database *self, uint64_t sequence, oct_slice body, oct_error *error);
@@ -129,16 +136,16 @@ void       catalogue_view_clear(catalogue_view *view);
 
 /* `rule` NULL: all points. */
 oct_status collection_upsert(oct_collection *self, const oct_point *points, size_t count, bool only_vectors,
-                             const oct_update_rule *rule, const oct_write_options *options, oct_write_result *result,
-                             oct_error *error);
-oct_status collection_upsert_rows(oct_collection *self, const uint64_t *ids, const float *vectors, size_t count,
-                                  size_t dim, size_t row_stride, const oct_slice *payloads,
+                             const oct_update_rule *rule, const oct_write_options *options,
+                             oct_write_result *result, oct_error *error);
+oct_status collection_upsert_rows(oct_collection *self, const uint64_t *ids, const float *vectors,
+                                  size_t count, size_t dim, size_t row_stride, const oct_slice *payloads,
                                   const oct_write_options *options, oct_error *error);
 oct_status collection_delete_vectors(oct_collection *self, const oct_targets *targets, const oct_slice *names,
-                                     size_t name_count, const oct_write_options *options, oct_write_result *result,
-                                     oct_error *error);
-oct_status collection_delete(oct_collection *self, const oct_targets *targets, const oct_write_options *options,
-                             oct_write_result *result, oct_error *error);
+                                     size_t name_count, const oct_write_options *options,
+                                     oct_write_result *result, oct_error *error);
+oct_status collection_delete(oct_collection *self, const oct_targets *targets,
+                             const oct_write_options *options, oct_write_result *result, oct_error *error);
 oct_status collection_change_payload(oct_collection *self, const oct_targets *targets,
                                      const oct_payload_change *change, const oct_write_options *options,
                                      oct_write_result *result, oct_error *error);
@@ -146,16 +153,16 @@ oct_status collection_optimize(oct_collection *self, bool wait, oct_error *error
 
 /* --- read.c ----------------------------------------------------------------------------------------- */
 
-oct_status collection_retrieve(oct_collection *self, const oct_id *ids, size_t count, const oct_select *select,
-                               oct_records **out, oct_error *error);
+oct_status collection_retrieve(oct_collection *self, const oct_id *ids, size_t count,
+                               const oct_select *select, oct_records **out, oct_error *error);
 oct_status collection_scroll(oct_collection *self, const oct_filter *given, const oct_id *from, size_t limit,
                              const oct_select *select, oct_records **out, oct_error *error);
 oct_status collection_count(oct_collection *self, const oct_filter *given, uint64_t *out, oct_error *error);
 oct_status collection_search(oct_collection *self, const oct_search_request *request, oct_records **out,
                              oct_error *error); /* query_run.c */
-oct_status collection_search_rows(oct_collection *self, const float *queries, size_t query_count, size_t dim, size_t k,
-                                  size_t ef, bool exact, uint32_t threads, uint64_t *ids, float *scores,
-                                  oct_error *error);
+oct_status collection_search_rows(oct_collection *self, const float *queries, size_t query_count, size_t dim,
+                                  size_t k, size_t ef, bool exact, uint32_t threads, uint64_t *ids,
+                                  float *scores, oct_error *error);
 oct_status collection_describe(oct_collection *self, oct_collection_info **out, oct_error *error);
 
 /* --- shared -------------------------------------------------------------------------------------------- */
@@ -170,6 +177,6 @@ collection_box(const oct_collection *self)
 /* The place of a vector name in the box's config, or OCT_INVALID. */
 oct_status box_find_vector(const config_box *box, oct_slice name, size_t *index, oct_error *error);
 /* True if every component is a number. */
-bool       floats_are_finite(const float *values, size_t count);
+bool floats_are_finite(const float *values, size_t count);
 
 #endif

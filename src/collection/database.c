@@ -41,6 +41,8 @@ sync_parent(oct_database *self, oct_error *error)
         size--;
     while (size > 0 && self->path[size - 1] != '/')
         size--;
+    while (size > 1 && self->path[size - 1] == '/')
+        size--;
     (void)snprintf(parent, sizeof parent, "%.*s", (int)size, self->path);
     return os_sync_dir(self->system, size == 0 ? "." : parent, error);
 }
@@ -48,9 +50,10 @@ sync_parent(oct_database *self, oct_error *error)
 static oct_status
 write_format(oct_database *self, const char *path, oct_error *error)
 {
-    char       text[256], temporary[OS_PATH_MAX];
-    const int  size = snprintf(text, sizeof text, "{\"format\":%u,\"features\":[],\"created_by\":\"octant %s\"}\n",
-                               FORMAT_VERSION, OCTANT_VERSION);
+    char      text[256], temporary[OS_PATH_MAX];
+    const int size =
+        snprintf(text, sizeof text, "{\"format\":%u,\"features\":[],\"created_by\":\"octant %s\"}\n",
+                 FORMAT_VERSION, OCTANT_VERSION);
     os_file   *file;
     oct_status status;
 
@@ -98,13 +101,15 @@ check_format(oct_database *self, oct_error *error)
     if (status == OCT_NOMEM)
         return status;
     if (status != OCT_OK)
-        return oct_fail(error, OCT_CORRUPT, "%s is not JSON; it should say {\"format\":%u,...}", path, FORMAT_VERSION);
+        return oct_fail(error, OCT_CORRUPT, "%s is not JSON; it should say {\"format\":%u,...}", path,
+                        FORMAT_VERSION);
     format = yyjson_get_uint(yyjson_obj_get(document.root, "format"));
     if (format == 0)
         status = oct_fail(error, OCT_CORRUPT, "%s names no format", path);
     else if (format > FORMAT_VERSION || yyjson_arr_size(yyjson_obj_get(document.root, "features")) > 0)
         status = oct_fail(error, OCT_UNSUPPORTED,
-                          "%s was written in format %" PRIu64 " by a later version; this one (%s) reads up to format %u",
+                          "%s was written in format %" PRIu64
+                          " by a later version; this one (%s) reads up to format %u",
                           self->path, format, OCTANT_VERSION, FORMAT_VERSION);
     json_document_clear(&document);
     return status;
@@ -149,12 +154,17 @@ open_log(oct_database *self, const oct_open_options *options, uint64_t after, oc
 
     join(path, self->path == NULL ? "" : self->path, "log");
     status = log_open(&log, after, replay_record, &work, &self->log, error);
+    /* Once there were records there always is a file, if only the one for the next. */
+    if (status == OCT_OK && self->manifest_log_end > 0 && log_was_empty(self->log))
+        status = oct_fail(error, OCT_CORRUPT, "%s: there is no log, but there was one when the checkpoint was written, up to "
+                          "record %" PRIu64, path, self->manifest_log_end);
     /* A last record that is damaged looks like one that was torn: only the manifest knows that it was safe. */
     if (status == OCT_OK && log_last_sequence(self->log) < self->manifest_log_end)
         status = oct_fail(error, OCT_CORRUPT,
-                          "%s: the log ends with record %" PRIu64 ", but record %" PRIu64 " was safe when the checkpoint "
-                          "was written: the end of its last file is damaged", path, log_last_sequence(self->log),
-                          self->manifest_log_end);
+                          "%s: the log ends with record %" PRIu64 ", but record %" PRIu64
+                          " was safe when the checkpoint "
+                          "was written: the end of its last file is damaged",
+                          path, log_last_sequence(self->log), self->manifest_log_end);
     self->replayed_records = work.records;
     for (size_t i = 0; status == OCT_OK && i < self->collection_count; i++)
         shard_set_log(self->collections[i]->shard, self->log);
@@ -240,8 +250,8 @@ database_open_on(os *system, const oct_open_options *options, oct_database **out
         if (self->path == NULL)
             status = oct_fail_memory(error, strlen(options->path));
         else if (strlen(self->path) > OS_PATH_MAX / 2 || self->path[0] == '\0')
-            status = oct_fail(error, OCT_INVALID, "the path has %zu bytes; it must have 1 to %u", strlen(self->path),
-                              OS_PATH_MAX / 2);
+            status = oct_fail(error, OCT_INVALID, "the path has %zu bytes; it must have 1 to %u",
+                              strlen(self->path), OS_PATH_MAX / 2);
     }
     if (status != OCT_OK)
         goto out;
@@ -306,7 +316,7 @@ save_shards(oct_database *self, catalogue_view *view, bool closing, oct_error *e
         shard     *target = view->collections[i]->shard;
         const bool dirty = shard_is_dirty(target, closing);
 
-        uint64_t   covered;
+        uint64_t covered;
 
         if (dirty || (bring_forward && shard_saved_in_log(target)))
             status = shard_save(target, closing, &view->images[i], error);
@@ -375,7 +385,8 @@ database_checkpoint(oct_database *self, bool closing, oct_error *error)
     if (self->read_only)
         return oct_fail(error, OCT_FORBIDDEN, "the database %s was opened for reading only", self->path);
     if (log_stopped(self->log) || atomic_load(&self->checkpoints_stopped))
-        return oct_fail(error, OCT_STOPPED, "writing to %s stopped after a failed sync; reopen it", self->path);
+        return oct_fail(error, OCT_STOPPED, "writing to %s stopped after a failed sync; reopen it",
+                        self->path);
     (void)pthread_mutex_lock(&self->checkpoint_lock);
     sequence = log_last_sequence(self->log);
     status = catalogue_view_new(self, &view, error);

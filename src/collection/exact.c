@@ -5,7 +5,8 @@
 
 #define CHUNK_POINTS 4096u      /* of one item of a split: some 100 us of work at least */
 #define SPLIT_FLOATS (4u << 20) /* less to multiply than this (about 1 ms) wakes no threads */
-#define BLOCK_FLOATS (16u << 10) /* vectors compared at a time: 64 KiB, so that the next example finds them in L2 */
+#define BLOCK_FLOATS                                                                                         \
+    (16u << 10) /* vectors compared at a time: 64 KiB, so that the next example finds them in L2 */
 #define BLOCK_ROWS_MIN 8u
 
 _Static_assert(BLOCK_ROWS_MIN <= SCORER_ROWS_MAX, "a block fits a run");
@@ -53,7 +54,7 @@ static void
 scan_chunk(void *context, size_t item, uint32_t worker)
 {
     const exact_scan *self = context;
-    const hit_scope *scope = self->scope;
+    const hit_scope  *scope = self->scope;
     const size_t      end = size_min((item + 1) * CHUNK_POINTS, self->total);
     block             some;
 
@@ -96,13 +97,13 @@ oct_status
 exact_search(oct_collection *self, uint32_t number, const scorer *by, const hit_scope *scope, size_t limit,
              arena *memory, hit_list *out, oct_error *error)
 {
-    workers      *pool = self->database->pool;
-    exact_scan    work = {.points = shard_points(self->shard), .by = by, .scope = scope};
+    workers       *pool = self->database->pool;
+    exact_scan     work = {.points = shard_points(self->shard), .by = by, .scope = scope};
     const uint32_t point_count = atomic_load_explicit(&work.points->count, memory_order_acquire);
-    const double  floats = (double)by->dim * (double)size_max(by->example_count, 1);
-    size_t        heap_count = 1, kept;
-    top          *best;
-    oct_status    status;
+    const double   floats = (double)by->dim * (double)size_max(by->example_count, 1);
+    size_t         heap_count = 1, kept;
+    top           *best;
+    oct_status     status;
 
     *out = (hit_list){0};
     work.vectors = shard_graph(self->shard, number);

@@ -16,12 +16,12 @@
 
 /* Which points may be hits. */
 typedef struct hit_scope {
-    const uint32_t *listed;   /* ascending; NULL: all points */
+    const uint32_t *listed; /* ascending; NULL: all points */
     size_t          listed_count;
-    const uint64_t *allowed;  /* NULL: every point; else those whose bit is set */
+    const uint64_t *allowed;        /* NULL: every point; else those whose bit is set */
     uint32_t        allowed_points; /* bits there are */
     uint32_t        allowed_count;  /* bits that are set */
-    const uint32_t *excluded; /* ascending */
+    const uint32_t *excluded;       /* ascending */
     size_t          excluded_count;
 } hit_scope;
 
@@ -35,7 +35,7 @@ scope_allows(const hit_scope *self, uint32_t point)
 
 /* The best `limit` points of the scope that have vector `number`, best first. Scores are the scorer's; of
  * SCORER_NEAREST as a nearest search shows them. `out` lives in `memory`. */
-oct_status exact_search(oct_collection *self, uint32_t number, const scorer *by, const hit_scope *scope, size_t limit,
-                        arena *memory, hit_list *out, oct_error *error);
+oct_status exact_search(oct_collection *self, uint32_t number, const scorer *by, const hit_scope *scope,
+                        size_t limit, arena *memory, hit_list *out, oct_error *error);
 
 #endif

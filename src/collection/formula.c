@@ -13,9 +13,9 @@ typedef struct term {
     bool                is_score; /* VARIABLE: of prefetch number `index`; else the value at `path` */
     uint64_t            index;
     path                path;
-    oct_slice           name;         /* as given, for errors */
-    oct_slice           fallback;     /* compact JSON; empty: there is no default */
-    double              number;       /* NUMBER, DATETIME; VARIABLE that is a score: what it is if it is missing */
+    oct_slice           name;     /* as given, for errors */
+    oct_slice           fallback; /* compact JSON; empty: there is no default */
+    double              number; /* NUMBER, DATETIME; VARIABLE that is a score: what it is if it is missing */
     const filter       *condition;
     oct_geo_point       origin;
     const struct term  *operands;
@@ -51,7 +51,8 @@ typedef struct compiler {
 static oct_status
 fail_score(compiler *self, oct_slice text)
 {
-    return oct_fail(self->error, OCT_INVALID, "Invalid score pattern: %.*s", (int)size_min(text.size, 100), text.data);
+    return oct_fail(self->error, OCT_INVALID, "Invalid score pattern: %.*s", (int)size_min(text.size, 100),
+                    text.data);
 }
 
 /* `$score`, `$score[12]`, or a path. */
@@ -130,8 +131,8 @@ static oct_status
 fail_value(oct_slice name, const char *type, const char *what, oct_error *error)
 {
     return oct_fail(error, OCT_INVALID,
-                    "Expected %s value for %.*s in the payload and/or in the formula defaults. Error: %s", type,
-                    (int)size_min(name.size, 300), name.data, what);
+                    "Expected %s value for %.*s in the payload and/or in the formula defaults. Error: %s",
+                    type, (int)size_min(name.size, 300), name.data, what);
 }
 
 static oct_status
@@ -159,11 +160,11 @@ compile_decay(compiler *self, const oct_expression *given, term *out)
     const bool linear = given->kind == OCT_EXPRESSION_LIN_DECAY;
 
     if (linear && !(given->midpoint >= 0 && given->midpoint <= 1))
-        return oct_fail(self->error, OCT_INVALID, "Linear decay midpoint should be between 0.0 and 1.0, got %g",
-                        given->midpoint);
+        return oct_fail(self->error, OCT_INVALID,
+                        "Linear decay midpoint should be between 0.0 and 1.0, got %g", given->midpoint);
     if (!linear && !(given->midpoint > 0 && given->midpoint < 1))
-        return oct_fail(self->error, OCT_INVALID, "Decay midpoint should be between 0.0 and 1.0 (exclusive), got %g",
-                        given->midpoint);
+        return oct_fail(self->error, OCT_INVALID,
+                        "Decay midpoint should be between 0.0 and 1.0 (exclusive), got %g", given->midpoint);
     if (!(given->scale > 0))
         return oct_fail(self->error, OCT_INVALID, "Decay scale should be positive, got %g", given->scale);
     if (linear)
@@ -254,8 +255,9 @@ compile_own(compiler *self, const oct_expression *given, term *out)
         return compile_condition(self, given->condition, out);
     case OCT_EXPRESSION_GEO_DISTANCE:
         if (!geo_point_is_valid(&given->origin))
-            return oct_fail(self->error, OCT_INVALID, "geo_distance: lon %g, lat %g is not a place on the earth",
-                            given->origin.lon, given->origin.lat);
+            return oct_fail(self->error, OCT_INVALID,
+                            "geo_distance: lon %g, lat %g is not a place on the earth", given->origin.lon,
+                            given->origin.lat);
         out->origin = given->origin;
         return compile_variable(self, given->text, out);
     case OCT_EXPRESSION_DATETIME:
@@ -287,16 +289,19 @@ compile_term(compiler *self, const oct_expression *given, size_t depth, term *ou
 
     out->kind = given->kind;
     if (depth > OCT_EXPRESSION_DEPTH_MAX)
-        return oct_fail(self->error, OCT_RANGE, "the formula is nested more than %u deep", OCT_EXPRESSION_DEPTH_MAX);
+        return oct_fail(self->error, OCT_RANGE, "the formula is nested more than %u deep",
+                        OCT_EXPRESSION_DEPTH_MAX);
     if (++self->term_count > OCT_EXPRESSION_TERMS_MAX)
-        return oct_fail(self->error, OCT_RANGE, "the formula has more than %u terms", OCT_EXPRESSION_TERMS_MAX);
+        return oct_fail(self->error, OCT_RANGE, "the formula has more than %u terms",
+                        OCT_EXPRESSION_TERMS_MAX);
     status = check_operands(self, given);
     if (status == OCT_OK)
         status = compile_own(self, given, out);
     if (status != OCT_OK || given->operand_count == 0)
         return status;
     if (given->operand_count > OCT_EXPRESSION_TERMS_MAX)
-        return oct_fail(self->error, OCT_RANGE, "the formula has more than %u terms", OCT_EXPRESSION_TERMS_MAX);
+        return oct_fail(self->error, OCT_RANGE, "the formula has more than %u terms",
+                        OCT_EXPRESSION_TERMS_MAX);
     operands = arena_array(self->memory, given->operand_count, sizeof *operands);
     if (operands == NULL)
         return oct_fail_memory(self->error, given->operand_count * sizeof *operands);
@@ -320,7 +325,8 @@ formula_compile(const oct_formula *given, filter_vector_number number_of, const 
     if (made == NULL || self.defaults == NULL)
         return oct_fail_memory(error, sizeof *made + given->default_count * sizeof *self.defaults);
     for (; self.default_count < given->default_count && status == OCT_OK; self.default_count++)
-        status = compile_default(&self, &given->defaults[self.default_count], &self.defaults[self.default_count]);
+        status =
+            compile_default(&self, &given->defaults[self.default_count], &self.defaults[self.default_count]);
     if (status == OCT_OK)
         status = compile_term(&self, &given->expression, 1, &made->root);
     if (status == OCT_OK)
@@ -426,10 +432,10 @@ static oct_status
 fold(evaluation *self, const term *what, double *out)
 {
     const oct_expression_kind kind = what->kind;
-    double total = kind == OCT_EXPRESSION_MULT  ? 1.0
-                   : kind == OCT_EXPRESSION_MAX ? -INFINITY
-                   : kind == OCT_EXPRESSION_MIN ? INFINITY
-                                                : 0.0;
+    double                    total = kind == OCT_EXPRESSION_MULT  ? 1.0
+                                      : kind == OCT_EXPRESSION_MAX ? -INFINITY
+                                      : kind == OCT_EXPRESSION_MIN ? INFINITY
+                                                                   : 0.0;
 
     for (size_t i = 0; i < what->operand_count; i++) {
         double           value;
@@ -569,12 +575,12 @@ evaluate(evaluation *self, const term *what, double *out)
     case OCT_EXPRESSION_GAUSS_DECAY:
         return decay(self, what, out);
     }
-    OCT_MUST(!"an unknown kind of term was compiled");
-    return OCT_INTERNAL;
+    oct_must_failed("an unknown kind of term was compiled", __FILE__, __LINE__);
 }
 
 oct_status
-formula_evaluate(const formula *self, const formula_point *point, formula_scratch *scratch, float *out, oct_error *error)
+formula_evaluate(const formula *self, const formula_point *point, formula_scratch *scratch, float *out,
+                 oct_error *error)
 {
     evaluation work = {point, scratch, error};
     double     score = 0;

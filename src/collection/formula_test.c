@@ -7,9 +7,10 @@
 #define NUMBER(value)   EXPRESSION(.kind = OCT_EXPRESSION_NUMBER, .number = (value))
 #define VARIABLE(name)  EXPRESSION(.kind = OCT_EXPRESSION_VARIABLE, .text = {name, sizeof name - 1})
 
-static const char document[] = "{\"n\":4,\"f\":0.5,\"one\":[7],\"two\":[1,2],\"none\":[],\"t\":\"x\",\"null\":null,"
-                               "\"d\":\"2024-01-02T00:00:00Z\",\"p\":{\"lon\":13.405,\"lat\":52.52},\"b\":true,"
-                               "\"deep\":{\"l\":[{\"k\":3}]}}";
+static const char document[] =
+    "{\"n\":4,\"f\":0.5,\"one\":[7],\"two\":[1,2],\"none\":[],\"t\":\"x\",\"null\":null,"
+    "\"d\":\"2024-01-02T00:00:00Z\",\"p\":{\"lon\":13.405,\"lat\":52.52},\"b\":true,"
+    "\"deep\":{\"l\":[{\"k\":3}]}}";
 
 static oct_status
 text_of(const void *context, oct_slice *out, oct_error *error)
@@ -55,14 +56,16 @@ evaluate(const oct_formula *given, float *out, oct_error *error)
 static void
 check_value(oct_expression expression, double want, const char *what)
 {
-    const oct_formula_default defaults[] = {
-        {slice_of("$score[1]"), slice_of("0.75")}, {slice_of("missing"), slice_of(" [ 1.5 ]")},
-        {slice_of("$score"), slice_of("99")},      {slice_of("\"p0\""), slice_of("{\"lat\":52.52,\"lon\":13.405}")},
-        {slice_of("day"), slice_of("\"1970-01-01 00:01\"")}, {slice_of("none"), slice_of("2")}};
-    const oct_formula given = {expression, defaults, countof(defaults)};
-    float             got = NAN;
-    oct_error         error = {0};
-    const oct_status  status = evaluate(&given, &got, &error);
+    const oct_formula_default defaults[] = {{slice_of("$score[1]"), slice_of("0.75")},
+                                            {slice_of("missing"), slice_of(" [ 1.5 ]")},
+                                            {slice_of("$score"), slice_of("99")},
+                                            {slice_of("\"p0\""), slice_of("{\"lat\":52.52,\"lon\":13.405}")},
+                                            {slice_of("day"), slice_of("\"1970-01-01 00:01\"")},
+                                            {slice_of("none"), slice_of("2")}};
+    const oct_formula         given = {expression, defaults, countof(defaults)};
+    float                     got = NAN;
+    oct_error                 error = {0};
+    const oct_status          status = evaluate(&given, &got, &error);
 
     CHECK_MSG(status == OCT_OK, "%s: %s", what, error.text);
     CHECK_NEAR(got, want, fabs(want) * 1e-6, "%s", what);
@@ -95,9 +98,10 @@ TEST(variables_have_values_or_defaults)
     check_value(VARIABLE("deep.l[].k"), 3, "a nested one");
     check_value(VARIABLE("missing"), 1.5, "a default, an array of one");
     check_value(VARIABLE("none"), 2, "a default for an empty array");
-    check_refusal(VARIABLE("missing"), OCT_INVALID,
-                  "Expected number value for missing in the payload and/or in the formula defaults. Error: No value "
-                  "found in a payload nor defaults");
+    check_refusal(
+        VARIABLE("missing"), OCT_INVALID,
+        "Expected number value for missing in the payload and/or in the formula defaults. Error: No value "
+        "found in a payload nor defaults");
     check_refusal(VARIABLE("two"), OCT_INVALID, "Expected number value for two");
     check_refusal(VARIABLE("t"), OCT_INVALID, "Value is not a number");
     check_refusal(VARIABLE("null"), OCT_INVALID, "Value is not a number");
@@ -113,7 +117,8 @@ TEST(variables_have_values_or_defaults)
 TEST(operations_compute)
 {
     const oct_expression three[] = {NUMBER(2), VARIABLE("n"), NUMBER(-3)};
-    const oct_expression zero_then_error[] = {NUMBER(0), VARIABLE("t")}, quotient[] = {NUMBER(6), VARIABLE("n")};
+    const oct_expression zero_then_error[] = {NUMBER(0), VARIABLE("t")},
+                         quotient[] = {NUMBER(6), VARIABLE("n")};
     const oct_expression by_zero[] = {NUMBER(6), NUMBER(0)}, power[] = {NUMBER(2), NUMBER(0.5)};
     const oct_expression bad_power[] = {NUMBER(-2), NUMBER(0.5)}, four = NUMBER(4), less = NUMBER(-4);
     const oct_expression large = NUMBER(1000), huge = NUMBER(1e39), zero = NUMBER(0), hundred = NUMBER(100);
@@ -130,30 +135,36 @@ TEST(operations_compute)
     check_value(EXPRESSION(.kind = OCT_EXPRESSION_DIV, .operands = zero_then_error, .operand_count = 2), 0,
                 "zero by anything");
     check_value(EXPRESSION(.kind = OCT_EXPRESSION_DIV, .operands = quotient, .operand_count = 2), 1.5, "div");
-    check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_DIV, .operands = by_zero, .operand_count = 2), OCT_INVALID,
-                  "The expression 6/0 produced a non-finite number");
+    check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_DIV, .operands = by_zero, .operand_count = 2),
+                  OCT_INVALID, "The expression 6/0 produced a non-finite number");
     check_value(EXPRESSION(.kind = OCT_EXPRESSION_DIV, .operands = by_zero, .operand_count = 2,
                            .has_by_zero_default = true, .by_zero_default = 5),
                 5, "a default by zero");
-    check_value(EXPRESSION(.kind = OCT_EXPRESSION_POW, .operands = power, .operand_count = 2), 1.4142135, "pow");
-    check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_POW, .operands = bad_power, .operand_count = 2), OCT_INVALID,
-                  "The expression -2^0.5 produced");
+    check_value(EXPRESSION(.kind = OCT_EXPRESSION_POW, .operands = power, .operand_count = 2), 1.4142135,
+                "pow");
+    check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_POW, .operands = bad_power, .operand_count = 2),
+                  OCT_INVALID, "The expression -2^0.5 produced");
     check_value(EXPRESSION(.kind = OCT_EXPRESSION_NEG, .operands = &four, .operand_count = 1), -4, "neg");
     check_value(EXPRESSION(.kind = OCT_EXPRESSION_ABS, .operands = &less, .operand_count = 1), 4, "abs");
     check_value(EXPRESSION(.kind = OCT_EXPRESSION_SQRT, .operands = &four, .operand_count = 1), 2, "sqrt");
-    check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_SQRT, .operands = &less, .operand_count = 1), OCT_INVALID, "-4");
-    check_value(EXPRESSION(.kind = OCT_EXPRESSION_EXP, .operands = &four, .operand_count = 1), 54.598150, "exp");
+    check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_SQRT, .operands = &less, .operand_count = 1), OCT_INVALID,
+                  "-4");
+    check_value(EXPRESSION(.kind = OCT_EXPRESSION_EXP, .operands = &four, .operand_count = 1), 54.598150,
+                "exp");
     check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_EXP, .operands = &large, .operand_count = 1), OCT_INVALID,
                   "exp(1000)");
-    check_value(EXPRESSION(.kind = OCT_EXPRESSION_LOG10, .operands = &hundred, .operand_count = 1), 2, "log10");
-    check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_LOG10, .operands = &zero, .operand_count = 1), OCT_INVALID,
-                  "log10(0)");
-    check_value(EXPRESSION(.kind = OCT_EXPRESSION_LN, .operands = &hundred, .operand_count = 1), 4.6051702, "ln");
-    check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_LN, .operands = &less, .operand_count = 1), OCT_INVALID, "ln(-4)");
+    check_value(EXPRESSION(.kind = OCT_EXPRESSION_LOG10, .operands = &hundred, .operand_count = 1), 2,
+                "log10");
+    check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_LOG10, .operands = &zero, .operand_count = 1),
+                  OCT_INVALID, "log10(0)");
+    check_value(EXPRESSION(.kind = OCT_EXPRESSION_LN, .operands = &hundred, .operand_count = 1), 4.6051702,
+                "ln");
+    check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_LN, .operands = &less, .operand_count = 1), OCT_INVALID,
+                  "ln(-4)");
     check_value(EXPRESSION(.kind = OCT_EXPRESSION_ACOSH, .operands = &hundred, .operand_count = 1), 5.2982924,
                 "acosh");
-    check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_ACOSH, .operands = &zero, .operand_count = 1), OCT_INVALID,
-                  "acosh(0)");
+    check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_ACOSH, .operands = &zero, .operand_count = 1),
+                  OCT_INVALID, "acosh(0)");
     check_refusal(huge, OCT_INVALID, "1e+39 as f32 = inf produced a non-finite number");
 }
 
@@ -165,7 +176,8 @@ TEST(decays_fall_from_the_target)
     static const struct {
         oct_expression_kind kind;
         double              at_two;
-    } curves[] = {{OCT_EXPRESSION_LIN_DECAY, 0.5}, {OCT_EXPRESSION_EXP_DECAY, 0.75 * 0.75},
+    } curves[] = {{OCT_EXPRESSION_LIN_DECAY, 0.5},
+                  {OCT_EXPRESSION_EXP_DECAY, 0.75 * 0.75},
                   {OCT_EXPRESSION_GAUSS_DECAY, 0.75 * 0.75 * 0.75 * 0.75}};
 
     for (size_t i = 0; i < countof(curves); i++) {
@@ -178,18 +190,18 @@ TEST(decays_fall_from_the_target)
         check_value(EXPRESSION(.kind = curves[i].kind, .operands = at_twice, .operand_count = 2, .scale = 20,
                                .midpoint = 0.75),
                     curves[i].at_two, "two scales away, on the other side");
-        check_refusal(EXPRESSION(.kind = curves[i].kind, .operands = at_target, .operand_count = 1, .scale = 0,
-                                 .midpoint = 0.5),
+        check_refusal(EXPRESSION(.kind = curves[i].kind, .operands = at_target, .operand_count = 1,
+                                 .scale = 0, .midpoint = 0.5),
                       OCT_INVALID, "scale");
-        check_refusal(EXPRESSION(.kind = curves[i].kind, .operands = at_target, .operand_count = 1, .scale = 1,
-                                 .midpoint = 1.5),
+        check_refusal(EXPRESSION(.kind = curves[i].kind, .operands = at_target, .operand_count = 1,
+                                 .scale = 1, .midpoint = 1.5),
                       OCT_INVALID, "midpoint");
     }
-    check_value(EXPRESSION(.kind = OCT_EXPRESSION_LIN_DECAY, .operands = at_scale, .operand_count = 2, .scale = 1,
-                           .midpoint = 0),
+    check_value(EXPRESSION(.kind = OCT_EXPRESSION_LIN_DECAY, .operands = at_scale, .operand_count = 2,
+                           .scale = 1, .midpoint = 0),
                 0, "never below zero");
-    check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_EXP_DECAY, .operands = at_target, .operand_count = 1, .scale = 1,
-                             .midpoint = 0),
+    check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_EXP_DECAY, .operands = at_target, .operand_count = 1,
+                             .scale = 1, .midpoint = 0),
                   OCT_INVALID, "midpoint");
 }
 
@@ -202,15 +214,16 @@ TEST(conditions_dates_and_places_are_numbers)
     const oct_condition  id = {.kind = OCT_CONDITION_HAS_ID, .ids = &nine, .id_count = 1};
     const oct_condition  empty = {.kind = OCT_CONDITION_IS_EMPTY, .key = {"none", 4}};
     const oct_condition  wrong = {.kind = OCT_CONDITION_IS_EMPTY, .key = {"a..b", 4}};
-    const oct_expression paris = EXPRESSION(.kind = OCT_EXPRESSION_GEO_DISTANCE, .origin = {2.3522, 48.8566},
-                                            .text = {"p", 1});
-    oct_expression       other = paris;
+    const oct_expression paris =
+        EXPRESSION(.kind = OCT_EXPRESSION_GEO_DISTANCE, .origin = {2.3522, 48.8566}, .text = {"p", 1});
+    oct_expression other = paris;
 
     check_value(EXPRESSION(.kind = OCT_EXPRESSION_CONDITION, .condition = &two), 1, "has the vector");
     check_value(EXPRESSION(.kind = OCT_EXPRESSION_CONDITION, .condition = &three), 0, "has not");
     check_value(EXPRESSION(.kind = OCT_EXPRESSION_CONDITION, .condition = &id), 1, "has the id");
     check_value(EXPRESSION(.kind = OCT_EXPRESSION_CONDITION, .condition = &empty), 1, "is empty");
-    check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_CONDITION, .condition = &wrong), OCT_FORMAT, "Invalid json path");
+    check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_CONDITION, .condition = &wrong), OCT_FORMAT,
+                  "Invalid json path");
     check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_CONDITION), OCT_INVALID, "NULL");
 
     check_value(EXPRESSION(.kind = OCT_EXPRESSION_DATETIME, .text = {"1970-01-02", 10}), 86400, "a day");
@@ -220,7 +233,7 @@ TEST(conditions_dates_and_places_are_numbers)
     check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_DATETIME_FIELD, .text = {"n", 1}), OCT_INVALID,
                   "Expected datetime value for n");
 
-    check_value(paris, 877464.57, "Paris to Berlin");  /* by the haversine formula, computed apart */
+    check_value(paris, 877464.57, "Paris to Berlin"); /* by the haversine formula, computed apart */
     other.text = slice_of("p0");
     check_value(other, 877464.57, "its default");
     other.text = slice_of("n");
@@ -232,12 +245,13 @@ TEST(conditions_dates_and_places_are_numbers)
 /* Goal:   depth and size are bounded, defaults are checked, wrong counts of operands are refused. */
 TEST(formulas_have_limits)
 {
-    static oct_expression deep[OCT_EXPRESSION_DEPTH_MAX + 1], wide[OCT_EXPRESSION_TERMS_MAX];
-    const oct_expression  two[] = {NUMBER(1), NUMBER(2)};
-    const oct_formula_default bad[] = {{slice_of("$score"), slice_of("\"x\"")}, {slice_of("n"), slice_of("{")},
+    static oct_expression     deep[OCT_EXPRESSION_DEPTH_MAX + 1], wide[OCT_EXPRESSION_TERMS_MAX];
+    const oct_expression      two[] = {NUMBER(1), NUMBER(2)};
+    const oct_formula_default bad[] = {{slice_of("$score"), slice_of("\"x\"")},
+                                       {slice_of("n"), slice_of("{")},
                                        {slice_of("a..b"), slice_of("1")}};
-    oct_error             error;
-    float                 got;
+    oct_error                 error;
+    float                     got;
 
     for (size_t i = 0; i < countof(deep); i++)
         deep[i] = i + 1 == countof(deep)
@@ -247,12 +261,14 @@ TEST(formulas_have_limits)
     check_value(deep[1], -1, "one less");
     for (size_t i = 0; i < countof(wide); i++)
         wide[i] = NUMBER(1);
-    check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_SUM, .operands = wide, .operand_count = countof(wide)), OCT_RANGE,
-                  "more than 65536 terms");
-    check_value(EXPRESSION(.kind = OCT_EXPRESSION_SUM, .operands = wide, .operand_count = countof(wide) - 1), 65535,
-                "as many as may be");
-    check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_NEG, .operands = two, .operand_count = 2), OCT_INVALID, "operands");
-    check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_DIV, .operands = two, .operand_count = 1), OCT_INVALID, "operands");
+    check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_SUM, .operands = wide, .operand_count = countof(wide)),
+                  OCT_RANGE, "more than 65536 terms");
+    check_value(EXPRESSION(.kind = OCT_EXPRESSION_SUM, .operands = wide, .operand_count = countof(wide) - 1),
+                65535, "as many as may be");
+    check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_NEG, .operands = two, .operand_count = 2), OCT_INVALID,
+                  "operands");
+    check_refusal(EXPRESSION(.kind = OCT_EXPRESSION_DIV, .operands = two, .operand_count = 1), OCT_INVALID,
+                  "operands");
     check_refusal(EXPRESSION(.kind = (oct_expression_kind)99), OCT_INVALID, "unknown");
     for (size_t i = 0; i < countof(bad); i++) {
         const oct_formula given = {VARIABLE("$score"), &bad[i], 1};

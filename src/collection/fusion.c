@@ -56,8 +56,8 @@ merge(part *parts, size_t total, const point_set *points, arena *memory, hit_lis
 }
 
 oct_status
-fusion_rrf(const hit_list *lists, size_t count, size_t k, const float *weights, const point_set *points, arena *memory,
-           hit_list *out, oct_error *error)
+fusion_rrf(const hit_list *lists, size_t count, size_t k, const float *weights, const point_set *points,
+           arena *memory, hit_list *out, oct_error *error)
 {
     const double constant = (double)(k == 0 ? FUSION_K_DEFAULT : k) - 1.0;
     size_t       total = 0;
@@ -101,7 +101,8 @@ spread_of(const hit_list *list, double *low, double *reach)
 }
 
 oct_status
-fusion_dbsf(const hit_list *lists, size_t count, const point_set *points, arena *memory, hit_list *out, oct_error *error)
+fusion_dbsf(const hit_list *lists, size_t count, const point_set *points, arena *memory, hit_list *out,
+            oct_error *error)
 {
     size_t     total = 0;
     part      *parts;

@@ -63,7 +63,7 @@ TEST(rrf_adds_by_place)
  * Method: 1, 2, 3 has mean 2 and deviation 1, so 2/6, 3/6, 4/6; one hit; equal hits; none. */
 TEST(dbsf_adds_by_score)
 {
-    query_hit       spread[] = {{3, 0}, {2, 1}, {1, 2}}, single[] = {{123, 2}}, equal[] = {{0.1f, 3}, {0.1f, 1}};
+    query_hit spread[] = {{3, 0}, {2, 1}, {1, 2}}, single[] = {{123, 2}}, equal[] = {{0.1f, 3}, {0.1f, 1}};
     const hit_list  lists[] = {{spread, 3}, {NULL, 0}, {single, 1}, {equal, 2}};
     const query_hit want[] = {{1.0f, 1}, {1.0f / 3 + 0.5f, 2}, {2.0f / 3, 0}, {0.5f, 3}};
     arena           memory = {0};
@@ -80,11 +80,11 @@ TEST(dbsf_adds_by_score)
 /* Goal:   infinite scores have an order too: what is not a number comes last. */
 TEST(infinite_scores_are_ordered)
 {
-    query_hit       wild[] = {{INFINITY, 0}, {1, 1}, {-INFINITY, 2}}, tame[] = {{5, 3}};
-    const hit_list  lists[] = {{wild, 3}, {tame, 1}};
-    arena           memory = {0};
-    point_set       points;
-    hit_list        out;
+    query_hit      wild[] = {{INFINITY, 0}, {1, 1}, {-INFINITY, 2}}, tame[] = {{5, 3}};
+    const hit_list lists[] = {{wild, 3}, {tame, 1}};
+    arena          memory = {0};
+    point_set      points;
+    hit_list       out;
 
     points_make(&points, 5);
     CHECK_OK(fusion_dbsf(lists, 2, &points, &memory, &out, NULL));

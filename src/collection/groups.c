@@ -1,10 +1,12 @@
 /* The best hits of each of the best groups. See query.h.
  *
- * LISTS    Hits come in one ranked list, and each goes to the groups of its payload's values. The list is asked for with
+ * LISTS    Hits come in one ranked list, and each goes to the groups of its payload's values. The list is asked for
+ * with
  *          limit x group_size places first. If it ends before every group wanted is full, and is not all there
  *          is, a longer one is asked for: a few times as long while the graph can give it, then all. So no group is
  *          missed, and many small groups cost a scan. (Qdrant asks ten times at most, and may return fewer.)
- * VALUES   Strings and integers name groups; a point with any other value there is in none, an array puts it in several.
+ * VALUES   Strings and integers name groups; a point with any other value there is in none, an array puts it in
+ * several.
  */
 #include <stdlib.h>
 
@@ -16,8 +18,8 @@
 #include "payload/value.h"
 #include "payload/values.h"
 
-#define LIST_GROWTH      8u
-#define TABLE_SLOTS_MIN  64u
+#define LIST_GROWTH     8u
+#define TABLE_SLOTS_MIN 64u
 
 /* One hit of a group; the list is in order. */
 typedef struct member {
@@ -33,16 +35,16 @@ typedef struct group {
 
 /* Groups as they form: the first `limit` values met. */
 typedef struct grouping {
-    arena      *memory;
-    size_t      limit, group_size;
-    path        by;
-    group      *items;
-    size_t      count, capacity;
-    size_t      full;  /* groups with all the hits they may have */
-    uint32_t   *slots; /* a table of items by key: number plus one, 0: free */
-    size_t      slot_count;
-    value_list  values;
-    oct_error  *error;
+    arena     *memory;
+    size_t     limit, group_size;
+    path       by;
+    group     *items;
+    size_t     count, capacity;
+    size_t     full;  /* groups with all the hits they may have */
+    uint32_t  *slots; /* a table of items by key: number plus one, 0: free */
+    size_t     slot_count;
+    value_list values;
+    oct_error *error;
 } grouping;
 
 /* What an oct_groups pointer really points to. */
@@ -218,7 +220,8 @@ gather(grouping *self, const query_plan *plan, hit_list *hits)
         if (status != OCT_OK || is_complete(self) || hits->count < places || places == OCT_LIMIT_MAX ||
             !query_can_grow(top->query))
             return status;
-        places = top->scorer.kind == SCORER_NEAREST ? size_min(places * LIST_GROWTH, OCT_LIMIT_MAX) : OCT_LIMIT_MAX;
+        places = top->scorer.kind == SCORER_NEAREST ? size_min(places * LIST_GROWTH, OCT_LIMIT_MAX)
+                                                    : OCT_LIMIT_MAX;
     }
 }
 
@@ -260,8 +263,8 @@ read_key(oct_slice key, arena *memory, oct_group *out, oct_error *error)
 
 /* Make records of the hits that some group has, once each; places[hit] is a record's number plus one, 0: none. */
 static oct_status
-make_records(const grouping *self, oct_collection *collection, const oct_group_request *request, const hit_list *hits,
-             oct_records **out, uint32_t *places, oct_error *error)
+make_records(const grouping *self, oct_collection *collection, const oct_group_request *request,
+             const hit_list *hits, oct_records **out, uint32_t *places, oct_error *error)
 {
     const config_box    *box = collection_box(collection);
     const document_view *view = NULL;
@@ -283,8 +286,8 @@ make_records(const grouping *self, oct_collection *collection, const oct_group_r
 
         if (places[i] == 0)
             continue;
-        status = record_list_add(collection, box, list, hits->items[i].point, hits->items[i].score, &request->select,
-                                 view, error);
+        status = record_list_add(collection, box, list, hits->items[i].point, hits->items[i].score,
+                                 &request->select, view, error);
         if (!query_is_scored(request->query.kind) && list->records.count > at)
             list->items[at].version = 0;
         places[i] = list->records.count > at ? (uint32_t)list->records.count : 0; /* it may have died */
@@ -373,7 +376,8 @@ look_up(oct_collection *source, const oct_select *select, group_result *result, 
 }
 
 static oct_status
-open_lookup(const oct_collection *self, const oct_group_request *request, oct_collection **out, oct_error *error)
+open_lookup(const oct_collection *self, const oct_group_request *request, oct_collection **out,
+            oct_error *error)
 {
     const oct_slice name = request->lookup_collection;
     oct_status      status;
@@ -383,7 +387,8 @@ open_lookup(const oct_collection *self, const oct_group_request *request, oct_co
         return OCT_OK;
     status = catalogue_find(self->database, name, out, error);
     if (status == OCT_NOT_FOUND)
-        status = oct_fail(error, status, "Collection %.*s not found", (int)size_min(name.size, 300), name.data);
+        status =
+            oct_fail(error, status, "Collection %.*s not found", (int)size_min(name.size, 300), name.data);
     return status;
 }
 
@@ -406,12 +411,13 @@ run(oct_collection *self, const oct_group_request *request, const query_plan *pl
 }
 
 oct_status
-collection_query_groups(oct_collection *self, const oct_group_request *request, oct_groups **out, oct_error *error)
+collection_query_groups(oct_collection *self, const oct_group_request *request, oct_groups **out,
+                        oct_error *error)
 {
-    arena           memory = {0};
-    query_plan      plan;
-    grouping        groups = {.memory = &memory, .limit = request->query.limit, .group_size = request->group_size,
-                              .error = error};
+    arena      memory = {0};
+    query_plan plan;
+    grouping   groups = {
+          .memory = &memory, .limit = request->query.limit, .group_size = request->group_size, .error = error};
     group_result   *result = oct_calloc(1, sizeof *result);
     oct_collection *source = NULL;
     oct_status      status = OCT_OK;

@@ -10,7 +10,7 @@ typedef struct query_hit {
 } query_hit;
 
 typedef struct hit_list { /* in a request's arena */
-    query_hit *items; /* best first */
+    query_hit *items;     /* best first */
     size_t     count;
 } hit_list;
 
@@ -26,6 +26,6 @@ size_t point_numbers_sort(uint32_t *numbers, size_t count);
 /* Of sorted numbers: the place of the first that is not smaller, `count` if all are. */
 size_t point_numbers_place(const uint32_t *numbers, size_t count, uint32_t point);
 /* Is it one of them? */
-bool   point_numbers_have(const uint32_t *numbers, size_t count, uint32_t point);
+bool point_numbers_have(const uint32_t *numbers, size_t count, uint32_t point);
 
 #endif

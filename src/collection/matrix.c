@@ -58,7 +58,8 @@ run_row(void *context, size_t row, uint32_t worker)
         const size_t count = size_min(SCORER_ROWS_MAX, self->count - first);
         float        similarities[SCORER_ROWS_MAX];
 
-        scorer_similarities(self->distance, self->vectors[row], self->vectors + first, count, self->dim, similarities);
+        scorer_similarities(self->distance, self->vectors[row], self->vectors + first, count, self->dim,
+                            similarities);
         for (size_t i = 0; i < count; i++) {
             if (first + i != row)
                 top_offer(&best, 0.0f - similarities[i], (uint32_t)(first + i));
@@ -76,7 +77,8 @@ compare_ids(const void *a, const void *b, void *context)
 {
     const point_set *points = context;
 
-    return id_compare(points_id(points, ((const query_hit *)a)->point), points_id(points, ((const query_hit *)b)->point));
+    return id_compare(points_id(points, ((const query_hit *)a)->point),
+                      points_id(points, ((const query_hit *)b)->point));
 }
 
 /* The vectors of a sample, in the order of ids; those that have gone since are left out. */
@@ -115,7 +117,8 @@ fill(oct_collection *self, const hit_list *sample, rows_work *work, arena *memor
     work->columns = arena_array(&result->memory, cells, sizeof *work->columns);
     work->scores = arena_array(&result->memory, cells, sizeof *work->scores);
     work->places = arena_array(memory, heaps * work->neighbours, sizeof *work->places);
-    if (ids == NULL || row_of == NULL || work->columns == NULL || work->scores == NULL || work->places == NULL)
+    if (ids == NULL || row_of == NULL || work->columns == NULL || work->scores == NULL ||
+        work->places == NULL)
         return oct_fail_memory(error, cells * sizeof *row_of);
     for (size_t i = 0; i < work->count; i++)
         ids[i] = *points_id(shard_points(self->shard), sample->items[i].point);
@@ -133,7 +136,8 @@ fill(oct_collection *self, const hit_list *sample, rows_work *work, arena *memor
 
 /* Pinned. */
 static oct_status
-run(oct_collection *self, const oct_matrix_request *request, arena *memory, matrix_result *result, oct_error *error)
+run(oct_collection *self, const oct_matrix_request *request, arena *memory, matrix_result *result,
+    oct_error *error)
 {
     const config_box *box = collection_box(self);
     selection         these = {0};
@@ -162,13 +166,15 @@ run(oct_collection *self, const oct_matrix_request *request, arena *memory, matr
     work.distance = (oct_distance)box->config.vectors[index].distance;
     work.dim = (size_t)box->config.vectors[index].size;
     if (work.neighbours > OCT_MATRIX_SCORES_MAX / work.count)
-        return oct_fail(error, OCT_RANGE, "%zu neighbours of each of %zu points are too many; at most %u in all",
+        return oct_fail(error, OCT_RANGE,
+                        "%zu neighbours of each of %zu points are too many; at most %u in all",
                         work.neighbours, work.count, OCT_MATRIX_SCORES_MAX);
     return fill(self, &sample, &work, memory, result, error);
 }
 
 oct_status
-collection_search_matrix(oct_collection *self, const oct_matrix_request *request, oct_matrix **out, oct_error *error)
+collection_search_matrix(oct_collection *self, const oct_matrix_request *request, oct_matrix **out,
+                         oct_error *error)
 {
     arena          memory = {0};
     matrix_result *result = oct_calloc(1, sizeof *result);

@@ -16,12 +16,15 @@ typedef struct pending {
 } pending;
 
 static oct_status
-pending_new(const mmr_candidates *candidates, const float *target, arena *memory, pending *out, oct_error *error)
+pending_new(const mmr_candidates *candidates, const float *target, arena *memory, pending *out,
+            oct_error *error)
 {
     const size_t count = candidates->hits->count;
 
-    *out = (pending){count, arena_array(memory, count + 1, sizeof(query_hit)), arena_array(memory, count + 1, sizeof(float *)),
-                     arena_array(memory, count + 1, sizeof(float)), arena_array(memory, count + 1, sizeof(float))};
+    *out = (pending){count, arena_array(memory, count + 1, sizeof(query_hit)),
+                     arena_array(memory, count + 1, sizeof(float *)),
+                     arena_array(memory, count + 1, sizeof(float)),
+                     arena_array(memory, count + 1, sizeof(float))};
     if (out->hits == NULL || out->vectors == NULL || out->to_target == NULL || out->to_picked == NULL)
         return oct_fail_memory(error, count * sizeof(query_hit));
     for (size_t i = 0; i < count; i++) {
@@ -71,8 +74,8 @@ drop(pending *self, size_t at)
 }
 
 oct_status
-mmr_pick(const mmr_candidates *candidates, const float *target, double diversity, size_t limit, const point_set *points,
-         arena *memory, hit_list *out, oct_error *error)
+mmr_pick(const mmr_candidates *candidates, const float *target, double diversity, size_t limit,
+         const point_set *points, arena *memory, hit_list *out, oct_error *error)
 {
     float     *similarities = arena_array(memory, candidates->hits->count + 1, sizeof *similarities);
     pending    left;
@@ -91,7 +94,8 @@ mmr_pick(const mmr_candidates *candidates, const float *target, double diversity
         drop(&left, best);
         if (out->count == limit)
             break;
-        scorer_similarities(candidates->distance, picked, left.vectors, left.count, candidates->dim, similarities);
+        scorer_similarities(candidates->distance, picked, left.vectors, left.count, candidates->dim,
+                            similarities);
         for (size_t i = 0; i < left.count; i++)
             left.to_picked[i] = similarities[i] > left.to_picked[i] ? similarities[i] : left.to_picked[i];
     }

@@ -22,10 +22,10 @@ points_make(point_set *out, uint32_t count)
  *         wins, and ids fall. Diversity 0.6: b 0.4 x 0.99 - 0.6 x 0.99 < c 0.4 x 0.6 - 0.6 x 0.6: c. 0.2: b. */
 TEST(mmr_trades_likeness_for_unlikeness)
 {
-    const float        a[] = {1, 0}, b[] = {0.99f, 0.1f}, c[] = {0.6f, 0.8f}, target[] = {1, 0};
-    const float *const vectors[] = {a, b, c};
-    query_hit          hits[] = {{11, 0}, {12, 1}, {13, 2}};
-    const hit_list     list = {hits, 3};
+    const float          a[] = {1, 0}, b[] = {0.99f, 0.1f}, c[] = {0.6f, 0.8f}, target[] = {1, 0};
+    const float *const   vectors[] = {a, b, c};
+    query_hit            hits[] = {{11, 0}, {12, 1}, {13, 2}};
+    const hit_list       list = {hits, 3};
     const mmr_candidates candidates = {&list, vectors, OCT_DOT, 2};
     static const struct {
         double   diversity;
@@ -62,17 +62,17 @@ TEST(mmr_agrees_with_its_definition)
 
     points_make(&points, COUNT);
     for (int round = 0; round < 100; round++) {
-        const oct_distance distance = (oct_distance)(1 + test_below(&rng, 4));
-        const double       diversity = (double)test_below(&rng, 11) / 10;
-        const size_t       limit = test_below(&rng, COUNT + 3);
-        float              stored[COUNT][DIM], target[DIM];
-        const float       *vectors[COUNT];
-        query_hit          hits[COUNT];
-        const hit_list     list = {hits, COUNT};
+        const oct_distance   distance = (oct_distance)(1 + test_below(&rng, 4));
+        const double         diversity = (double)test_below(&rng, 11) / 10;
+        const size_t         limit = test_below(&rng, COUNT + 3);
+        float                stored[COUNT][DIM], target[DIM];
+        const float         *vectors[COUNT];
+        query_hit            hits[COUNT];
+        const hit_list       list = {hits, COUNT};
         const mmr_candidates candidates = {&list, vectors, distance, DIM};
-        bool               picked[COUNT] = {false};
-        arena              memory = {0};
-        hit_list           out;
+        bool                 picked[COUNT] = {false};
+        arena                memory = {0};
+        hit_list             out;
 
         test_fill(&rng, target, DIM);
         for (uint32_t i = 0; i < COUNT; i++) {
@@ -94,7 +94,8 @@ TEST(mmr_agrees_with_its_definition)
                 if (picked[i - 1])
                     continue;
                 for (size_t p = 0; p < place; p++)
-                    like = fmax(like, (double)scorer_similarity(distance, stored[out.items[p].point], stored[i - 1], DIM));
+                    like = fmax(like, (double)scorer_similarity(distance, stored[out.items[p].point],
+                                                                stored[i - 1], DIM));
                 worth = (double)scorer_similarity(distance, target, stored[i - 1], DIM);
                 if (place > 0)
                     worth = (1 - diversity) * worth - diversity * like;

@@ -1,8 +1,10 @@
 /* query.h - queries of many levels: the planner and the executor of octant.h's oct_query.
  *
  * OWNS     the one meaning of a query, whichever door it came through: a plain search is a query of one level.
- * FLOW     Plan (query_plan.c), not pinned, as other collections may have to be opened: check every level, merge filters
- *          downwards, turn ids into vectors, prepare what is compared. Run (query_run.c), pinned: prefetches first, then
+ * FLOW     Plan (query_plan.c), not pinned, as other collections may have to be opened: check every level, merge
+ * filters
+ *          downwards, turn ids into vectors, prepare what is compared. Run (query_run.c), pinned: prefetches first,
+ *          then
  *          the level itself. Then records.
  *
  *              level without prefetches                  level with prefetches
@@ -34,6 +36,6 @@ oct_status collection_search_matrix(oct_collection *self, const oct_matrix_reque
 /* "Vector dimension error: expected dim: .., got ..", OCT_DIM, if the box's vector has another dimension. */
 oct_status box_check_dim(const config_box *box, size_t index, size_t dim, oct_error *error);
 /* Candidates of a walk: `ef`, or, if that is 0, the configured ef_construct. */
-size_t     box_ef(const config_box *box, size_t index, size_t ef);
+size_t box_ef(const config_box *box, size_t index, size_t ef);
 
 #endif

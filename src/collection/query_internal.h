@@ -29,17 +29,17 @@ typedef struct query_plan {
 } query_plan;
 
 /* `prefetch_factor`: limits of prefetches are multiplied by it. */
-oct_status query_plan_make(oct_collection *self, const oct_query *query, size_t prefetch_factor, arena *memory,
-                           query_plan *out, oct_error *error);
+oct_status query_plan_make(oct_collection *self, const oct_query *query, size_t prefetch_factor,
+                           arena *memory, query_plan *out, oct_error *error);
 oct_status query_plan_exclude(query_plan *self, const oct_id *id, oct_error *error);
 
 /* What a level finds: its `limit` best, after `skip` better ones, those included. Pinned. */
 oct_status query_run(const query_plan *plan, const level *what, size_t limit, size_t skip, hit_list *out,
                      oct_error *error);
 /* Scores and versions of points by id and at random say nothing. */
-bool       query_is_scored(oct_query_kind kind);
+bool query_is_scored(oct_query_kind kind);
 /* Would a longer list begin with the shorter one? Not of what is random or picked one by one. */
-bool       query_can_grow(const oct_query *query);
+bool query_can_grow(const oct_query *query);
 
 /* Records of a list, from place `skip` on. Pinned. */
 oct_status query_records(oct_collection *self, oct_query_kind kind, const hit_list *hits, size_t skip,
@@ -47,7 +47,7 @@ oct_status query_records(oct_collection *self, oct_query_kind kind, const hit_li
 
 /* Up to `limit` live points of the scope that have vector `number` (POINT_NONE: any point), at random, in random
  * order. */
-oct_status sample_points(oct_collection *self, const hit_scope *scope, uint32_t number, size_t limit, arena *memory,
-                         hit_list *out, oct_error *error);
+oct_status sample_points(oct_collection *self, const hit_scope *scope, uint32_t number, size_t limit,
+                         arena *memory, hit_list *out, oct_error *error);
 
 #endif

@@ -21,7 +21,8 @@ box_check_dim(const config_box *box, size_t index, size_t dim, oct_error *error)
 
     if ((int64_t)dim == expected)
         return OCT_OK;
-    return oct_fail(error, OCT_DIM, "Vector dimension error: expected dim: %lld, got %zu", (long long)expected, dim);
+    return oct_fail(error, OCT_DIM, "Vector dimension error: expected dim: %lld, got %zu",
+                    (long long)expected, dim);
 }
 
 size_t
@@ -42,8 +43,9 @@ check_prefetches(const oct_query *query, oct_error *error)
     const oct_rrf *rrf = &query->as.rrf;
 
     if (query->prefetch_count > 0 && query->kind == OCT_QUERY_NONE)
-        return oct_fail(error, OCT_BAD_REQUEST,
-                        "A query is needed to merge the prefetches. Can't have prefetches without defining a query.");
+        return oct_fail(
+            error, OCT_BAD_REQUEST,
+            "A query is needed to merge the prefetches. Can't have prefetches without defining a query.");
     if (query->prefetch_count == 0 && is_fusion(query->kind))
         return oct_fail(error, OCT_INVALID, "Validation failed: cannot apply Fusion without prefetches");
     if (query->prefetch_count == 0 && query->kind == OCT_QUERY_FORMULA)
@@ -59,35 +61,38 @@ static oct_status
 check_level(const oct_query *query, size_t depth, oct_error *error)
 {
     if (depth > OCT_PREFETCH_DEPTH_MAX)
-        return oct_fail(error, OCT_BAD_REQUEST, "prefetches are nested more than %u deep", OCT_PREFETCH_DEPTH_MAX);
+        return oct_fail(error, OCT_BAD_REQUEST, "prefetches are nested more than %u deep",
+                        OCT_PREFETCH_DEPTH_MAX);
     if (query->limit == 0)
         return oct_fail(error, OCT_RANGE, "limit: value 0 invalid, must be 1 or larger");
     if (query->limit > OCT_LIMIT_MAX)
         return oct_fail(error, OCT_RANGE, "limit: value %zu invalid, must be from 1 to %u", query->limit,
                         OCT_LIMIT_MAX);
     if (query->has_score_threshold && query->kind == OCT_QUERY_NONE)
-        return oct_fail(error, OCT_BAD_REQUEST,
-                        "A query is needed to use the score_threshold. Can't have score_threshold without defining a "
-                        "query.");
+        return oct_fail(
+            error, OCT_BAD_REQUEST,
+            "A query is needed to use the score_threshold. Can't have score_threshold without defining a "
+            "query.");
     if (query->has_score_threshold && query->kind == OCT_QUERY_ORDER_BY)
         return oct_fail(error, OCT_BAD_REQUEST, "Can't use score_threshold with an order_by query.");
     if (is_fusion(query->kind) && query->using_vector.size > 0)
         return oct_fail(error, OCT_BAD_REQUEST, "Fusion queries cannot be combined with the 'using' field.");
     /* What orders by value is a range index; there are none yet, so no key has one. */
     if (query->kind == OCT_QUERY_ORDER_BY)
-        return oct_fail(error, OCT_INVALID,
-                        "No range index for `order_by` key: `%.*s`. Please create one to use `order_by`. Check "
-                        "https://qdrant.tech/documentation/concepts/indexing/#payload-index to see which payload "
-                        "schemas support Range conditions",
-                        (int)size_min(query->as.order_by.key.size, 300), query->as.order_by.key.data);
+        return oct_fail(
+            error, OCT_INVALID,
+            "No range index for `order_by` key: `%.*s`. Please create one to use `order_by`. Check "
+            "https://qdrant.tech/documentation/concepts/indexing/#payload-index to see which payload "
+            "schemas support Range conditions",
+            (int)size_min(query->as.order_by.key.size, 300), query->as.order_by.key.data);
     return check_prefetches(query, error);
 }
 
 /* --- filters --------------------------------------------------------------------------------------------- */
 
 static oct_status
-join(const oct_condition *first, size_t first_count, const oct_condition *second, size_t second_count, arena *memory,
-     const oct_condition **out, size_t *count, oct_error *error)
+join(const oct_condition *first, size_t first_count, const oct_condition *second, size_t second_count,
+     arena *memory, const oct_condition **out, size_t *count, oct_error *error)
 {
     oct_condition *both;
 
@@ -122,14 +127,14 @@ merge_filters(const oct_filter *outer, const oct_filter *inner, arena *memory, c
     status = join(outer->must, outer->must_count, inner->must, inner->must_count, memory, &made->must,
                   &made->must_count, error);
     if (status == OCT_OK)
-        status = join(outer->should, outer->should_count, inner->should, inner->should_count, memory, &made->should,
-                      &made->should_count, error);
+        status = join(outer->should, outer->should_count, inner->should, inner->should_count, memory,
+                      &made->should, &made->should_count, error);
     if (status == OCT_OK)
         status = join(outer->must_not, outer->must_not_count, inner->must_not, inner->must_not_count, memory,
                       &made->must_not, &made->must_not_count, error);
     if (status == OCT_OK)
-        status = join(outer->min_should, outer->min_should_count, inner->min_should, inner->min_should_count, memory,
-                      &made->min_should, &made->min_should_count, error);
+        status = join(outer->min_should, outer->min_should_count, inner->min_should, inner->min_should_count,
+                      memory, &made->min_should, &made->min_should_count, error);
     made->min_count = outer->min_count > inner->min_count ? outer->min_count : inner->min_count;
     *out = made;
     return status;
@@ -171,10 +176,11 @@ static oct_status
 gathering_open(gathering *self, planner *from, const oct_query *query, size_t dim, size_t capacity)
 {
     *self = (gathering){.planner = from, .query = query, .dim = dim, .source = from->plan->collection};
-    self->source_vector = query->has_lookup && query->has_lookup_vector ? query->lookup_vector : query->using_vector;
+    self->source_vector =
+        query->has_lookup && query->has_lookup_vector ? query->lookup_vector : query->using_vector;
     if (capacity > OCT_EXAMPLES_MAX)
-        return oct_fail(from->error, OCT_RANGE, "%zu examples in one query are too many; at most %u", capacity,
-                        OCT_EXAMPLES_MAX);
+        return oct_fail(from->error, OCT_RANGE, "%zu examples in one query are too many; at most %u",
+                        capacity, OCT_EXAMPLES_MAX);
     self->values = arena_array(from->plan->memory, capacity + 1, dim * sizeof(float));
     return self->values == NULL ? oct_fail_memory(from->error, capacity * dim * sizeof(float)) : OCT_OK;
 }
@@ -194,10 +200,11 @@ open_source(gathering *self)
 
     if (!self->query->has_lookup || self->opened != NULL)
         return OCT_OK;
-    status = catalogue_find(self->planner->plan->collection->database, name, &self->opened, self->planner->error);
+    status =
+        catalogue_find(self->planner->plan->collection->database, name, &self->opened, self->planner->error);
     if (status == OCT_NOT_FOUND)
-        return oct_fail(self->planner->error, status, "Collection %.*s not found", (int)size_min(name.size, 300),
-                        name.data);
+        return oct_fail(self->planner->error, status, "Collection %.*s not found",
+                        (int)size_min(name.size, 300), name.data);
     self->source = self->opened;
     return status;
 }
@@ -338,10 +345,10 @@ gather_pairs(gathering *self, const oct_discover *given)
 static oct_status
 gather_feedback(gathering *self, const oct_feedback *given, scorer *out)
 {
-    oct_error  *error = self->planner->error;
-    float      *scores = arena_array(self->planner->plan->memory, given->item_count + 1, sizeof *scores);
-    double     *weights = arena_array(self->planner->plan->memory, given->item_count + 1, sizeof *weights);
-    oct_status  status;
+    oct_error *error = self->planner->error;
+    float     *scores = arena_array(self->planner->plan->memory, given->item_count + 1, sizeof *scores);
+    double    *weights = arena_array(self->planner->plan->memory, given->item_count + 1, sizeof *weights);
+    oct_status status;
 
     if (scores == NULL || weights == NULL)
         return oct_fail_memory(error, given->item_count * sizeof *weights);
@@ -351,13 +358,15 @@ gather_feedback(gathering *self, const oct_feedback *given, scorer *out)
         return oct_fail(error, OCT_RANGE, "%zu feedback elements are too many; at most %u", given->item_count,
                         OCT_FEEDBACK_MAX);
     if (!(given->b >= 0))
-        return oct_fail(error, OCT_RANGE, "naive.b: value %g invalid, must be 0.0 or larger", (double)given->b);
+        return oct_fail(error, OCT_RANGE, "naive.b: value %g invalid, must be 0.0 or larger",
+                        (double)given->b);
     status = gather(self, &given->target);
     for (size_t i = 0; i < given->item_count && status == OCT_OK; i++) {
         scores[i] = given->items[i].score;
         status = gather(self, &given->items[i].example);
     }
-    scorer_feedback_weights(scores, given->item_count, (double)given->a, (double)given->b, (double)given->c, weights);
+    scorer_feedback_weights(scores, given->item_count, (double)given->a, (double)given->b, (double)given->c,
+                            weights);
     out->kind = SCORER_FEEDBACK;
     out->weights = weights;
     return status;
@@ -459,8 +468,8 @@ plan_formula(planner *self, const oct_formula *given, level *out)
     oct_status status;
 
     epoch_pin();
-    status = formula_compile(given, select_vector_number, collection_box(self->plan->collection), self->plan->memory,
-                             &out->formula, self->error);
+    status = formula_compile(given, select_vector_number, collection_box(self->plan->collection),
+                             self->plan->memory, &out->formula, self->error);
     epoch_unpin();
     return status;
 }
@@ -474,14 +483,15 @@ plan_level(planner *self, const oct_query *query, const oct_filter *outer, size_
 
     *out = (level){.query = query, .limit = query->limit};
     if (status == OCT_OK && depth > 0 &&
-        (__builtin_mul_overflow(query->limit, self->prefetch_factor, &out->limit) || out->limit > OCT_LIMIT_MAX))
+        (__builtin_mul_overflow(query->limit, self->prefetch_factor, &out->limit) ||
+         out->limit > OCT_LIMIT_MAX))
         out->limit = OCT_LIMIT_MAX;
     if (status == OCT_OK)
         status = merge_filters(outer, query->filter, memory, &whole, self->error);
     if (status == OCT_OK)
         status = select_compile(self->plan->collection, whole, memory, &out->wanted, self->error);
-    if (status == OCT_OK && count_examples(query) + (query->kind == OCT_QUERY_RECOMMEND ||
-                                                     query->kind == OCT_QUERY_CONTEXT) > 0)
+    if (status == OCT_OK &&
+        count_examples(query) + (query->kind == OCT_QUERY_RECOMMEND || query->kind == OCT_QUERY_CONTEXT) > 0)
         status = plan_vectors(self, query, out);
     if (status == OCT_OK && query->kind == OCT_QUERY_FORMULA)
         status = plan_formula(self, &query->as.formula, out);
@@ -497,8 +507,8 @@ plan_level(planner *self, const oct_query *query, const oct_filter *outer, size_
 }
 
 oct_status
-query_plan_make(oct_collection *self, const oct_query *query, size_t prefetch_factor, arena *memory, query_plan *out,
-                oct_error *error)
+query_plan_make(oct_collection *self, const oct_query *query, size_t prefetch_factor, arena *memory,
+                query_plan *out, oct_error *error)
 {
     planner work = {out, prefetch_factor, error};
 

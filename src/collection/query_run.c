@@ -12,8 +12,8 @@
 typedef struct runner {
     const query_plan *plan;
     const level      *what;
-    hit_scope         scope;   /* which points may be hits */
-    selection         these;   /* what scope.allowed is of */
+    hit_scope         scope;    /* which points may be hits */
+    selection         these;    /* what scope.allowed is of */
     size_t            eligible; /* no more points than that can be hits */
     oct_error        *error;
 } runner;
@@ -59,15 +59,16 @@ scope_exclude(runner *self)
 static oct_status
 runner_open(runner *self, const hit_list *sources)
 {
-    const size_t            total = sources == NULL ? 0 : hits_total(sources, self->what->prefetch_count);
-    const oct_query_kind    kind = self->what->query->kind;
+    const size_t         total = sources == NULL ? 0 : hits_total(sources, self->what->prefetch_count);
+    const oct_query_kind kind = self->what->query->kind;
     /* Lists that are fused or computed went through the filter below. */
-    const bool              merges = kind == OCT_QUERY_RRF || kind == OCT_QUERY_DBSF || kind == OCT_QUERY_FORMULA;
-    uint32_t               *listed = NULL;
-    oct_status              status = scope_exclude(self);
+    const bool merges = kind == OCT_QUERY_RRF || kind == OCT_QUERY_DBSF || kind == OCT_QUERY_FORMULA;
+    uint32_t  *listed = NULL;
+    oct_status status = scope_exclude(self);
 
     if (status == OCT_OK)
-        status = select_points(self->plan->collection, merges ? NULL : self->what->wanted, &self->these, self->error);
+        status = select_points(self->plan->collection, merges ? NULL : self->what->wanted, &self->these,
+                               self->error);
     if (status != OCT_OK)
         return status;
     self->scope.allowed = self->these.bits;
@@ -91,16 +92,21 @@ runner_open(runner *self, const hit_list *sources)
 static oct_status
 walk_graph(runner *self, size_t limit, hit_list *out)
 {
-    const level   *what = self->what;
-    const scorer  *target = &what->scorer;
+    const level    *what = self->what;
+    const scorer   *target = &what->scorer;
     oct_collection *collection = self->plan->collection;
-    const size_t   asked = size_min(limit + self->scope.excluded_count, self->eligible);
-    graph_hit     *found = arena_array(self->plan->memory, asked + 1, sizeof *found);
-    graph_query    query = {.vector = target->examples, .limit = asked, .ef = what->ef, .exact = what->query->exact,
-                            .indexed_only = what->query->indexed_only, .allowed = self->scope.allowed,
-                            .allowed_points = self->scope.allowed_points, .allowed_count = self->scope.allowed_count};
-    size_t         count = 0;
-    oct_status     status = OCT_OK;
+    const size_t    asked = size_min(limit + self->scope.excluded_count, self->eligible);
+    graph_hit      *found = arena_array(self->plan->memory, asked + 1, sizeof *found);
+    graph_query     query = {.vector = target->examples,
+                             .limit = asked,
+                             .ef = what->ef,
+                             .exact = what->query->exact,
+                             .indexed_only = what->query->indexed_only,
+                             .allowed = self->scope.allowed,
+                             .allowed_points = self->scope.allowed_points,
+                             .allowed_count = self->scope.allowed_count};
+    size_t          count = 0;
+    oct_status      status = OCT_OK;
 
     *out = (hit_list){arena_array(self->plan->memory, asked + 1, sizeof(query_hit)), 0};
     if (found == NULL || out->items == NULL)
@@ -111,8 +117,8 @@ walk_graph(runner *self, size_t limit, hit_list *out)
         status = shard_search(collection->shard, what->number, &query, found, &count, NULL, self->error);
     for (size_t i = 0; i < count && status == OCT_OK && out->count < limit; i++) {
         if (!point_numbers_have(self->scope.excluded, self->scope.excluded_count, found[i].point))
-            out->items[out->count++] =
-                (query_hit){graph_score(shard_graph(collection->shard, what->number), found[i].distance), found[i].point};
+            out->items[out->count++] = (query_hit){
+                graph_score(shard_graph(collection->shard, what->number), found[i].distance), found[i].point};
     }
     return status;
 }
@@ -128,7 +134,8 @@ cut_by_metric(const level *what, hit_list *hits)
 
     if (!what->query->has_score_threshold)
         return;
-    while (kept < hits->count && (up ? hits->items[kept].score > threshold : hits->items[kept].score < threshold))
+    while (kept < hits->count &&
+           (up ? hits->items[kept].score > threshold : hits->items[kept].score < threshold))
         kept++;
     hits->count = kept;
 }
@@ -171,12 +178,12 @@ diversify(runner *self, const hit_list *found, size_t limit, hit_list *out)
 static oct_status
 run_scorer(runner *self, size_t limit, size_t skip, hit_list *out)
 {
-    const level    *what = self->what;
+    const level       *what = self->what;
     const oct_nearest *nearest = &what->query->as.nearest;
-    const bool      mmr = what->query->kind == OCT_QUERY_NEAREST && nearest->mmr;
-    size_t          wanted = limit + skip;
-    hit_list        found;
-    oct_status      status;
+    const bool         mmr = what->query->kind == OCT_QUERY_NEAREST && nearest->mmr;
+    size_t             wanted = limit + skip;
+    hit_list           found;
+    oct_status         status;
 
     if (mmr)
         wanted = nearest->has_mmr_candidates ? nearest->mmr_candidates : limit;
@@ -226,9 +233,9 @@ static oct_status
 table_of_scores(runner *self, const hit_list *sources, const float **out)
 {
     const hit_scope *scope = &self->scope;
-    const size_t lists = self->what->prefetch_count;
-    float       *scores = NULL;
-    size_t       cells = 0;
+    const size_t     lists = self->what->prefetch_count;
+    float           *scores = NULL;
+    size_t           cells = 0;
 
     if (size_mul_ok(scope->listed_count, lists, &cells))
         scores = arena_array(self->plan->memory, cells + 1, sizeof *scores);
@@ -270,8 +277,8 @@ run_formula(runner *self, const hit_list *sources, hit_list *out)
             continue;
         status = record_document(collection, made.point, &about.document, self->error);
         point.document = about.document;
-        point.about = (filter_point){points_id(shard_points(collection->shard), made.point), document_of, has_vector,
-                                     &about};
+        point.about = (filter_point){points_id(shard_points(collection->shard), made.point), document_of,
+                                     has_vector, &about};
         if (status == OCT_OK)
             status = formula_evaluate(self->what->formula, &point, &scratch, &made.score, self->error);
         out->items[out->count++] = made;
@@ -286,18 +293,21 @@ run_formula(runner *self, const hit_list *sources, hit_list *out)
 static oct_status
 run_by_id(runner *self, size_t limit, hit_list *out)
 {
-    const size_t asked = size_min(limit, self->eligible);
-    uint32_t    *points = arena_array(self->plan->memory, asked + 1, sizeof *points);
-    size_t       count = 0;
-    oct_status   status = OCT_OK;
+    const hit_scope *scope = &self->scope;
+    const size_t     asked = size_min(limit + scope->excluded_count, self->eligible);
+    uint32_t        *points = arena_array(self->plan->memory, asked + 1, sizeof *points);
+    size_t           count = 0;
+    oct_status       status = OCT_OK;
 
     *out = (hit_list){arena_array(self->plan->memory, asked + 1, sizeof(query_hit)), 0};
     if (points == NULL || out->items == NULL)
         return oct_fail_memory(self->error, asked * sizeof *points);
     if (asked > 0)
         status = select_page(self->plan->collection, &self->these, NULL, asked, points, &count, self->error);
-    for (size_t i = 0; i < count && status == OCT_OK; i++)
-        out->items[out->count++] = (query_hit){1.0f, points[i]};
+    for (size_t i = 0; i < count && status == OCT_OK && out->count < limit; i++) {
+        if (!point_numbers_have(scope->excluded, scope->excluded_count, points[i]))
+            out->items[out->count++] = (query_hit){1.0f, points[i]};
+    }
     return status;
 }
 
@@ -314,7 +324,8 @@ run_level(runner *self, const hit_list *sources, size_t limit, size_t skip, hit_
 
     switch (what->query->kind) {
     case OCT_QUERY_RRF:
-        status = fusion_rrf(sources, what->prefetch_count, rrf->k, rrf->weights, points, memory, out, self->error);
+        status =
+            fusion_rrf(sources, what->prefetch_count, rrf->k, rrf->weights, points, memory, out, self->error);
         break;
     case OCT_QUERY_DBSF:
         status = fusion_dbsf(sources, what->prefetch_count, points, memory, out, self->error);
@@ -325,7 +336,8 @@ run_level(runner *self, const hit_list *sources, size_t limit, size_t skip, hit_
     case OCT_QUERY_NONE:
         return run_by_id(self, limit + skip, out);
     case OCT_QUERY_SAMPLE:
-        return sample_points(self->plan->collection, &self->scope, POINT_NONE, limit, memory, out, self->error);
+        return sample_points(self->plan->collection, &self->scope, POINT_NONE, limit, memory, out,
+                             self->error);
     default:
         return run_scorer(self, limit, skip, out);
     }
@@ -337,7 +349,8 @@ run_level(runner *self, const hit_list *sources, size_t limit, size_t skip, hit_
 }
 
 oct_status
-query_run(const query_plan *plan, const level *what, size_t limit, size_t skip, hit_list *out, oct_error *error)
+query_run(const query_plan *plan, const level *what, size_t limit, size_t skip, hit_list *out,
+          oct_error *error)
 {
     runner     self = {.plan = plan, .what = what, .error = error};
     hit_list  *sources = NULL;
@@ -359,11 +372,12 @@ query_run(const query_plan *plan, const level *what, size_t limit, size_t skip, 
     return status;
 }
 
-/* --- records ---------------------------------------------------------------------------------------------------------- */
+/* --- records
+ * ---------------------------------------------------------------------------------------------------------- */
 
 oct_status
-query_records(oct_collection *self, oct_query_kind kind, const hit_list *hits, size_t skip, const oct_select *select,
-              oct_records **out, oct_error *error)
+query_records(oct_collection *self, oct_query_kind kind, const hit_list *hits, size_t skip,
+              const oct_select *select, oct_records **out, oct_error *error)
 {
     const config_box    *box = collection_box(self);
     const document_view *view = NULL;
@@ -378,7 +392,8 @@ query_records(oct_collection *self, oct_query_kind kind, const hit_list *hits, s
     for (size_t i = first; i < hits->count && status == OCT_OK; i++) {
         const size_t at = list->records.count;
 
-        status = record_list_add(self, box, list, hits->items[i].point, hits->items[i].score, select, view, error);
+        status =
+            record_list_add(self, box, list, hits->items[i].point, hits->items[i].score, select, view, error);
         if (!query_is_scored(kind) && list->records.count > at)
             list->items[at].version = 0;
     }
@@ -389,12 +404,13 @@ query_records(oct_collection *self, oct_query_kind kind, const hit_list *hits, s
     return status;
 }
 
-/* --- requests --------------------------------------------------------------------------------------------------------- */
+/* --- requests
+ * --------------------------------------------------------------------------------------------------------- */
 
 /* `excluded`: ids that must not be among the hits, beside those that the query itself uses. */
 static oct_status
-answer(oct_collection *self, const oct_query *query, size_t offset, const oct_id *excluded, size_t excluded_count,
-       const oct_select *select, oct_records **out, oct_error *error)
+answer(oct_collection *self, const oct_query *query, size_t offset, const oct_id *excluded,
+       size_t excluded_count, const oct_select *select, oct_records **out, oct_error *error)
 {
     arena      memory = {0};
     query_plan plan;
@@ -422,11 +438,14 @@ collection_query(oct_collection *self, const oct_query_request *request, oct_rec
 }
 
 oct_status
-collection_search(oct_collection *self, const oct_search_request *request, oct_records **out, oct_error *error)
+collection_search(oct_collection *self, const oct_search_request *request, oct_records **out,
+                  oct_error *error)
 {
     const oct_query query = {
         .kind = OCT_QUERY_NEAREST,
-        .as.nearest.target.vector = {.kind = OCT_DENSE, .values = request->query, .value_count = request->dim},
+        .as.nearest.target.vector = {.kind = OCT_DENSE,
+                                     .values = request->query,
+                                     .value_count = request->dim},
         .using_vector = request->vector_name,
         .filter = request->filter,
         .limit = request->limit,
@@ -437,8 +456,8 @@ collection_search(oct_collection *self, const oct_search_request *request, oct_r
         .indexed_only = request->indexed_only,
     };
 
-    return answer(self, &query, request->offset, request->exclude, request->exclude_count, &request->select, out,
-                  error);
+    return answer(self, &query, request->offset, request->exclude, request->exclude_count, &request->select,
+                  out, error);
 }
 
 /* Requests of a batch, each an item of a split. */
@@ -446,7 +465,7 @@ typedef struct batch_work {
     oct_collection          *collection;
     const oct_query_request *requests;
     oct_records            **out;
-    pthread_mutex_t          lock; /* guards the next lines */
+    pthread_mutex_t          lock;   /* guards the next lines */
     size_t                   failed; /* the first request, in order, that did */
     oct_status               status;
     oct_error                error;
@@ -472,8 +491,8 @@ run_request(void *context, size_t item, uint32_t worker)
 }
 
 oct_status
-collection_query_batch(oct_collection *self, const oct_query_request *requests, size_t count, oct_records **out,
-                       oct_error *error)
+collection_query_batch(oct_collection *self, const oct_query_request *requests, size_t count,
+                       oct_records **out, oct_error *error)
 {
     batch_work work = {.collection = self, .requests = requests, .out = out};
 

@@ -7,8 +7,8 @@
 #include "collection/records.h"
 #include "collection/select.h"
 
-#define HITS_ON_STACK      128u
-#define SPLIT_QUERIES_MIN  4u /* fewer queries are not worth waking threads for */
+#define HITS_ON_STACK     128u
+#define SPLIT_QUERIES_MIN 4u /* fewer queries are not worth waking threads for */
 
 /* --- retrieve, scroll ------------------------------------------------------------------------------------ */
 
@@ -25,8 +25,8 @@ seen_before(const oct_id *ids, size_t count, const oct_id *id)
 }
 
 oct_status
-collection_retrieve(oct_collection *self, const oct_id *ids, size_t count, const oct_select *select, oct_records **out,
-                    oct_error *error)
+collection_retrieve(oct_collection *self, const oct_id *ids, size_t count, const oct_select *select,
+                    oct_records **out, oct_error *error)
 {
     const document_view *view = NULL;
     const config_box    *box;
@@ -139,7 +139,7 @@ typedef struct many {
     bool            exact;
     uint64_t       *ids;
     float          *scores;
-    pthread_mutex_t lock;  /* guards the next two */
+    pthread_mutex_t lock; /* guards the next two */
     oct_status      status;
     oct_error       error;
 } many;
@@ -194,8 +194,9 @@ search_one(void *context, size_t item, uint32_t worker)
             self->ids[at] = OCT_ID_NONE;
             self->scores[at] = NAN;
         } else if (points_id(all, hits[i].point)->is_uuid != 0) {
-            status = oct_fail(&error, OCT_UNSUPPORTED,
-                              "a hit has a UUID for an id, which an array of 64-bit numbers cannot hold; use oct_search");
+            status = oct_fail(
+                &error, OCT_UNSUPPORTED,
+                "a hit has a UUID for an id, which an array of 64-bit numbers cannot hold; use oct_search");
         } else {
             self->ids[at] = points_id(all, hits[i].point)->low;
             self->scores[at] = graph_score(vectors, hits[i].distance);
@@ -211,10 +212,17 @@ search_one(void *context, size_t item, uint32_t worker)
 }
 
 oct_status
-collection_search_rows(oct_collection *self, const float *queries, size_t query_count, size_t dim, size_t k, size_t ef,
-                       bool exact, uint32_t threads, uint64_t *ids, float *scores, oct_error *error)
+collection_search_rows(oct_collection *self, const float *queries, size_t query_count, size_t dim, size_t k,
+                       size_t ef, bool exact, uint32_t threads, uint64_t *ids, float *scores,
+                       oct_error *error)
 {
-    many       work = {.collection = self, .queries = queries, .dim = dim, .k = k, .ef = ef, .exact = exact, .ids = ids,
+    many       work = {.collection = self,
+                       .queries = queries,
+                       .dim = dim,
+                       .k = k,
+                       .ef = ef,
+                       .exact = exact,
+                       .ids = ids,
                        .scores = scores};
     size_t     index;
     oct_status status;
@@ -269,7 +277,8 @@ collection_describe(oct_collection *self, oct_collection_info **out, oct_error *
     epoch_pin();
     status = config_copy(&collection_box(self)->filled, &box->memory, &box->info.config, error);
     epoch_unpin();
-    box->info.name = (oct_slice){arena_text(&box->memory, self->name, strlen(self->name)), strlen(self->name)};
+    box->info.name =
+        (oct_slice){arena_text(&box->memory, self->name, strlen(self->name)), strlen(self->name)};
     if (status == OCT_OK && box->info.name.data == NULL)
         status = oct_fail_memory(error, strlen(self->name));
     if (status != OCT_OK) {

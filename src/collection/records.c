@@ -44,8 +44,8 @@ selects_vector(const oct_select *select, oct_slice name)
 }
 
 static oct_status
-add_vectors(oct_collection *self, const config_box *box, record_list *list, uint32_t point, const oct_select *select,
-            oct_record *record, oct_error *error)
+add_vectors(oct_collection *self, const config_box *box, record_list *list, uint32_t point,
+            const oct_select *select, oct_record *record, oct_error *error)
 {
     oct_vector *vectors = arena_array(&list->memory, box->config.vector_count + 1, sizeof *vectors);
     oct_status  status = OCT_OK;
@@ -93,8 +93,8 @@ record_document(const oct_collection *self, uint32_t point, oct_slice *out, oct_
 }
 
 static oct_status
-add_payload(oct_collection *self, record_list *list, uint32_t point, const document_view *view, oct_record *record,
-            oct_error *error)
+add_payload(oct_collection *self, record_list *list, uint32_t point, const document_view *view,
+            oct_record *record, oct_error *error)
 {
     oct_slice  stored;
     buffer     shown = {0};
@@ -137,8 +137,8 @@ record_list_add(oct_collection *self, const config_box *box, record_list *list, 
                 const oct_select *select, const document_view *view, oct_error *error)
 {
     const point_set *all = shard_points(self->shard);
-    oct_record   *record = &list->items[list->records.count];
-    oct_status    status = OCT_OK;
+    oct_record      *record = &list->items[list->records.count];
+    oct_status       status = OCT_OK;
 
     if (!points_is_live(all, point))
         return OCT_OK;

@@ -23,8 +23,9 @@ oct_status record_list_new(size_t capacity, record_list **out, oct_error *error)
 oct_status record_plan_select(const config_box *box, const oct_select *select, arena *memory,
                               const document_view **view, oct_error *error);
 /* Append the point. A point that died meanwhile is passed over. */
-oct_status record_list_add(oct_collection *self, const config_box *box, record_list *list, uint32_t point, float score,
-                           const oct_select *select, const document_view *view, oct_error *error);
+oct_status record_list_add(oct_collection *self, const config_box *box, record_list *list, uint32_t point,
+                           float score, const oct_select *select, const document_view *view,
+                           oct_error *error);
 
 /* The payload of a point, in place: compact text, "{}" if it has none. */
 oct_status record_document(const oct_collection *self, uint32_t point, oct_slice *out, oct_error *error);

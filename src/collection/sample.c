@@ -26,7 +26,8 @@ has_vector(const graph *vectors, uint32_t point)
 
 /* The bits of those who may be chosen. Returns how many. */
 static uint32_t
-mark_all(const point_set *points, uint32_t point_count, const hit_scope *scope, const graph *vectors, uint64_t *bits)
+mark_all(const point_set *points, uint32_t point_count, const hit_scope *scope, const graph *vectors,
+         uint64_t *bits)
 {
     uint32_t marked = 0;
 
@@ -90,8 +91,8 @@ collect(const uint64_t *bits, uint32_t point_count, const uint64_t *chosen, hit_
 }
 
 oct_status
-sample_points(oct_collection *self, const hit_scope *scope, uint32_t number, size_t limit, arena *memory, hit_list *out,
-              oct_error *error)
+sample_points(oct_collection *self, const hit_scope *scope, uint32_t number, size_t limit, arena *memory,
+              hit_list *out, oct_error *error)
 {
     const point_set *points = shard_points(self->shard);
     const uint32_t   point_count = atomic_load_explicit(&points->count, memory_order_acquire);
@@ -117,7 +118,7 @@ sample_points(oct_collection *self, const hit_scope *scope, uint32_t number, siz
     choose(&random, count, total, chosen);
     collect(bits, point_count, chosen, out);
     for (uint32_t left = count; left > 1; left--) {
-        const uint32_t at = roll(&random, left);
+        const uint32_t  at = roll(&random, left);
         const query_hit moved = out->items[left - 1];
 
         out->items[left - 1] = out->items[at];

@@ -8,8 +8,8 @@
 #define CONTEXT_EPSILON 0x1p-23f
 
 void
-scorer_similarities(oct_distance distance, const float *target, const float *const *vectors, size_t count, size_t dim,
-                    float *out)
+scorer_similarities(oct_distance distance, const float *target, const float *const *vectors, size_t count,
+                    size_t dim, float *out)
 {
     const kernel_table *table = kernel();
 

@@ -38,10 +38,10 @@ typedef struct scorer {
     size_t       dim;
     /* NEAREST: the target. BEST, SUM: positives, then negatives. DISCOVER: the target, then pairs, the positive first.
      * CONTEXT: pairs. FEEDBACK: the target, then items. */
-    const float *examples; /* example_count x dim */
-    size_t       example_count;
-    size_t       positive_count; /* BEST, SUM */
-    const double *weights;       /* FEEDBACK: of each example's sim in the sum; see scorer_feedback_weights */
+    const float  *examples; /* example_count x dim */
+    size_t        example_count;
+    size_t        positive_count; /* BEST, SUM */
+    const double *weights; /* FEEDBACK: of each example's sim in the sum; see scorer_feedback_weights */
 } scorer;
 
 /* Scores of 1 .. SCORER_ROWS_MAX vectors. */
@@ -50,14 +50,15 @@ void scorer_run(const scorer *self, const float *const *vectors, size_t count, f
 /* sim of two prepared vectors. */
 float scorer_similarity(oct_distance distance, const float *a, const float *b, size_t dim);
 /* Of a target and many. */
-void  scorer_similarities(oct_distance distance, const float *target, const float *const *vectors, size_t count,
-                          size_t dim, float *out);
+void scorer_similarities(oct_distance distance, const float *target, const float *const *vectors,
+                         size_t count, size_t dim, float *out);
 
 /* The score that nearest shows for a similarity. */
 float scorer_shown(oct_distance distance, float similarity);
 
 /* The sum over pairs, gathered by item: out[0] is a, out[1 + i] is what sim(item i) counts in all. `feedback` holds
  * item_count scores, `out` one more. */
-void scorer_feedback_weights(const float *feedback, size_t item_count, double a, double b, double c, double *out);
+void scorer_feedback_weights(const float *feedback, size_t item_count, double a, double b, double c,
+                             double *out);
 
 #endif

@@ -67,9 +67,9 @@ TEST(ties_of_a_pair_count_nothing)
     const float        v[] = {1, 2};
     const float *const vectors[] = {v};
     const float        examples[] = {0, 0, 1, 1, 1, 1};
-    scorer             by = {.kind = SCORER_DISCOVER, .distance = OCT_EUCLID, .dim = 2, .examples = examples,
-                             .example_count = 3};
-    float              score;
+    scorer             by = {
+                    .kind = SCORER_DISCOVER, .distance = OCT_EUCLID, .dim = 2, .examples = examples, .example_count = 3};
+    float score;
 
     scorer_run(&by, vectors, 1, &score);
     CHECK_NEAR(score, (-5.0 / 6 + 1) / 2, 1e-7, "the target at squared distance 5");
@@ -86,8 +86,12 @@ TEST(cancelling_infinities_come_last)
     const float        v[] = {3e38f, 3e38f};
     const float *const vectors[] = {v};
     const float        examples[] = {3e38f, 3e38f, 3e38f, 3e38f};
-    const scorer       by = {.kind = SCORER_SUM, .distance = OCT_DOT, .dim = 2, .examples = examples,
-                             .example_count = 2, .positive_count = 1};
+    const scorer       by = {.kind = SCORER_SUM,
+                             .distance = OCT_DOT,
+                             .dim = 2,
+                             .examples = examples,
+                             .example_count = 2,
+                             .positive_count = 1};
     float              score;
 
     scorer_run(&by, vectors, 1, &score);
@@ -187,8 +191,11 @@ TEST(scores_agree_with_a_model)
 
     for (int round = 0; round < 300; round++) {
         const size_t count = 1 + test_below(&rng, SCORER_ROWS_MAX);
-        scorer       by = {.kind = (scorer_kind)test_below(&rng, 6), .distance = distances[test_below(&rng, 3)],
-                           .dim = 1 + test_below(&rng, DIM), .examples = examples, .weights = weights};
+        scorer       by = {.kind = (scorer_kind)test_below(&rng, 6),
+                           .distance = distances[test_below(&rng, 3)],
+                           .dim = 1 + test_below(&rng, DIM),
+                           .examples = examples,
+                           .weights = weights};
 
         by.example_count = by.kind == SCORER_NEAREST ? 1 : 1 + test_below(&rng, EXAMPLES);
         if (by.kind == SCORER_DISCOVER)
@@ -205,8 +212,9 @@ TEST(scores_agree_with_a_model)
         }
         scorer_run(&by, vectors, count, scores);
         for (size_t i = 0; i < count; i++)
-            CHECK_NEAR(scores[i], score_model(&by, stored[i]), 2e-5, "kind %d, distance %d, dim %zu, %zu examples",
-                       (int)by.kind, (int)by.distance, by.dim, by.example_count);
+            CHECK_NEAR(scores[i], score_model(&by, stored[i]), 2e-5,
+                       "kind %d, distance %d, dim %zu, %zu examples", (int)by.kind, (int)by.distance, by.dim,
+                       by.example_count);
     }
 }
 

@@ -6,12 +6,12 @@
 #include "base/epoch.h"
 #include "collection/records.h"
 
-#define WORDS_A_CHUNK      256u /* 16,384 points: some milliseconds of work, so that threads end together */
-#define SPLIT_CHUNKS_MIN   4u   /* less is not worth waking threads for */
-#define IDS_SHARE_MAX      16u  /* a list of ids is followed if it has fewer than this part of the points */
-#define CACHE_SLOTS        32u  /* filters remembered of one collection */
-#define CACHE_BYTES_MAX    ((size_t)16 << 20) /* and their size: 128 million points' bits */
-#define SORT_COST          16u  /* of one point, in steps of a walk by id */
+#define WORDS_A_CHUNK    256u /* 16,384 points: some milliseconds of work, so that threads end together */
+#define SPLIT_CHUNKS_MIN 4u   /* less is not worth waking threads for */
+#define IDS_SHARE_MAX    16u  /* a list of ids is followed if it has fewer than this part of the points */
+#define CACHE_SLOTS      32u  /* filters remembered of one collection */
+#define CACHE_BYTES_MAX  ((size_t)16 << 20) /* and their size: 128 million points' bits */
+#define SORT_COST        16u                /* of one point, in steps of a walk by id */
 
 /* What a filter gave, once: never changed but for `used`. */
 typedef struct select_entry {
@@ -27,7 +27,7 @@ typedef struct select_entry {
 struct select_cache {
     _Atomic(select_entry *) slots[CACHE_SLOTS]; /* readers pinned; old ones are retired */
     _Atomic uint64_t        clock;
-    pthread_mutex_t         lock;  /* of those who put in; guards the next line */
+    pthread_mutex_t         lock; /* of those who put in; guards the next line */
     size_t                  bytes;
 };
 
@@ -59,8 +59,8 @@ oct_status
 select_test(oct_collection *self, const filter *wanted, uint32_t point, bool *out, oct_error *error)
 {
     const subject      about = {self, point};
-    const filter_point asked = {points_id(shard_points(self->shard), point), subject_document, subject_has_vector,
-                                &about};
+    const filter_point asked = {points_id(shard_points(self->shard), point), subject_document,
+                                subject_has_vector, &about};
 
     *out = true;
     return wanted == NULL ? OCT_OK : filter_matches(wanted, &asked, out, error);
@@ -138,7 +138,8 @@ changed_since(const point_set *all, uint32_t first, uint32_t count, uint64_t sin
     }
     for (uint32_t i = 0; i < count; i++)
         changed |=
-            (uint64_t)(atomic_load_explicit(points_version(all, first + i), memory_order_relaxed) > since) << i;
+            (uint64_t)(atomic_load_explicit(points_version(all, first + i), memory_order_relaxed) > since)
+            << i;
     return changed;
 }
 
@@ -166,7 +167,8 @@ survey_chunk(void *context, size_t chunk, uint32_t worker)
         for (uint64_t rest = asked & live; rest != 0; rest &= rest - 1) {
             const unsigned   bit = (unsigned)__builtin_ctzll(rest);
             bool             passes;
-            const oct_status status = select_test(self->collection, self->wanted, first + bit, &passes, &error);
+            const oct_status status =
+                select_test(self->collection, self->wanted, first + bit, &passes, &error);
 
             if (status != OCT_OK) {
                 survey_fail(self, status, &error);
@@ -184,7 +186,8 @@ survey_all(survey *self, oct_error *error)
     const size_t chunks = ((size_t)self->into->point_count + WORDS_A_CHUNK * 64 - 1) / (WORDS_A_CHUNK * 64);
 
     (void)pthread_mutex_init(&self->lock, NULL);
-    workers_split(self->collection->database->pool, chunks, chunks < SPLIT_CHUNKS_MIN ? 1 : 0, survey_chunk, self);
+    workers_split(self->collection->database->pool, chunks, chunks < SPLIT_CHUNKS_MIN ? 1 : 0, survey_chunk,
+                  self);
     (void)pthread_mutex_destroy(&self->lock);
     if (self->status != OCT_OK && error != NULL)
         *error = self->error;
@@ -212,10 +215,11 @@ survey_ids(survey *self, const oct_id *ids, size_t count, oct_error *error)
 
 /* An answer of this version, from `old` (another for the same filter, or NULL) where that is quicker. */
 static oct_status
-make_entry(oct_collection *self, const filter *wanted, const select_entry *old, uint64_t version, select_entry **out,
-           oct_error *error)
+make_entry(oct_collection *self, const filter *wanted, const select_entry *old, uint64_t version,
+           select_entry **out, oct_error *error)
 {
-    const uint32_t  point_count = atomic_load_explicit(&shard_points(self->shard)->count, memory_order_acquire);
+    const uint32_t point_count =
+        atomic_load_explicit(&shard_points(self->shard)->count, memory_order_acquire);
     const size_t    words = ((size_t)point_count + 63) / 64;
     const oct_slice key = filter_key(wanted);
     const size_t    bytes = sizeof(select_entry) + words * sizeof(uint64_t) + key.size;
@@ -238,7 +242,8 @@ make_entry(oct_collection *self, const filter *wanted, const select_entry *old, 
         status = survey_ids(&work, ids, id_count, error);
     } else {
         if (old != NULL && old->version > 0) {
-            memcpy(made->bits, old->bits, size_min(((size_t)old->point_count + 63) / 64, words) * sizeof(uint64_t));
+            memcpy(made->bits, old->bits,
+                   size_min(((size_t)old->point_count + 63) / 64, words) * sizeof(uint64_t));
             work.since = old->version;
         }
         status = survey_all(&work, error);
@@ -299,7 +304,8 @@ cache_find(select_cache *cache, oct_slice key)
         select_entry *entry = atomic_load(&cache->slots[i]);
 
         if (entry_is_for(entry, hash, key)) {
-            atomic_store_explicit(&entry->used, atomic_fetch_add_explicit(&cache->clock, 1, memory_order_relaxed) + 1,
+            atomic_store_explicit(&entry->used,
+                                  atomic_fetch_add_explicit(&cache->clock, 1, memory_order_relaxed) + 1,
                                   memory_order_relaxed);
             return entry;
         }
@@ -329,7 +335,7 @@ cache_choose(const select_cache *cache, const select_entry *entry)
 
     for (size_t i = 0; i < CACHE_SLOTS; i++) {
         const select_entry *there = atomic_load(&cache->slots[i]);
-        const uint64_t      used = there == NULL ? 0 : atomic_load_explicit(&there->used, memory_order_relaxed);
+        const uint64_t used = there == NULL ? 0 : atomic_load_explicit(&there->used, memory_order_relaxed);
 
         if (entry_is_for(there, entry->hash, entry->key))
             return i;
@@ -443,8 +449,8 @@ compare_points(const void *a, const void *b, void *context)
 
 /* Sort all of the selected points from `from` on, and take the first. */
 static oct_status
-sorted_page(point_set *all, const selection *these, const oct_id *from, size_t limit, uint32_t *out, size_t *count,
-            oct_error *error)
+sorted_page(point_set *all, const selection *these, const oct_id *from, size_t limit, uint32_t *out,
+            size_t *count, oct_error *error)
 {
     uint32_t *found = oct_alloc((size_t)these->count * sizeof *found);
     size_t    found_count = 0;

@@ -1,7 +1,8 @@
 /* select.h - which points of a collection a filter lets through: the planner of filters.
  *
  * OWNS     the choice of whom to ask, and the memory of the answers. What a condition means is payload/filter.h's.
- * RESULT   A selection: a bit for each point number of the shard, and how many are set. A search takes it as the gate of
+ * RESULT   A selection: a bit for each point number of the shard, and how many are set. A search takes it as the
+ * gate of
  *          its walk, a scroll goes through it by id, a count is its count, a write its ids.
  * WHOM     Today's plan has two ways to find whom to ask: the points whose ids the filter names, if it must have one of
  *          them; else every live point. Field indexes join here (candidates() in select.c): each gives, for one
@@ -29,8 +30,8 @@ typedef struct selection {
 
 /* Make a filter of a request ready. *out NULL: it lets every point through (as does `given` NULL). Errors: those
  * of filter_compile. */
-oct_status select_compile(const oct_collection *self, const oct_filter *given, arena *memory, const filter **out,
-                          oct_error *error);
+oct_status select_compile(const oct_collection *self, const oct_filter *given, arena *memory,
+                          const filter **out, oct_error *error);
 
 /* The filter_vector_number of a config_box. */
 uint32_t select_vector_number(const void *context, oct_slice name);
@@ -41,7 +42,8 @@ oct_status select_points(oct_collection *self, const filter *wanted, selection *
 void       selection_clear(selection *self);
 
 /* Does one live point pass? As it is now. */
-oct_status select_test(oct_collection *self, const filter *wanted, uint32_t point, bool *out, oct_error *error);
+oct_status select_test(oct_collection *self, const filter *wanted, uint32_t point, bool *out,
+                       oct_error *error);
 
 /* The first `limit` selected points by id, from `from` (NULL: the first) on, into `out`. */
 oct_status select_page(oct_collection *self, const selection *these, const oct_id *from, size_t limit,

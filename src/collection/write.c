@@ -1,6 +1,7 @@
 /* Writes: from the points of octant.h to a batch of the shard (shard/batch.h).
  *
- * What can be judged without the shard's state - names, dimensions, numbers, documents - is judged here, before any lock.
+ * What can be judged without the shard's state - names, dimensions, numbers, documents - is judged here, before any
+ * lock.
  * What a filter chooses is found under the shard's write lock (shard_resolve), and logged as ids.
  */
 #include <stdlib.h>
@@ -32,12 +33,14 @@ static oct_status
 check_vector(const oct_vector_config *config, const float *values, size_t count, oct_error *error)
 {
     if (count != (size_t)config->size)
-        return oct_fail(error, OCT_DIM, "Vector dimension error: expected dim: %lld, got %zu", (long long)config->size, count);
+        return oct_fail(error, OCT_DIM, "Vector dimension error: expected dim: %lld, got %zu",
+                        (long long)config->size, count);
     if (!floats_are_finite(values, count)) {
         for (size_t i = 0; i < count; i++) {
             if (!floats_are_finite(&values[i], 1))
-                return oct_fail(error, OCT_INVALID, "Vector component %zu is %f; every component must be a finite number",
-                                i, (double)values[i]);
+                return oct_fail(error, OCT_INVALID,
+                                "Vector component %zu is %f; every component must be a finite number", i,
+                                (double)values[i]);
         }
     }
     return OCT_OK;
@@ -46,15 +49,16 @@ check_vector(const oct_vector_config *config, const float *values, size_t count,
 /* --- running a batch ------------------------------------------------------------------------------------ */
 
 static oct_status
-run_resolved(oct_collection *self, batch *write, shard_resolve resolve, void *context, const oct_write_options *options,
-             oct_write_result *result, oct_error *error)
+run_resolved(oct_collection *self, batch *write, shard_resolve resolve, void *context,
+             const oct_write_options *options, oct_write_result *result, oct_error *error)
 {
     const bool wait = options == NULL || options->wait;
     uint64_t   sequence;
     oct_status status;
 
     if (self->database->read_only)
-        return oct_fail(error, OCT_FORBIDDEN, "the database %s was opened for reading only", self->database->path);
+        return oct_fail(error, OCT_FORBIDDEN, "the database %s was opened for reading only",
+                        self->database->path);
     status = shard_write_resolved(self->shard, write, resolve, context, &sequence, error);
     if (status == OCT_OK && wait)
         status = log_wait(self->database->log, sequence, error);
@@ -65,7 +69,8 @@ run_resolved(oct_collection *self, batch *write, shard_resolve resolve, void *co
 }
 
 static oct_status
-run(oct_collection *self, batch *write, const oct_write_options *options, oct_write_result *result, oct_error *error)
+run(oct_collection *self, batch *write, const oct_write_options *options, oct_write_result *result,
+    oct_error *error)
 {
     return run_resolved(self, write, NULL, NULL, options, result, error);
 }
@@ -117,7 +122,8 @@ add_matching(void *context, batch *write, arena *memory, oct_error *error)
         const point_bits only = {these.bits, these.point_count};
 
         if (these.bits == NULL ? points_is_live(all, point) : point_bits_have(&only, point)) {
-            if (named_count == 0 || bsearch(&point, named, named_count, sizeof *named, compare_numbers) == NULL)
+            if (named_count == 0 ||
+                bsearch(&point, named, named_count, sizeof *named, compare_numbers) == NULL)
                 ids[count++] = *points_id(all, point);
         }
     }
@@ -163,7 +169,8 @@ static oct_status
 keep_vectors(const batch_column *from, const uint32_t *kept, size_t kept_count, size_t count, arena *memory,
              batch_column *out, oct_error *error)
 {
-    size_t  *places = arena_array(memory, count + 1, sizeof *places); /* of each point's vector in from->values */
+    size_t *places =
+        arena_array(memory, count + 1, sizeof *places); /* of each point's vector in from->values */
     uint8_t *present = arena_alloc(memory, kept_count / 8 + 1);
     float   *values;
     size_t   place = 0;
@@ -186,7 +193,8 @@ keep_vectors(const batch_column *from, const uint32_t *kept, size_t kept_count, 
         if (!batch_has(from, kept[i]))
             continue;
         present[i / 8] |= (uint8_t)(1u << (i % 8));
-        memcpy(values + place++ * from->dim, from->values + places[kept[i]] * from->dim, from->dim * sizeof *values);
+        memcpy(values + place++ * from->dim, from->values + places[kept[i]] * from->dim,
+               from->dim * sizeof *values);
     }
     out->values = values;
     out->present = out->present_count < kept_count ? present : NULL;
@@ -211,7 +219,7 @@ keep_allowed(void *context, batch *write, arena *memory, oct_error *error)
     epoch_pin();
     for (size_t i = 0; i < write->count && status == OCT_OK; i++) {
         const uint32_t point = points_find_live(all, &write->ids[i]);
-        bool           passes = point == POINT_NONE ? self->mode != OCT_UPDATE_ONLY : self->mode != OCT_INSERT_ONLY;
+        bool passes = point == POINT_NONE ? self->mode != OCT_UPDATE_ONLY : self->mode != OCT_INSERT_ONLY;
 
         if (passes && point != POINT_NONE)
             status = select_test(self->collection, self->wanted, point, &passes, error);
@@ -258,7 +266,8 @@ count_vectors(const config_box *box, const oct_point *points, size_t count, size
             if (status == OCT_OK && vector->kind != OCT_DENSE)
                 status = fail_kind(vector->kind, error);
             if (status == OCT_OK)
-                status = check_vector(&box->config.vectors[index], vector->values, vector->value_count, error);
+                status =
+                    check_vector(&box->config.vectors[index], vector->values, vector->value_count, error);
             if (status != OCT_OK)
                 return status;
             counts[index]++;
@@ -299,8 +308,8 @@ fill_column(const config_box *box, const oct_point *points, size_t count, size_t
 
 /* Compact documents, checked. */
 static oct_status
-check_documents(const oct_slice *given, size_t stride, size_t count, arena *memory, buffer *text, oct_slice **out,
-                oct_error *error)
+check_documents(const oct_slice *given, size_t stride, size_t count, arena *memory, buffer *text,
+                oct_slice **out, oct_error *error)
 {
     size_t    *ends = arena_array(memory, count, sizeof *ends);
     oct_status status = OCT_OK;
@@ -350,7 +359,8 @@ collection_upsert(oct_collection *self, const oct_point *points, size_t count, b
     }
     epoch_unpin();
     if (status == OCT_OK && !only_vectors && count > 0)
-        status = check_documents(&points[0].payload, sizeof points[0], count, &memory, &documents, &payloads, error);
+        status = check_documents(&points[0].payload, sizeof points[0], count, &memory, &documents, &payloads,
+                                 error);
     if (status == OCT_OK && rule != NULL)
         status = select_compile(self, rule->filter, &memory, &context.wanted, error);
     if (status == OCT_OK) {
@@ -370,8 +380,9 @@ collection_upsert(oct_collection *self, const oct_point *points, size_t count, b
 
 /* One piece of oct_upsert_rows, already checked. Contiguous rows are logged and stored from where they lie. */
 static oct_status
-upsert_piece(oct_collection *self, uint32_t number, const uint64_t *ids, const float *vectors, size_t count, size_t dim,
-             size_t row_stride, const oct_slice *payloads, const oct_write_options *options, oct_error *error)
+upsert_piece(oct_collection *self, uint32_t number, const uint64_t *ids, const float *vectors, size_t count,
+             size_t dim, size_t row_stride, const oct_slice *payloads, const oct_write_options *options,
+             oct_error *error)
 {
     arena        memory = {0};
     buffer       documents = {0};
@@ -379,8 +390,9 @@ upsert_piece(oct_collection *self, uint32_t number, const uint64_t *ids, const f
     oct_id      *full_ids = arena_array(&memory, count, sizeof *full_ids);
     float       *packed = row_stride == dim ? NULL : arena_array(&memory, count, dim * sizeof *packed);
     batch_column column = {.number = number, .dim = (uint32_t)dim, .present_count = count, .values = vectors};
-    batch        write = {.op = BATCH_UPSERT, .count = count, .ids = full_ids, .column_count = 1, .columns = &column};
-    oct_status   status = OCT_OK;
+    batch        write = {
+               .op = BATCH_UPSERT, .count = count, .ids = full_ids, .column_count = 1, .columns = &column};
+    oct_status status = OCT_OK;
 
     if (full_ids == NULL || (row_stride != dim && packed == NULL))
         status = oct_fail_memory(error, count * sizeof *full_ids);
@@ -403,10 +415,11 @@ upsert_piece(oct_collection *self, uint32_t number, const uint64_t *ids, const f
 }
 
 oct_status
-collection_upsert_rows(oct_collection *self, const uint64_t *ids, const float *vectors, size_t count, size_t dim,
-                       size_t row_stride, const oct_slice *payloads, const oct_write_options *options, oct_error *error)
+collection_upsert_rows(oct_collection *self, const uint64_t *ids, const float *vectors, size_t count,
+                       size_t dim, size_t row_stride, const oct_slice *payloads,
+                       const oct_write_options *options, oct_error *error)
 {
-    const size_t      piece = size_max(ROWS_RECORD_BYTES / (dim * sizeof(float) + 64), 1);
+    const size_t piece = size_max(ROWS_RECORD_BYTES / (dim * sizeof(float) + 64), 1);
     /* Only the last piece is waited for: the log is in order, so it covers the others. */
     oct_write_options last = {.wait = options == NULL || options->wait};
     oct_write_options others = {.wait = false};
@@ -419,13 +432,15 @@ collection_upsert_rows(oct_collection *self, const uint64_t *ids, const float *v
     if (status == OCT_OK)
         number = collection_box(self)->numbers[index];
     for (size_t i = 0; i < count && status == OCT_OK; i++)
-        status = check_vector(&collection_box(self)->config.vectors[index], vectors + i * row_stride, dim, error);
+        status =
+            check_vector(&collection_box(self)->config.vectors[index], vectors + i * row_stride, dim, error);
     epoch_unpin();
     for (size_t at = 0; at < count && status == OCT_OK; at += piece) {
         const size_t some = size_min(piece, count - at);
 
         status = upsert_piece(self, number, ids + at, vectors + at * row_stride, some, dim, row_stride,
-                              payloads == NULL ? NULL : payloads + at, at + some == count ? &last : &others, error);
+                              payloads == NULL ? NULL : payloads + at, at + some == count ? &last : &others,
+                              error);
     }
     return status;
 }
@@ -442,16 +457,17 @@ collection_delete(oct_collection *self, const oct_targets *targets, const oct_wr
 }
 
 oct_status
-collection_delete_vectors(oct_collection *self, const oct_targets *targets, const oct_slice *names, size_t name_count,
-                          const oct_write_options *options, oct_write_result *result, oct_error *error)
+collection_delete_vectors(oct_collection *self, const oct_targets *targets, const oct_slice *names,
+                          size_t name_count, const oct_write_options *options, oct_write_result *result,
+                          oct_error *error)
 {
     batch_column columns[OCT_VECTORS_MAX] = {0};
     batch        write = {.op = BATCH_DELETE_VECTORS, .columns = columns};
     oct_status   status = OCT_OK;
 
     if (name_count > OCT_VECTORS_MAX)
-        return oct_fail(error, OCT_RANGE, "%zu vector names are too many: a collection has at most %u", name_count,
-                        OCT_VECTORS_MAX);
+        return oct_fail(error, OCT_RANGE, "%zu vector names are too many: a collection has at most %u",
+                        name_count, OCT_VECTORS_MAX);
     epoch_pin();
     for (size_t i = 0; i < name_count && status == OCT_OK; i++) {
         size_t index;

@@ -10,7 +10,8 @@
  *      4. entry and graph_count are published.
  *   Each step's output is a function of its input, whatever thread does what; so is the whole.
  * WE DIFFER   from the paper in that rows of one batch do not find each other by search but by comparing all
- *   pairs (rows that arrive together are often alike: a document's chunks, a category's products); and in that a new row
+ *   pairs (rows that arrive together are often alike: a document's chunks, a category's products); and in that a new
+ *   row
  *   takes 3m/2 links on level 0 (own_links_max).
  * BATCHES     end at row numbers given by graph_batch_rows: small while the graph is small, so that a row
  *   always finds most of what came before it, and never so large that the tail takes long to scan.
@@ -19,7 +20,8 @@
 
 #include "graph/graph_internal.h"
 
-#define TWIN_SHARE     2u   /* so large a part of a row's links may go to one vector: else a crowd of equal vectors,
+#define TWIN_SHARE                                                                                           \
+    2u /* so large a part of a row's links may go to one vector: else a crowd of equal vectors,
                              * larger than a row has links, is linked to itself alone and walls itself off */
 #define BATCH_SHARE    32u  /* a batch is at most this part of the graph ... */
 #define BATCH_ROWS_MAX 128u /* ... and this many rows: the tail that every search scans */
@@ -47,27 +49,27 @@ typedef struct row_links {
 
 /* A worker's memory for choosing neighbours. */
 typedef struct bench {
-    suitor     *suitors;
-    codes_query query; /* coded: the row that distances are measured from */
+    suitor      *suitors;
+    codes_query  query;  /* coded: the row that distances are measured from */
     const float *vector; /* otherwise */
 } bench;
 
 typedef struct batch {
-    graph    *graph;
-    uint32_t  first, count; /* rows [first, first + count) */
-    uint64_t  entry;        /* frozen */
-    uint32_t  levels[BATCH_ROWS_MAX];                     /* of each row */
-    uint32_t  nodes[BATCH_ROWS_MAX][GRAPH_LEVELS_MAX];    /* [row][level]: its node there */
-    row_links links[BATCH_ROWS_MAX][GRAPH_LEVELS_MAX];
-    suitor   *chosen;       /* all links[..][..].chosen */
-    bench    *benches;      /* one for each worker */
-    suitor   *suitors;      /* of all benches */
-    int8_t   *code_values;  /* likewise */
-    size_t    suitor_room, code_room;
-    edge     *edges; /* turned around, sorted by (level, target, source) */
-    size_t    edge_count;
-    size_t   *groups; /* where a new target begins */
-    size_t    group_count;
+    graph      *graph;
+    uint32_t    first, count;                            /* rows [first, first + count) */
+    uint64_t    entry;                                   /* frozen */
+    uint32_t    levels[BATCH_ROWS_MAX];                  /* of each row */
+    uint32_t    nodes[BATCH_ROWS_MAX][GRAPH_LEVELS_MAX]; /* [row][level]: its node there */
+    row_links   links[BATCH_ROWS_MAX][GRAPH_LEVELS_MAX];
+    suitor     *chosen;      /* all links[..][..].chosen */
+    bench      *benches;     /* one for each worker */
+    suitor     *suitors;     /* of all benches */
+    int8_t     *code_values; /* likewise */
+    size_t      suitor_room, code_room;
+    edge       *edges; /* turned around, sorted by (level, target, source) */
+    size_t      edge_count;
+    size_t     *groups; /* where a new target begins */
+    size_t      group_count;
     atomic_bool failed; /* some thread had no memory to search */
 } batch;
 
@@ -241,7 +243,8 @@ choose_links(batch *work, graph_scratch *scratch, bench *at, uint32_t index, uin
     graph_estimates(self, scratch, mates, work->count);
     for (uint32_t mate = 0; mate < work->count; mate++) {
         if (mate != index && work->levels[mate] >= level)
-            suitors[count++] = (suitor){scratch->distances[mate], id_of_mate(work, mate, level), work->first + mate};
+            suitors[count++] =
+                (suitor){scratch->distances[mate], id_of_mate(work, mate, level), work->first + mate};
     }
     qsort(suitors, count, sizeof *suitors, compare_suitors);
     out->count = choose(self, at, count, own_links_max(self, level));
@@ -256,7 +259,8 @@ search_row(void *context, size_t index, uint32_t worker)
     const uint32_t row = work->first + (uint32_t)index;
     const uint32_t own_level = work->levels[index];
     const uint32_t top_level = (uint32_t)(work->entry >> 32);
-    graph_walk     walk = {.row_limit = work->first, .ef = self->params.ef_construct, .room = self->params.ef_construct};
+    graph_walk     walk = {
+            .row_limit = work->first, .ef = self->params.ef_construct, .room = self->params.ef_construct};
     graph_scratch *scratch = graph_scratch_get(self, work->first + work->count, walk.ef);
     uint32_t       at = 0;
     float          distance = 0;

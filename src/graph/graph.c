@@ -95,7 +95,8 @@ graph_reserve(graph *self, uint32_t row_count, uint32_t point_count, oct_error *
     oct_status     status;
 
     if (count > GRAPH_ROWS_MAX)
-        return oct_fail(error, OCT_RANGE, "a vector name holds at most %u vectors, deleted ones included", GRAPH_ROWS_MAX);
+        return oct_fail(error, OCT_RANGE, "a vector name holds at most %u vectors, deleted ones included",
+                        GRAPH_ROWS_MAX);
     status = rows_reserve(&self->vectors, count, error);
     if (status == OCT_OK && self->coded)
         status = rows_reserve(&self->codes, count, error);
@@ -341,7 +342,9 @@ graph_ram_bytes(const graph *self)
     const uint64_t row_count = graph_row_count(self);
     uint64_t       bytes = sizeof *self;
 
-    bytes += row_count * (self->vectors.stride + (self->coded ? self->codec.stride : 0) + self->points.stride + self->seats.stride + self->before.stride) + row_count / 8;
+    bytes += row_count * (self->vectors.stride + (self->coded ? self->codec.stride : 0) +
+                          self->points.stride + self->seats.stride + self->before.stride) +
+             row_count / 8;
     bytes += (uint64_t)graph_graph_count(self) * self->links.stride;
     return bytes;
 }
@@ -408,8 +411,8 @@ check_list(const char *what, uint32_t own, const _Atomic uint32_t *list, uint32_
     }
     for (uint32_t i = 0; i < used; i++) {
         if (list[i] >= bound)
-            return oct_fail(error, OCT_CORRUPT, "%s %u: link %u names %u, but there are %u", what, own, i, list[i],
-                            bound);
+            return oct_fail(error, OCT_CORRUPT, "%s %u: link %u names %u, but there are %u", what, own, i,
+                            list[i], bound);
         if (list[i] == own)
             return oct_fail(error, OCT_CORRUPT, "%s %u is linked to itself", what, own);
         for (uint32_t j = 0; j < i; j++) {
@@ -442,8 +445,8 @@ check_levels(const graph *self, oct_error *error)
 
             if (at->row >= graph_count || at->down >= below ||
                 (level == 1 ? at->down : graph_node_at(self, level - 1, at->down)->row) != at->row)
-                return oct_fail(error, OCT_CORRUPT, "node %u of level %u does not lead down to its row %u", node,
-                                level, at->row);
+                return oct_fail(error, OCT_CORRUPT, "node %u of level %u does not lead down to its row %u",
+                                node, level, at->row);
             status = check_list("node", node, at->links, self->params.m, self->level_counts[level], error);
         }
     }
@@ -457,8 +460,8 @@ graph_check(const graph *self, oct_error *error)
     uint32_t       live = 0, seated = 0;
 
     if (graph_graph_count(self) > row_count)
-        return oct_fail(error, OCT_CORRUPT, "the graph has %u rows, but there are %u", graph_graph_count(self),
-                        row_count);
+        return oct_fail(error, OCT_CORRUPT, "the graph has %u rows, but there are %u",
+                        graph_graph_count(self), row_count);
     for (uint32_t row = 0; row < row_count; row++) {
         const uint32_t point = graph_row_point(self, row);
 
@@ -466,7 +469,8 @@ graph_check(const graph *self, oct_error *error)
             continue;
         live++;
         if (point >= self->point_count || atomic_load(graph_seat(self, point)) != row)
-            return oct_fail(error, OCT_CORRUPT, "row %u is live, but its point %u has another vector", row, point);
+            return oct_fail(error, OCT_CORRUPT, "row %u is live, but its point %u has another vector", row,
+                            point);
     }
     for (uint32_t point = 0; point < self->point_count; point++) {
         const uint32_t row = atomic_load(graph_seat(self, point));
@@ -475,7 +479,8 @@ graph_check(const graph *self, oct_error *error)
             continue;
         seated++;
         if (row >= row_count || !graph_row_is_live(self, row))
-            return oct_fail(error, OCT_CORRUPT, "point %u has row %u, which is dead or does not exist", point, row);
+            return oct_fail(error, OCT_CORRUPT, "point %u has row %u, which is dead or does not exist", point,
+                            row);
     }
     if (live != seated || live != graph_live_count(self))
         return oct_fail(error, OCT_CORRUPT, "%u live rows, %u points with a vector, %u counted", live, seated,
@@ -511,8 +516,8 @@ graph_columns(graph *self, graph_column columns[GRAPH_COLUMNS_MAX])
     columns[count++] = (graph_column){"links", &self->links, graph_graph_count(self), false, true, true};
     for (uint32_t level = 1; level < GRAPH_LEVELS_MAX; level++) {
         if (self->level_counts[level] > 0)
-            columns[count++] =
-                (graph_column){level_names[level], self->levels[level], self->level_counts[level], false, true, false};
+            columns[count++] = (graph_column){
+                level_names[level], self->levels[level], self->level_counts[level], false, true, false};
     }
     return count;
 }
@@ -523,6 +528,9 @@ graph_get_state(const graph *self, graph_state *state)
     const uint64_t entry = atomic_load(&self->entry);
 
     *state = (graph_state){
+        .m = self->params.m,
+        .ef_construct = self->params.ef_construct,
+        .start_rows = self->params.start_rows,
         .row_count = self->rows_appended,
         .graph_count = graph_graph_count(self),
         .live_count = graph_live_count(self),
@@ -568,8 +576,10 @@ graph_loaded(graph *self, oct_error *error)
 
     if (graph_count > self->rows_appended || level >= GRAPH_LEVELS_MAX ||
         (graph_count > 0 && (uint32_t)entry >= (level == 0 ? graph_count : self->level_counts[level])))
-        return oct_fail(error, OCT_CORRUPT, "the graph's state contradicts itself: %u rows, %u in the graph, entry %u of level %u",
-                        self->rows_appended, graph_count, (uint32_t)entry, level);
+        return oct_fail(
+            error, OCT_CORRUPT,
+            "the graph's state contradicts itself: %u rows, %u in the graph, entry %u of level %u",
+            self->rows_appended, graph_count, (uint32_t)entry, level);
     graph_publish(self);
     return OCT_OK;
 }

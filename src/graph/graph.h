@@ -22,9 +22,9 @@
 #include "base/rows.h"
 #include "base/workers.h"
 
-#define GRAPH_NONE       UINT32_MAX
-#define GRAPH_ROWS_MAX   (1u << 30)
-#define GRAPH_LEVELS_MAX 16u
+#define GRAPH_NONE        UINT32_MAX
+#define GRAPH_ROWS_MAX    (1u << 30)
+#define GRAPH_LEVELS_MAX  16u
 #define GRAPH_START_NEVER UINT32_MAX /* for start_rows: no graph is built */
 
 typedef struct graph graph;
@@ -39,7 +39,7 @@ typedef struct graph_params {
 
 oct_status graph_new(const graph_params *params, graph **out, oct_error *error);
 /* Release it. No reader may be left (retire it by epoch.h). Accepts NULL. */
-void graph_free(graph *self);
+void                graph_free(graph *self);
 const graph_params *graph_get_params(const graph *self);
 
 /* --- writing: the shard's writer --------------------------------------------------------------- */
@@ -64,7 +64,7 @@ void graph_publish(graph *self);
 const float *graph_vector(const graph *self, uint32_t point);
 
 /* Its row, or GRAPH_NONE. */
-uint32_t     graph_row_of(const graph *self, uint32_t point);
+uint32_t graph_row_of(const graph *self, uint32_t point);
 /* The point and the vector of a row below graph_row_count. */
 uint32_t     graph_point_of(const graph *self, uint32_t row);
 const float *graph_vector_at(const graph *self, uint32_t row);
@@ -87,25 +87,25 @@ float graph_distance_of_score(const graph *self, float score);
 typedef int (*graph_tie)(const void *context, uint32_t point_a, uint32_t point_b);
 
 typedef struct graph_query {
-    const float *vector;         /* prepared, dim floats */
-    size_t       limit;          /* hits wanted */
-    size_t       ef;             /* candidates of the walk; raised to `limit` */
-    uint32_t     full_scan_rows; /* with fewer live vectors: scan instead of walking */
-    bool         exact;          /* scan everything */
-    bool         indexed_only;   /* leave out the tail */
-    const uint64_t *allowed;     /* NULL: every point may be a hit; else only those whose bit is set */
-    uint32_t     allowed_points; /* bits there are; points beyond may not be hits */
-    uint32_t     allowed_count;  /* bits that are set */
-    graph_tie    tie;
-    const void  *tie_context;
+    const float    *vector;         /* prepared, dim floats */
+    size_t          limit;          /* hits wanted */
+    size_t          ef;             /* candidates of the walk; raised to `limit` */
+    uint32_t        full_scan_rows; /* with fewer live vectors: scan instead of walking */
+    bool            exact;          /* scan everything */
+    bool            indexed_only;   /* leave out the tail */
+    const uint64_t *allowed;        /* NULL: every point may be a hit; else only those whose bit is set */
+    uint32_t        allowed_points; /* bits there are; points beyond may not be hits */
+    uint32_t        allowed_count;  /* bits that are set */
+    graph_tie       tie;
+    const void     *tie_context;
 } graph_query;
 
 /* What a search did, for `explain` and tests. */
 typedef struct graph_stats {
-    uint64_t scored; /* distances computed */
-    uint64_t hops;   /* rows whose links were followed */
-    uint64_t tail;   /* rows scanned in the tail */
-    uint64_t ranked; /* candidates whose true distance was computed after estimates */
+    uint64_t scored;  /* distances computed */
+    uint64_t hops;    /* rows whose links were followed */
+    uint64_t tail;    /* rows scanned in the tail */
+    uint64_t ranked;  /* candidates whose true distance was computed after estimates */
     bool     scanned; /* it was an exact scan */
 } graph_stats;
 
@@ -133,7 +133,8 @@ oct_status graph_copy_rows(graph *self, const graph *from, const uint64_t *live,
                            oct_error *error);
 /* Last, with the writer's lock held: append all rows of `from` behind `row_count`, and let live be what is alive there
  * now. Afterwards both hold the same points. OCT_NOMEM. */
-oct_status graph_catch_up(graph *self, const graph *from, const uint64_t *live, uint32_t row_count, oct_error *error);
+oct_status graph_catch_up(graph *self, const graph *from, const uint64_t *live, uint32_t row_count,
+                          oct_error *error);
 
 /* --- checking, saving --------------------------------------------------------------------------------- */
 
@@ -143,7 +144,7 @@ oct_status graph_check(const graph *self, oct_error *error);
 
 /* What a checkpoint saves. `rows` points into the graph; `count` rows of it. */
 typedef struct graph_column {
-    const char *name;     /* "vectors", "codes", "points", "seats", "live", "links", "level1", ... */
+    const char *name; /* "vectors", "codes", "points", "seats", "live", "links", "level1", ... */
     rows       *data;
     uint64_t    count;
     bool        appended; /* rows once written never change */
@@ -157,6 +158,7 @@ const char *graph_level_name(uint32_t level); /* of the column of a level's node
 
 /* State beside the columns. */
 typedef struct graph_state {
+    uint32_t m, ef_construct, start_rows; /* it was made with; what is configured may have changed since */
     uint32_t row_count, graph_count, live_count, point_count;
     uint32_t entry_level, entry_node;
     uint32_t level_counts[GRAPH_LEVELS_MAX];
@@ -167,7 +169,8 @@ size_t graph_columns(graph *self, graph_column columns[GRAPH_COLUMNS_MAX]);
 void   graph_get_state(const graph *self, graph_state *state);
 /* A graph whose columns the caller fills (by graph_columns after this, each `count` rows) before any other
  * call; then graph_loaded checks what is cheap to check and opens it for use. */
-oct_status graph_load_begin(const graph_params *params, const graph_state *state, graph **out, oct_error *error);
+oct_status graph_load_begin(const graph_params *params, const graph_state *state, graph **out,
+                            oct_error *error);
 oct_status graph_loaded(graph *self, oct_error *error);
 
 #endif

@@ -26,10 +26,10 @@ static void
 check_same_answers(const twin *a, const graph *b, test_rng *rng, const char *when)
 {
     for (int i = 0; i < 20; i++) {
-        float        vector[DIM_MAX], prepared[DIM_MAX];
-        graph_hit    hits_a[20], hits_b[20];
-        graph_query  query;
-        size_t       count_a, count_b = 0;
+        float       vector[DIM_MAX], prepared[DIM_MAX];
+        graph_hit   hits_a[20], hits_b[20];
+        graph_query query;
+        size_t      count_a, count_b = 0;
 
         test_fill(rng, vector, a->dim);
         query = twin_query(a, vector, prepared, 20, 60);
@@ -37,7 +37,8 @@ check_same_answers(const twin *a, const graph *b, test_rng *rng, const char *whe
         epoch_pin();
         CHECK_OK(graph_search(b, &query, hits_b, &count_b, NULL, NULL));
         epoch_unpin();
-        CHECK_MSG(count_a == count_b && memcmp(hits_a, hits_b, count_a * sizeof *hits_a) == 0, "%s: query %d", when, i);
+        CHECK_MSG(count_a == count_b && memcmp(hits_a, hits_b, count_a * sizeof *hits_a) == 0, "%s: query %d",
+                  when, i);
     }
 }
 
@@ -103,10 +104,11 @@ load(const graph_params *params, const saved_graph *from)
             if (strcmp(from->columns[i].name, columns[c].name) != 0)
                 continue;
             found = true;
-            CHECK(from->columns[i].stride == columns[c].data->stride && from->columns[i].rows >= columns[c].count);
+            CHECK(from->columns[i].stride == columns[c].data->stride &&
+                  from->columns[i].rows >= columns[c].count);
             for (uint64_t row = 0; row < columns[c].count; row++)
-                memcpy(rows_at(columns[c].data, (uint32_t)row), from->columns[i].bytes + row * from->columns[i].stride,
-                       from->columns[i].stride);
+                memcpy(rows_at(columns[c].data, (uint32_t)row),
+                       from->columns[i].bytes + row * from->columns[i].stride, from->columns[i].stride);
         }
         CHECK_MSG(found, "column %s was not saved", columns[c].name);
     }
@@ -121,10 +123,14 @@ load(const graph_params *params, const saved_graph *from)
 TEST(saved_and_loaded_graph_goes_on_as_the_first)
 {
     for (uint64_t seed = 101; seed < 113; seed++) {
-        test_rng           rng = test_rng_seed(seed), later;
-        const uint32_t     dim = seed % 2 == 0 ? 5 + (uint32_t)test_below(&rng, 30) : 64 + (uint32_t)test_below(&rng, 30);
-        const graph_params params = {.dim = dim, .distance = (oct_distance)(1 + seed % 4), .m = 2 + (uint32_t)test_below(&rng, 12),
-                                     .ef_construct = 30, .start_rows = 1};
+        test_rng       rng = test_rng_seed(seed), later;
+        const uint32_t dim =
+            seed % 2 == 0 ? 5 + (uint32_t)test_below(&rng, 30) : 64 + (uint32_t)test_below(&rng, 30);
+        const graph_params params = {.dim = dim,
+                                     .distance = (oct_distance)(1 + seed % 4),
+                                     .m = 2 + (uint32_t)test_below(&rng, 12),
+                                     .ef_construct = 30,
+                                     .start_rows = 1};
         saved_graph        early, late;
         twin               self, copy;
         graph             *loaded;
@@ -160,7 +166,8 @@ TEST(saved_and_loaded_graph_goes_on_as_the_first)
                     free(late.columns[c].bytes);
                     late.columns[c].bytes = malloc(early.columns[e].rows * early.columns[e].stride + 1);
                     OCT_MUST(late.columns[c].bytes != NULL);
-                    memcpy(late.columns[c].bytes, early.columns[e].bytes, early.columns[e].rows * early.columns[e].stride);
+                    memcpy(late.columns[c].bytes, early.columns[e].bytes,
+                           early.columns[e].rows * early.columns[e].stride);
                     late.columns[c].rows = early.columns[e].rows;
                 }
             }
@@ -188,7 +195,8 @@ TEST(saved_and_loaded_graph_goes_on_as_the_first)
         (void)twin_build(&copy, 0);
         twin_check(&self, "the first");
         twin_check(&copy, "the loaded one");
-        CHECK_MSG(graph_checksum(self.graph) == graph_checksum(copy.graph), "seed %llu", (unsigned long long)seed);
+        CHECK_MSG(graph_checksum(self.graph) == graph_checksum(copy.graph), "seed %llu",
+                  (unsigned long long)seed);
         check_same_answers(&self, copy.graph, &rng, "gone on");
         saved_clear(&early);
         saved_clear(&late);
@@ -220,7 +228,8 @@ TEST(contradictory_state_is_refused)
         if (kind == 1)
             state.entry_level = GRAPH_LEVELS_MAX;
         if (kind == 2)
-            state.entry_node = state.entry_level == 0 ? state.graph_count : state.level_counts[state.entry_level];
+            state.entry_node =
+                state.entry_level == 0 ? state.graph_count : state.level_counts[state.entry_level];
         CHECK_OK(graph_load_begin(&params, &state, &made, NULL));
         CHECK_STATUS(graph_loaded(made, NULL), OCT_CORRUPT);
         graph_free(made);
@@ -234,14 +243,19 @@ TEST(contradictory_state_is_refused)
 /* Goal:   a compacted graph holds the rows alive when it was begun, in row order, then all rows appended since; and is
  *         the very graph that these rows alone would give.
  * Method: random graphs; a compaction is begun, built part of the way, the old graph changes in between (updates,
- *         removals, returns, unpublished rows too), then it catches up. A third graph gets the expected rows one by one.
+ *         removals, returns, unpublished rows too), then it catches up. A third graph gets the expected rows one by
+ *         one.
  *         Seeds 131 to 146. */
 TEST(compacted_graph_is_that_of_its_rows)
 {
     for (uint64_t seed = 131; seed < 131 + test_scaled(16); seed++) {
         test_rng           rng = test_rng_seed(seed);
         const uint32_t     dim = seed % 2 == 0 ? 12 : 66;
-        const graph_params params = {.dim = dim, .distance = (oct_distance)(1 + seed % 4), .m = 6, .ef_construct = 30, .start_rows = 1};
+        const graph_params params = {.dim = dim,
+                                     .distance = (oct_distance)(1 + seed % 4),
+                                     .m = 6,
+                                     .ef_construct = 30,
+                                     .start_rows = 1};
         graph             *fresh, *plain;
         uint64_t          *live;
         uint32_t           row_count, expected = 0;
@@ -275,11 +289,13 @@ TEST(compacted_graph_is_that_of_its_rows)
         for (uint32_t row = 0; row < graph_row_count(self.graph); row++) {
             if (row < row_count && (live[row / 64] >> (row % 64) & 1) == 0)
                 continue;
-            graph_restore_row(plain, graph_point_of(self.graph, row), (const char *)graph_vector_at(self.graph, row),
+            graph_restore_row(plain, graph_point_of(self.graph, row),
+                              (const char *)graph_vector_at(self.graph, row),
                               graph_row_of(self.graph, graph_point_of(self.graph, row)) == row);
             CHECK(expected < graph_row_count(fresh) &&
                   graph_point_of(fresh, expected) == graph_point_of(self.graph, row) &&
-                  memcmp(graph_vector_at(fresh, expected), graph_vector_at(self.graph, row), dim * sizeof(float)) == 0);
+                  memcmp(graph_vector_at(fresh, expected), graph_vector_at(self.graph, row),
+                         dim * sizeof(float)) == 0);
             expected++;
         }
         graph_publish(plain);
@@ -312,13 +328,14 @@ TEST(compacted_graph_is_that_of_its_rows)
  * Method: each allocation of taking bits, copying and catching up fails in turn. */
 TEST(compaction_without_memory_changes_nothing)
 {
-    const graph_params params = {.dim = 8, .distance = OCT_EUCLID, .m = 4, .ef_construct = 10, .start_rows = 1};
-    test_rng           rng = test_rng_seed(151);
-    uint64_t          *live;
-    uint32_t           row_count;
-    oct_status         status = OCT_NOMEM;
-    graph             *fresh = NULL;
-    twin               self;
+    const graph_params params = {
+        .dim = 8, .distance = OCT_EUCLID, .m = 4, .ef_construct = 10, .start_rows = 1};
+    test_rng   rng = test_rng_seed(151);
+    uint64_t  *live;
+    uint32_t   row_count;
+    oct_status status = OCT_NOMEM;
+    graph     *fresh = NULL;
+    twin       self;
 
     twin_open(&self, &params, 500, 1);
     put_some(&self, &rng, 700);

@@ -27,25 +27,26 @@ struct graph {
     codes               codec;
 
     /* The writer's. Rows below row_count are never written again, so readers use them freely. */
-    rows             vectors; /* dim_padded floats a row */
-    rows             codes;   /* codec.stride bytes a row; empty unless coded */
-    float           *encoding; /* the writer's scratch; made with the first rows */
-    rows             points;  /* uint32_t: the point of a row */
-    rows             seats;   /* _Atomic uint32_t by point: its row, or GRAPH_NONE */
-    rows             before;  /* uint32_t by row: the row its point moved from, plus one; 0: none. Not saved: only
+    rows   vectors;  /* dim_padded floats a row */
+    rows   codes;    /* codec.stride bytes a row; empty unless coded */
+    float *encoding; /* the writer's scratch; made with the first rows */
+    rows   points;   /* uint32_t: the point of a row */
+    rows   seats;    /* _Atomic uint32_t by point: its row, or GRAPH_NONE */
+    rows   before;   /* uint32_t by row: the row its point moved from, plus one; 0: none. Not saved: only
                                * searches that began before the move ask for it */
-    rows             live;    /* _Atomic uint64_t by row / 64 */
+    rows   live;     /* _Atomic uint64_t by row / 64 */
     _Atomic uint32_t rows_appended; /* row_count once published */
     _Atomic uint32_t point_count;   /* seats in use */
     _Atomic uint32_t row_count;     /* release after the rows, acquire by readers */
     _Atomic uint32_t live_count;
-    _Atomic uint32_t dead_count;    /* rows that died; counted before the bit is cleared, so that 0 means none had */
+    _Atomic uint32_t
+        dead_count; /* rows that died; counted before the bit is cleared, so that 0 means none had */
 
     /* The builder's. A list of links may be seen before or after a change or half way, and is a list of rows all
      * the same; rows the reader's graph_count does not cover are passed over. Links are stored with release, and
      * loaded with acquire above level 0, where it takes a look into the node to learn its row. */
-    rows             links;                    /* link_count x _Atomic uint32_t a row */
-    rows            *levels[GRAPH_LEVELS_MAX]; /* [l]: nodes of level l >= 1, or NULL; set before entry tells */
+    rows  links;                    /* link_count x _Atomic uint32_t a row */
+    rows *levels[GRAPH_LEVELS_MAX]; /* [l]: nodes of level l >= 1, or NULL; set before entry tells */
     _Atomic uint32_t level_counts[GRAPH_LEVELS_MAX];
     _Atomic uint32_t graph_count; /* release after a batch's links */
     _Atomic uint64_t entry;       /* level << 32 | node; release after graph_count, acquired before it */
@@ -114,7 +115,8 @@ graph_row_is_live(const graph *self, uint32_t row)
 }
 
 /* Distances of `count` rows to a query of dim_padded floats. */
-void graph_distances(const graph *self, const float *query, const float *const *vectors, size_t count, float *out);
+void graph_distances(const graph *self, const float *query, const float *const *vectors, size_t count,
+                     float *out);
 
 /* --- distances as sortable keys ------------------------------------------------------------------ */
 
@@ -164,22 +166,22 @@ candidate_distance(uint64_t candidate)
 
 /* Everything a search writes besides its result. One per thread, kept between searches. */
 typedef struct graph_scratch {
-    uint64_t     *visited;      /* a bit per row; all zero between walks */
-    size_t        visited_words;
-    uint32_t     *touched;      /* words of `visited` that are not zero */
-    size_t        touched_count, touched_capacity;
-    uint64_t     *pool;         /* candidates, sorted */
-    size_t        pool_size, pool_capacity;
-    float        *query;        /* dim_padded floats, aligned */
-    size_t        query_floats;
-    codes_query   code_query;   /* the same for codes */
-    float        *rotation;     /* codes_scratch_floats */
-    size_t        code_values;  /* room in code_query.values */
-    uint32_t     *ids;          /* of one hop: rows or nodes */
-    const void  **targets;      /* and what is read of them */
-    int32_t      *sums;
-    float        *distances;
-    size_t        hop_capacity;
+    uint64_t    *visited; /* a bit per row; all zero between walks */
+    size_t       visited_words;
+    uint32_t    *touched; /* words of `visited` that are not zero */
+    size_t       touched_count, touched_capacity;
+    uint64_t    *pool; /* candidates, sorted */
+    size_t       pool_size, pool_capacity;
+    float       *query; /* dim_padded floats, aligned */
+    size_t       query_floats;
+    codes_query  code_query;  /* the same for codes */
+    float       *rotation;    /* codes_scratch_floats */
+    size_t       code_values; /* room in code_query.values */
+    uint32_t    *ids;         /* of one hop: rows or nodes */
+    const void **targets;     /* and what is read of them */
+    int32_t     *sums;
+    float       *distances;
+    size_t       hop_capacity;
 } graph_scratch;
 
 /* This thread's scratch, large enough for a walk over `row_count` rows, or NULL when out of memory. */
@@ -193,13 +195,14 @@ void graph_estimates(const graph *self, graph_scratch *scratch, const void *cons
 
 /* A walk of one level. */
 typedef struct graph_walk {
-    uint32_t row_limit;  /* rows from here on are passed over (the reader's graph_count) */
+    uint32_t row_limit; /* rows from here on are passed over (the reader's graph_count) */
     size_t   ef;
-    size_t   room;       /* places in the pool: ef, and more if gated; part of the result, so never what there happens to be */
-    bool     gated;      /* only live rows of allowed points count towards ef */
-    uint32_t row_count;  /* gated: the reader's row_count, see row_passes */
-    const uint64_t *allowed; /* gated: bits by point of those that count; NULL: all */
-    uint32_t allowed_points;
+    size_t
+        room; /* places in the pool: ef, and more if gated; part of the result, so never what there happens to be */
+    bool            gated;     /* only live rows of allowed points count towards ef */
+    uint32_t        row_count; /* gated: the reader's row_count, see row_passes */
+    const uint64_t *allowed;   /* gated: bits by point of those that count; NULL: all */
+    uint32_t        allowed_points;
 } graph_walk;
 
 /* Walk level 0 from `start`; the pool then holds the candidates, best first, all rows expanded. */
@@ -209,8 +212,8 @@ void graph_walk_rows(const graph *self, const graph_walk *walk, graph_scratch *s
 void graph_walk_nodes(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t level,
                       uint32_t start, float start_distance, graph_stats *stats);
 /* From the entry down to `level`, greedily; returns the node there (level 0: the row) and its distance. */
-uint32_t graph_descend(const graph *self, graph_scratch *scratch, uint64_t entry, uint32_t level, uint32_t row_limit,
-                       float *distance, graph_stats *stats);
+uint32_t graph_descend(const graph *self, graph_scratch *scratch, uint64_t entry, uint32_t level,
+                       uint32_t row_limit, float *distance, graph_stats *stats);
 
 /* Memory for the nodes of a level, made when the first row reaches it. */
 oct_status graph_make_level(graph *self, uint32_t level, oct_error *error);

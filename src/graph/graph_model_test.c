@@ -82,7 +82,8 @@ twin_check(const twin *self, const char *when)
         if ((stored != NULL) != self->has[point] ||
             (stored != NULL &&
              memcmp(stored, self->vectors + (size_t)point * self->dim, self->dim * sizeof *stored) != 0)) {
-            test_failed(__FILE__, __LINE__, "%s: the vector of point %u is not what it should be", when, point);
+            test_failed(__FILE__, __LINE__, "%s: the vector of point %u is not what it should be", when,
+                        point);
             break;
         }
     }
@@ -162,30 +163,34 @@ twin_search(const twin *self, const graph_query *query, graph_hit *hits, graph_s
 }
 
 void
-twin_check_hits(const twin *self, const graph_query *query, const graph_hit *hits, size_t count, const char *when)
+twin_check_hits(const twin *self, const graph_query *query, const graph_hit *hits, size_t count,
+                const char *when)
 {
-    bool    *seen = calloc((size_t)self->points + 1, sizeof *seen);
-    size_t   eligible = 0;
+    bool  *seen = calloc((size_t)self->points + 1, sizeof *seen);
+    size_t eligible = 0;
 
     OCT_MUST(seen != NULL);
     for (uint32_t point = 0; point < self->points; point++)
         eligible += self->has[point] && is_allowed(query, point);
-    CHECK_MSG(count == size_min(query->limit, eligible), "%s: %zu hits of %zu points that could be, limit %zu", when,
-              count, eligible, query->limit);
+    CHECK_MSG(count == size_min(query->limit, eligible),
+              "%s: %zu hits of %zu points that could be, limit %zu", when, count, eligible, query->limit);
     for (size_t i = 0; i < count; i++) {
         const uint32_t point = hits[i].point;
         float          distance;
 
         if (point >= self->points || !self->has[point] || !is_allowed(query, point) || seen[point]) {
-            test_failed(__FILE__, __LINE__, "%s: hit %zu, point %u, has no vector, may not be a hit, or comes twice", when,
-                        i, point);
+            test_failed(__FILE__, __LINE__,
+                        "%s: hit %zu, point %u, has no vector, may not be a hit, or comes twice", when, i,
+                        point);
             break;
         }
         seen[point] = true;
         distance = distance_of(self->graph, query->vector, self->vectors + (size_t)point * self->dim);
-        CHECK_MSG(memcmp(&distance, &hits[i].distance, sizeof distance) == 0, "%s: hit %zu has distance %.9g, truly %.9g",
-                  when, i, (double)hits[i].distance, (double)distance);
-        CHECK_MSG(i == 0 || compare_hits(&hits[i - 1], &hits[i]) < 0, "%s: hit %zu is better than the one before", when, i);
+        CHECK_MSG(memcmp(&distance, &hits[i].distance, sizeof distance) == 0,
+                  "%s: hit %zu has distance %.9g, truly %.9g", when, i, (double)hits[i].distance,
+                  (double)distance);
+        CHECK_MSG(i == 0 || compare_hits(&hits[i - 1], &hits[i]) < 0,
+                  "%s: hit %zu is better than the one before", when, i);
     }
     free(seen);
 }
@@ -214,7 +219,8 @@ clusters_next(clusters *self, float *vector)
 
     for (uint32_t i = 0; i < self->dim; i++) {
         /* A sum of four uniform numbers is near enough to a normal one. */
-        const float noise = test_float(&self->rng) + test_float(&self->rng) + test_float(&self->rng) + test_float(&self->rng);
+        const float noise =
+            test_float(&self->rng) + test_float(&self->rng) + test_float(&self->rng) + test_float(&self->rng);
 
         vector[i] = center[i] + self->spread * noise;
     }

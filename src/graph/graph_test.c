@@ -10,7 +10,8 @@ static const oct_distance distances[] = {OCT_COSINE, OCT_DOT, OCT_EUCLID, OCT_MA
 static graph_params
 params_of(uint32_t dim, oct_distance distance, uint32_t m, uint32_t ef_construct)
 {
-    return (graph_params){.dim = dim, .distance = distance, .m = m, .ef_construct = ef_construct, .start_rows = 1};
+    return (graph_params){
+        .dim = dim, .distance = distance, .m = m, .ef_construct = ef_construct, .start_rows = 1};
 }
 
 /* --- recall ------------------------------------------------------------------------------------------ */
@@ -64,8 +65,8 @@ TEST(recall_is_high_for_every_distance)
                 CHECK(stats.scanned);
                 CHECK(count == right_count && memcmp(hits, right, count * sizeof *hits) == 0);
             }
-            CHECK_MSG((double)found >= 0.95 * 10 * queries, "distance %d, dim %u: recall@10 is %.3f", (int)distances[i],
-                      dims[d], (double)found / (10 * queries));
+            CHECK_MSG((double)found >= 0.95 * 10 * queries, "distance %d, dim %u: recall@10 is %.3f",
+                      (int)distances[i], dims[d], (double)found / (10 * queries));
             clusters_clear(&data);
             twin_close(&self);
         }
@@ -98,7 +99,9 @@ checksum_of_build(const graph_params *params, uint32_t row_count, uint32_t threa
     twin_open(&self, params, row_count, threads);
     while (done < row_count) {
         const uint32_t more =
-            chunks == NULL ? row_count : (uint32_t)size_min(1 + test_below(chunks, 1 + test_below(chunks, 400)), row_count - done);
+            chunks == NULL
+                ? row_count
+                : (uint32_t)size_min(1 + test_below(chunks, 1 + test_below(chunks, 400)), row_count - done);
 
         for (uint32_t i = 0; i < more; i++)
             put_planned(&self, 21, done++);
@@ -110,7 +113,8 @@ checksum_of_build(const graph_params *params, uint32_t row_count, uint32_t threa
             for (uint64_t batches = test_below(chunks, 12); batches > 0; batches--) {
                 bool built;
 
-                CHECK_OK(graph_build_batch(self.graph, self.pool, (uint32_t)test_below(chunks, threads + 1), &built, NULL));
+                CHECK_OK(graph_build_batch(self.graph, self.pool, (uint32_t)test_below(chunks, threads + 1),
+                                           &built, NULL));
             }
         }
     }
@@ -123,7 +127,8 @@ checksum_of_build(const graph_params *params, uint32_t row_count, uint32_t threa
 
 /* Goal:   the graph is a function of the rows: not of the number of threads, of how appending, publishing, removing
  *         and building were interleaved.
- * Method: 2,500 rows, many of them duplicates, some replacing others; threads 1, 2, 4; 8 random interleavings against one
+ * Method: 2,500 rows, many of them duplicates, some replacing others; threads 1, 2, 4; 8 random interleavings
+ * against one
  *         build at the end; with codes and without. Other rows give another checksum. Seed 22. */
 TEST(graph_does_not_depend_on_threads_or_timing)
 {
@@ -151,9 +156,10 @@ try_searches(const twin *self, test_rng *rng, const float *vector, const char *w
 {
     graph_hit   hits[HITS_MAX], right[HITS_MAX];
     float       prepared[DIM_MAX];
-    graph_query query = twin_query(self, vector, prepared, 1 + test_below(rng, test_below(rng, 10) == 0 ? HITS_MAX : 20),
-                                   test_below(rng, 100));
-    size_t      count;
+    graph_query query =
+        twin_query(self, vector, prepared, 1 + test_below(rng, test_below(rng, 10) == 0 ? HITS_MAX : 20),
+                   test_below(rng, 100));
+    size_t count;
 
     query.full_scan_rows = test_below(rng, 3) == 0 ? (uint32_t)test_below(rng, 1000) : 0;
     count = twin_search(self, &query, hits, NULL);
@@ -173,8 +179,9 @@ try_searches(const twin *self, test_rng *rng, const float *vector, const char *w
 TEST(random_histories_agree_with_the_model)
 {
     for (uint64_t seed = 31; seed < 31 + test_scaled(24) && !test_has_failed(); seed++) {
-        test_rng           rng = test_rng_seed(seed);
-        const uint32_t     dim = seed % 3 == 0 ? 64 + (uint32_t)test_below(&rng, 67) : 1 + (uint32_t)test_below(&rng, 40);
+        test_rng       rng = test_rng_seed(seed);
+        const uint32_t dim =
+            seed % 3 == 0 ? 64 + (uint32_t)test_below(&rng, 67) : 1 + (uint32_t)test_below(&rng, 40);
         const graph_params params = {.dim = dim,
                                      .distance = distances[seed % 4],
                                      .m = 2 + (uint32_t)test_below(&rng, 19),
@@ -194,7 +201,8 @@ TEST(random_histories_agree_with_the_model)
             switch (test_below(&rng, 8)) {
             case 0: /* the same vector again, or another's */
                 for (int i = 0; i < 10; i++) {
-                    const uint32_t from = (uint32_t)test_below(&rng, points), to = (uint32_t)test_below(&rng, points);
+                    const uint32_t from = (uint32_t)test_below(&rng, points),
+                                   to = (uint32_t)test_below(&rng, points);
 
                     if (self.has[from]) {
                         memcpy(vector, self.vectors + (size_t)from * dim, dim * sizeof *vector);
@@ -234,12 +242,13 @@ TEST(random_histories_agree_with_the_model)
                 query = twin_query(&self, self.vectors + (size_t)point * dim, prepared, 1, 400);
                 CHECK_INT(twin_search(&self, &query, &hit, NULL), 1);
                 if (hit.point != point) /* then it has a twin, or equals it but for rounding */
-                    CHECK_MSG(memcmp(self.vectors + (size_t)hit.point * dim, self.vectors + (size_t)point * dim,
-                                     dim * sizeof(float)) == 0 ||
-                                  params.distance == OCT_COSINE,
-                              "%s: point %u (row %u of %u, %u in the graph; m %u) is not found by its own vector", when,
-                              point, graph_row_of(self.graph, point), graph_row_count(self.graph),
-                              graph_graph_count(self.graph), params.m);
+                    CHECK_MSG(
+                        memcmp(self.vectors + (size_t)hit.point * dim, self.vectors + (size_t)point * dim,
+                               dim * sizeof(float)) == 0 ||
+                            params.distance == OCT_COSINE,
+                        "%s: point %u (row %u of %u, %u in the graph; m %u) is not found by its own vector",
+                        when, point, graph_row_of(self.graph, point), graph_row_count(self.graph),
+                        graph_graph_count(self.graph), params.m);
             }
         }
         clusters_clear(&data);
@@ -249,7 +258,8 @@ TEST(random_histories_agree_with_the_model)
 
 /* Goal:   however many have died, `limit` live points give `limit` hits, none of them dead; a search of the graph alone
  *         as well.
- * Method: 3,000 rows; 95, 99 and 99.9 % are removed, at random and whole clusters; limits up to all that live. Seed 61. */
+ * Method: 3,000 rows; 95, 99 and 99.9 % are removed, at random and whole clusters; limits up to all that live. Seed
+ * 61. */
 TEST(limit_live_points_give_limit_hits_whatever_died)
 {
     static const uint32_t dims[] = {16, 72};
@@ -288,7 +298,8 @@ TEST(limit_live_points_give_limit_hits_whatever_died)
 
                 query.indexed_only = true;
                 for (uint32_t point = 0; point < points; point++)
-                    in_graph += self.has[point] && graph_row_of(self.graph, point) < graph_graph_count(self.graph);
+                    in_graph +=
+                        self.has[point] && graph_row_of(self.graph, point) < graph_graph_count(self.graph);
                 CHECK_INT(twin_search(&self, &query, hits, NULL), size_min(limit, in_graph));
             }
         }
@@ -297,7 +308,8 @@ TEST(limit_live_points_give_limit_hits_whatever_died)
     }
 }
 
-/* Goal:   of points with exactly equal distances the tie rule picks and orders the hits, in any exact or scanning search,
+/* Goal:   of points with exactly equal distances the tie rule picks and orders the hits, in any exact or scanning
+ * search,
  *         in a walk it orders those that were met.
  * Method: 700 points share 5 vectors; the rule prefers large numbers, rows come in small ones first. */
 TEST(equal_distances_are_ordered_by_the_tie_rule)
@@ -321,8 +333,8 @@ TEST(equal_distances_are_ordered_by_the_tie_rule)
             (void)twin_build(&self, 0);
             for (size_t limit = 1; limit < 300; limit = limit * 2 + 1) {
                 for (int i = 0; i < 5; i++) {
-                    graph_query query = twin_query(&self, five[i], prepared, limit, 64);
-                    size_t      count = twin_search(&self, &query, hits, NULL);
+                    graph_query  query = twin_query(&self, five[i], prepared, limit, 64);
+                    size_t       count = twin_search(&self, &query, hits, NULL);
                     const size_t right_count = twin_answer(&self, &query, right);
 
                     twin_check_hits(&self, &query, hits, count, "ties");
@@ -339,7 +351,8 @@ TEST(equal_distances_are_ordered_by_the_tie_rule)
     }
 }
 
-/* Goal:   with a set of allowed points only they are hits, `limit` of them if there are; few or many, in graph and tail,
+/* Goal:   with a set of allowed points only they are hits, `limit` of them if there are; few or many, in graph and
+ * tail,
  *         dead ones among them; exact ones are right.
  * Method: sets of random density, from one point to all, some shorter than the points there are. Seed 81. */
 TEST(allowed_points_alone_are_hits)
@@ -387,7 +400,8 @@ TEST(allowed_points_alone_are_hits)
             twin_check_hits(&self, &query, hits, count, "filtered");
             query.exact = true;
             count = twin_search(&self, &query, hits, NULL);
-            CHECK(count == twin_answer(&self, &query, right) && memcmp(hits, right, count * sizeof *hits) == 0);
+            CHECK(count == twin_answer(&self, &query, right) &&
+                  memcmp(hits, right, count * sizeof *hits) == 0);
         }
         clusters_clear(&data);
         twin_close(&self);
@@ -452,8 +466,8 @@ TEST(unpublished_rows_change_no_answer)
                     }
                     count = twin_search(&self, &query, after, NULL);
                     CHECK_MSG(count == before_count && memcmp(before, after, count * sizeof *after) == 0,
-                              "dim %u, built %d, kind %d, after %u appends: %zu hits, %zu before", dims[d], built, kind,
-                              i + 1, count, before_count);
+                              "dim %u, built %d, kind %d, after %u appends: %zu hits, %zu before", dims[d],
+                              built, kind, i + 1, count, before_count);
                 }
                 graph_publish(self.graph);
                 /* From here on the model is that of the graph. */
@@ -673,8 +687,9 @@ TEST(huge_components_do_no_harm)
                 CHECK_INT(twin_search(&self, &query, hits, NULL), query.limit);
                 for (size_t h = 1; h < query.limit; h++)
                     CHECK_MSG(hits[h - 1].distance <= hits[h].distance || isnan(hits[h].distance),
-                              "distance %d, dim %u, exact %d: hit %zu has %g, the one before %g", (int)distances[i], dim,
-                              query.exact, h, (double)hits[h].distance, (double)hits[h - 1].distance);
+                              "distance %d, dim %u, exact %d: hit %zu has %g, the one before %g",
+                              (int)distances[i], dim, query.exact, h, (double)hits[h].distance,
+                              (double)hits[h - 1].distance);
             }
             twin_close(&self);
         }
@@ -750,6 +765,7 @@ TEST(failed_allocations_leave_the_graph_as_it_was)
         twin_close(&calm);
     }
     oct_alloc_fail_after(0, false);
-    CHECK_STATUS(graph_new(&(graph_params){.dim = 4, .distance = OCT_DOT, .m = 4, .ef_construct = 4}, &(graph *){NULL}, NULL),
+    CHECK_STATUS(graph_new(&(graph_params){.dim = 4, .distance = OCT_DOT, .m = 4, .ef_construct = 4},
+                           &(graph *){NULL}, NULL),
                  OCT_NOMEM);
 }

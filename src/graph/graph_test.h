@@ -1,4 +1,5 @@
-/* graph_test.h - a graph beside the simplest model of one: for graph_test.c, graph_copy_test.c and graph_threads_test.c.
+/* graph_test.h - a graph beside the simplest model of one: for graph_test.c, graph_copy_test.c and
+ * graph_threads_test.c.
  *
  * The model is an array: the vector of each point, or none. Its distances come from the pair form of the kernels,
  * which agree bit for bit with every other form (kernel_test.c), so hits are compared by their bits.
@@ -42,7 +43,8 @@ size_t twin_answer(const twin *self, const graph_query *query, graph_hit *hits);
 size_t twin_search(const twin *self, const graph_query *query, graph_hit *hits, graph_stats *stats);
 /* What holds for every answer: hits have vectors, none comes twice, distances are true and in order, and there are
  * `limit` of them, or all there can be. */
-void twin_check_hits(const twin *self, const graph_query *query, const graph_hit *hits, size_t count, const char *when);
+void twin_check_hits(const twin *self, const graph_query *query, const graph_hit *hits, size_t count,
+                     const char *when);
 
 /* Random vectors in clusters, as embeddings come. */
 typedef struct clusters {

@@ -4,16 +4,16 @@
 #include <pthread.h>
 #include <sched.h>
 
-#define DIM_MAX     72u
-#define STEADY      150u /* points that never change: each must be found at any moment */
-#define RESTLESS    400u /* points that are updated, removed and put back */
-#define SEARCHERS   2u
+#define DIM_MAX   72u
+#define STEADY    150u /* points that never change: each must be found at any moment */
+#define RESTLESS  400u /* points that are updated, removed and put back */
+#define SEARCHERS 2u
 
 typedef struct crowd {
-    twin        twin; /* the writer's */
-    float      *steady; /* raw vectors, set before the start */
-    uint32_t    dim;
-    atomic_bool end;
+    twin             twin;   /* the writer's */
+    float           *steady; /* raw vectors, set before the start */
+    uint32_t         dim;
+    atomic_bool      end;
     _Atomic uint64_t searches, lost, twice, disordered, few, failed, batches;
 } crowd;
 
@@ -30,8 +30,9 @@ search_on(void *context)
         float          prepared[DIM_MAX];
         graph_hit      hits[300];
         uint8_t        seen[STEADY + RESTLESS] = {0};
-        graph_query    query = twin_query(&self->twin, self->steady + (size_t)point * self->dim, prepared, limit, 200);
-        size_t         count = 0;
+        graph_query    query =
+            twin_query(&self->twin, self->steady + (size_t)point * self->dim, prepared, limit, 200);
+        size_t count = 0;
 
         query.exact = turn++ % 16 == 3;
         epoch_pin();
@@ -101,17 +102,20 @@ write_some(crowd *self, test_rng *rng)
 
 /* Goal:   a point that is not touched is the first hit of its own vector at any moment; no point comes twice; hits are
  *         in order and as many as they must be; nothing races.
- * Method: one writer (updates, removals, several rows a publish), one builder on a pool of two, two searchers, with codes
- *         and without, until 1,500 writes are done. Many small batches at the start, so that levels and entry change. */
+ * Method: one writer (updates, removals, several rows a publish), one builder on a pool of two, two searchers, with
+ * codes
+ *         and without, until 1,500 writes are done. Many small batches at the start, so that levels and entry
+ *         change. */
 TEST(searches_are_right_while_all_else_goes_on)
 {
     static const uint32_t dims[] = {12, 68};
 
     for (size_t d = 0; d < countof(dims); d++) {
-        const graph_params params = {.dim = dims[d], .distance = OCT_COSINE, .m = 6, .ef_construct = 40, .start_rows = 1};
-        crowd              self = {.dim = dims[d]};
-        test_rng           rng = test_rng_seed(161);
-        pthread_t          searchers[SEARCHERS], builder;
+        const graph_params params = {
+            .dim = dims[d], .distance = OCT_COSINE, .m = 6, .ef_construct = 40, .start_rows = 1};
+        crowd     self = {.dim = dims[d]};
+        test_rng  rng = test_rng_seed(161);
+        pthread_t searchers[SEARCHERS], builder;
 
         self.steady = calloc((size_t)STEADY * dims[d], sizeof *self.steady);
         OCT_MUST(self.steady != NULL);
@@ -137,8 +141,8 @@ TEST(searches_are_right_while_all_else_goes_on)
         for (size_t i = 0; i < SEARCHERS; i++)
             OCT_MUST(pthread_join(searchers[i], NULL) == 0);
         check_crowd(&self);
-        CHECK_MSG(self.lost == 0, "dim %u: %llu of %llu searches missed a point that was there all the time", dims[d],
-                  (unsigned long long)self.lost, (unsigned long long)self.searches);
+        CHECK_MSG(self.lost == 0, "dim %u: %llu of %llu searches missed a point that was there all the time",
+                  dims[d], (unsigned long long)self.lost, (unsigned long long)self.searches);
         (void)twin_build(&self.twin, 0);
         twin_check(&self.twin, "after all");
         free(self.steady);
@@ -150,8 +154,9 @@ TEST(searches_are_right_while_all_else_goes_on)
  * Method: 60 small graphs, each built row by row under the eyes of two searchers. */
 TEST(searches_are_right_while_a_graph_begins)
 {
-    const graph_params params = {.dim = 4, .distance = OCT_EUCLID, .m = 2, .ef_construct = 10, .start_rows = 1};
-    test_rng           rng = test_rng_seed(162);
+    const graph_params params = {
+        .dim = 4, .distance = OCT_EUCLID, .m = 2, .ef_construct = 10, .start_rows = 1};
+    test_rng rng = test_rng_seed(162);
 
     for (uint64_t round = 0; round < test_scaled(60); round++) {
         crowd     self = {.dim = 4};

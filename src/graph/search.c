@@ -20,18 +20,19 @@
 
 #include "graph/top.h"
 
-#define SCAN_ROWS       64u /* distances computed at a time in a scan */
-#define POOL_SLACK        64u /* room for candidates that do not count, ... */
-#define POOL_GATED_RATIO  2u  /* ... at least so many times ef, and as many as a gate lets expect, ... */
-#define POOL_RATIO_MAX    24u /* ... but never more than so many times */
-#define FILTER_WALK_SHARE 20u /* a filter that fewer than 1 in so many rows pass is answered by a scan of those */
-#define HOP_ROWS_MIN    128u /* a scan's, a ranking's, or a batch's (build.c) rows at a time */
-#define RANK_ROWS       8u   /* true distances computed at a time */
-#define RANK_SIGMAS     4.0f /* an estimate is off by more once in 30,000 times */
-#define SCAN_KEEP       64u  /* a scan by codes keeps so many candidates ... */
-#define SCAN_KEEP_RATIO 2u   /* ... and so many times the limit */
-#define PREFETCH_VECTOR_LINES 2u /* of a vector read whole: its kernel prefetches the rest */
-#define HEADS_AHEAD     3u   /* candidates behind the cursor whose links are prefetched */
+#define SCAN_ROWS        64u /* distances computed at a time in a scan */
+#define POOL_SLACK       64u /* room for candidates that do not count, ... */
+#define POOL_GATED_RATIO 2u  /* ... at least so many times ef, and as many as a gate lets expect, ... */
+#define POOL_RATIO_MAX   24u /* ... but never more than so many times */
+#define FILTER_WALK_SHARE                                                                                    \
+    20u /* a filter that fewer than 1 in so many rows pass is answered by a scan of those */
+#define HOP_ROWS_MIN          128u /* a scan's, a ranking's, or a batch's (build.c) rows at a time */
+#define RANK_ROWS             8u   /* true distances computed at a time */
+#define RANK_SIGMAS           4.0f /* an estimate is off by more once in 30,000 times */
+#define SCAN_KEEP             64u  /* a scan by codes keeps so many candidates ... */
+#define SCAN_KEEP_RATIO       2u   /* ... and so many times the limit */
+#define PREFETCH_VECTOR_LINES 2u   /* of a vector read whole: its kernel prefetches the rest */
+#define HEADS_AHEAD           3u   /* candidates behind the cursor whose links are prefetched */
 
 /* --- scratch --------------------------------------------------------------------------------------- */
 
@@ -215,8 +216,8 @@ void
 graph_estimates(const graph *self, graph_scratch *scratch, const void *const *targets, size_t count)
 {
     if (self->coded)
-        codes_distances(&self->codec, &scratch->code_query, (const uint8_t *const *)targets, count, scratch->sums,
-                        scratch->distances);
+        codes_distances(&self->codec, &scratch->code_query, (const uint8_t *const *)targets, count,
+                        scratch->sums, scratch->distances);
     else
         graph_distances(self, scratch->query, (const float *const *)targets, count, scratch->distances);
 }
@@ -374,7 +375,7 @@ walk_level(const graph *self, const graph_walk *walk, graph_scratch *scratch, ui
             /* A node of an upper level may be new: acquire it. New rows are told by their numbers. */
             const uint32_t id =
                 atomic_load_explicit(&links[i], level > 0 ? memory_order_acquire : memory_order_relaxed);
-            uint32_t       row = id;
+            uint32_t row = id;
 
             if (id == GRAPH_NONE)
                 break;
@@ -387,7 +388,8 @@ walk_level(const graph *self, const graph_walk *walk, graph_scratch *scratch, ui
             prefetch_lines(scratch->targets[count], lines);
             count++;
         }
-        for (size_t head = cursor + 1; level == 0 && head <= cursor + HEADS_AHEAD && head < scratch->pool_size; head++)
+        for (size_t head = cursor + 1;
+             level == 0 && head <= cursor + HEADS_AHEAD && head < scratch->pool_size; head++)
             prefetch_links(self, candidate_row(scratch->pool[head]));
         if (count == 0) {
             cursor++;
@@ -430,8 +432,8 @@ graph_walk_rows(const graph *self, const graph_walk *walk, graph_scratch *scratc
 }
 
 void
-graph_walk_nodes(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t level, uint32_t start,
-                 float start_distance, graph_stats *stats)
+graph_walk_nodes(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t level,
+                 uint32_t start, float start_distance, graph_stats *stats)
 {
     OCT_MUST(level > 0 && !walk->gated);
     walk_level(self, walk, scratch, level, start, start_distance, stats);
@@ -516,14 +518,16 @@ gather_rows(const graph *self, const graph_walk *walk, graph_scratch *scratch, u
 
 /* Offer the rows [first, end) by their vectors. */
 static void
-scan_vectors(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t first, uint32_t end, top *best)
+scan_vectors(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t first, uint32_t end,
+             top *best)
 {
     while (first < end) {
         const size_t count = gather_rows(self, walk, scratch, first, end, &first);
 
         for (size_t i = 0; i < count; i++)
             scratch->targets[i] = graph_row_vector(self, scratch->ids[i]);
-        graph_distances(self, scratch->query, (const float *const *)scratch->targets, count, scratch->distances);
+        graph_distances(self, scratch->query, (const float *const *)scratch->targets, count,
+                        scratch->distances);
         for (size_t i = 0; i < count; i++)
             top_offer(best, scratch->distances[i], graph_row_point(self, scratch->ids[i]));
     }
@@ -631,9 +635,11 @@ rank_pool(const graph *self, graph_scratch *scratch, top *best, graph_stats *sta
             if ((candidate & CANDIDATE_PASSES) == 0)
                 continue;
             if (best->size == best->capacity) {
-                const float squared = codes_squared(&self->codec, graph_row_code(self, candidate_row(candidate)));
+                const float squared =
+                    codes_squared(&self->codec, graph_row_code(self, candidate_row(candidate)));
 
-                if (candidate_distance(candidate) - estimate_margin(self, scratch, squared) > best->hits[0].distance) {
+                if (candidate_distance(candidate) - estimate_margin(self, scratch, squared) >
+                    best->hits[0].distance) {
                     /* Later ones are no closer by estimate; only much longer vectors could still get in. */
                     if (self->params.distance == OCT_COSINE)
                         break;
@@ -645,7 +651,8 @@ rank_pool(const graph *self, graph_scratch *scratch, top *best, graph_stats *sta
         }
         if (count == 0)
             return at < scratch->pool_size || best->size == best->capacity;
-        graph_distances(self, scratch->query, (const float *const *)scratch->targets, count, scratch->distances);
+        graph_distances(self, scratch->query, (const float *const *)scratch->targets, count,
+                        scratch->distances);
         for (size_t i = 0; i < count; i++)
             top_offer(best, scratch->distances[i], graph_row_point(self, scratch->ids[i]));
         stats->ranked += count;
@@ -686,13 +693,17 @@ graph_search(const graph *self, const graph_query *query, graph_hit *hits, size_
     const uint32_t row_count = atomic_load_explicit(&self->row_count, memory_order_acquire);
     const uint32_t live = atomic_load_explicit(&self->live_count, memory_order_relaxed);
     const uint32_t end = query->indexed_only && graph_count > 0 ? graph_count : row_count;
-    const uint32_t eligible = query->allowed != NULL && query->allowed_count < live ? query->allowed_count : live;
-    const bool     few = query->allowed != NULL && eligible < row_count / FILTER_WALK_SHARE;
-    const bool     walks = graph_count > 0 && eligible >= query->full_scan_rows && !few;
+    const uint32_t eligible =
+        query->allowed != NULL && query->allowed_count < live ? query->allowed_count : live;
+    const bool few = query->allowed != NULL && eligible < row_count / FILTER_WALK_SHARE;
+    const bool walks = graph_count > 0 && eligible >= query->full_scan_rows && !few;
     /* A scan by codes keeps enough that the last of them is surely beyond the last hit. */
-    const size_t   keep = size_min(walks ? size_max(query->ef, query->limit) : query->limit * SCAN_KEEP_RATIO + SCAN_KEEP,
-                                   row_count);
-    graph_walk     walk = {.row_limit = graph_count, .ef = keep, .row_count = row_count, .allowed = query->allowed,
+    const size_t keep = size_min(
+        walks ? size_max(query->ef, query->limit) : query->limit * SCAN_KEEP_RATIO + SCAN_KEEP, row_count);
+    graph_walk     walk = {.row_limit = graph_count,
+                           .ef = keep,
+                           .row_count = row_count,
+                           .allowed = query->allowed,
                            .allowed_points = query->allowed_points};
     graph_stats    local = {0};
     graph_scratch *scratch;
@@ -729,7 +740,8 @@ graph_search(const graph *self, const graph_query *query, graph_hit *hits, size_
         }
         settled = rank_pool(self, scratch, &best, &local);
         local.scanned = !walks;
-        /* A scan whose pool was too short; or a walk that met fewer than `limit` of the points there are: look at all. */
+        /* A scan whose pool was too short; or a walk that met fewer than `limit` of the points there are: look at
+         * all. */
         if (walks ? best.size < query->limit && best.size < eligible : !settled && scratch->pool_size == keep)
             search_exactly(self, &walk, scratch, end, &best, &local);
     }

@@ -61,11 +61,11 @@ typedef void (*kernel_u4_fn)(const int8_t *query, const uint8_t *const *rows, si
 typedef void (*kernel_fwht_fn)(float *values, size_t count);
 
 /* Steps of encoding (codes/codes.c); count is a multiple of 128, blocks that divided by 128. Nothing overlaps. */
-typedef float (*kernel_max_fn)(const float *values, size_t count);                       /* largest magnitude */
+typedef float (*kernel_max_fn)(const float *values, size_t count); /* largest magnitude */
 typedef void (*kernel_levels_fn)(const float *values, size_t count, float inverse, float offset,
-                                 float *levels);              /* rint((v - offset) * inverse), held to 0 .. 15 */
+                                 float *levels); /* rint((v - offset) * inverse), held to 0 .. 15 */
 typedef int32_t (*kernel_round_fn)(const float *values, size_t count, float inverse,
-                                   int8_t *out);              /* rint(v * inverse), held to -127 .. 127; their sum */
+                                   int8_t *out); /* rint(v * inverse), held to -127 .. 127; their sum */
 typedef void (*kernel_pack_fn)(const float *levels, size_t blocks, uint8_t *row);
 typedef void (*kernel_unpack_fn)(const uint8_t *row, size_t blocks, int8_t *out);
 

@@ -1,4 +1,5 @@
-/* What encoding and decoding 4-bit codes does to whole rows, in plain C: every element on its own, or exact integers, so
+/* What encoding and decoding 4-bit codes does to whole rows, in plain C: every element on its own, or exact
+ * integers, so
  * the compiler may use whatever registers the including file allows and gives the same bits with all of them.
  * Included by kernel_<isa>.c.
  */

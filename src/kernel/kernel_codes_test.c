@@ -49,7 +49,8 @@ TEST(integer_products_are_exact_at_every_level)
 
                 scalar->dot_u4_many(query, rows, count, blocks, want);
                 table->dot_u4_many(query, rows, count, blocks, got);
-                CHECK_MSG(memcmp(want, got, sizeof want) == 0, "%s, %zu blocks, %zu rows", table->name, blocks, count);
+                CHECK_MSG(memcmp(want, got, sizeof want) == 0, "%s, %zu blocks, %zu rows", table->name,
+                          blocks, count);
             }
         }
     }
@@ -81,8 +82,10 @@ TEST(steps_of_encoding_are_the_same_at_every_level)
             CHECK(memcmp(packed_a, packed_b, blocks * 64) == 0);
             table->unpack_u4(packed_a, blocks, bytes_a);
             for (size_t i = 0; i < count; i++)
-                CHECK_MSG((float)bytes_a[i] == floats_a[i], "code %zu is %d, was %g", i, bytes_a[i], (double)floats_a[i]);
-            CHECK_INT(table->round_i8(values, count, 55.5f, bytes_b), scalar->round_i8(values, count, 55.5f, bytes_a));
+                CHECK_MSG((float)bytes_a[i] == floats_a[i], "code %zu is %d, was %g", i, bytes_a[i],
+                          (double)floats_a[i]);
+            CHECK_INT(table->round_i8(values, count, 55.5f, bytes_b),
+                      scalar->round_i8(values, count, 55.5f, bytes_a));
             CHECK(memcmp(bytes_a, bytes_b, count) == 0);
         }
         for (size_t count = 128; count <= 1024; count *= 2) {

@@ -53,10 +53,11 @@ sum_of_lanes(const vec lanes[REGISTERS])
     vec sum[REGISTERS];
 
     EACH(r, REGISTERS)
-        sum[r] = lanes[r];
-    UNROLL for (size_t half = REGISTERS / 2; half > 0; half /= 2) {
+    sum[r] = lanes[r];
+    UNROLL for (size_t half = REGISTERS / 2; half > 0; half /= 2)
+    {
         EACH(r, half)
-            sum[r] = vec_add(sum[r], sum[r + half]);
+        sum[r] = vec_add(sum[r], sum[r + half]);
     }
     return kernel_one_nan(vec_sum(sum[0]));
 }
@@ -70,44 +71,49 @@ sum_rows(metric what, const float *query, const float *const *rows, size_t count
     const float *row[ROWS_AT_ONCE], *ahead[ROWS_AT_ONCE];
     vec          lanes[ROWS_AT_ONCE][REGISTERS];
 
-    EACH(k, count) {
+    EACH(k, count)
+    {
         row[k] = rows[k];
         ahead[k] = next == NULL ? NULL : next[k];
         EACH(r, REGISTERS)
-            lanes[k][r] = vec_zero();
+        lanes[k][r] = vec_zero();
     }
     for (size_t i = 0; i < whole; i += KERNEL_LANES) {
-        EACH(r, REGISTERS) {
+        EACH(r, REGISTERS)
+        {
             const vec q = vec_load(query + i + r * VEC_LANES);
 
             EACH(k, count)
-                lanes[k][r] = step(what, lanes[k][r], q, vec_load(row[k] + i + r * VEC_LANES));
+            lanes[k][r] = step(what, lanes[k][r], q, vec_load(row[k] + i + r * VEC_LANES));
         }
         if (next != NULL) {
-            EACH(k, count) {
+            EACH(k, count)
+            {
                 __builtin_prefetch(ahead[k] + i);
                 __builtin_prefetch(ahead[k] + i + LINE_FLOATS);
             }
         }
     }
     if (whole < dim) { /* the last, padded block */
-        EACH(r, REGISTERS) {
+        EACH(r, REGISTERS)
+        {
             const size_t start = size_min(whole + r * VEC_LANES, dim);
             const size_t part = size_min(dim - start, VEC_LANES);
             const vec    q = vec_load_part(query + start, part);
 
             EACH(k, count)
-                lanes[k][r] = step(what, lanes[k][r], q, vec_load_part(row[k] + start, part));
+            lanes[k][r] = step(what, lanes[k][r], q, vec_load_part(row[k] + start, part));
         }
         if (next != NULL) {
-            EACH(k, count) {
+            EACH(k, count)
+            {
                 __builtin_prefetch(ahead[k] + whole);
                 __builtin_prefetch(ahead[k] + dim - 1);
             }
         }
     }
     EACH(k, count)
-        out[k] = sum_of_lanes(lanes[k]);
+    out[k] = sum_of_lanes(lanes[k]);
 }
 
 INLINE void
@@ -144,18 +150,18 @@ sum_many(metric what, const float *query, const float *const *rows, size_t count
     }
 }
 
-#define F32_KERNEL(name, what)                                                                         \
-    static float name(const float *a, const float *b, size_t dim)                                      \
-    {                                                                                                  \
-        float out;                                                                                     \
-                                                                                                       \
-        sum_rows(what, a, &b, 1, dim, NULL, &out);                                                     \
-        return out;                                                                                    \
-    }                                                                                                  \
-    static void name##_many(const float *query, const float *const *rows, size_t count, size_t dim,    \
-                            float *out)                                                                \
-    {                                                                                                  \
-        sum_many(what, query, rows, count, dim, out);                                                  \
+#define F32_KERNEL(name, what)                                                                               \
+    static float name(const float *a, const float *b, size_t dim)                                            \
+    {                                                                                                        \
+        float out;                                                                                           \
+                                                                                                             \
+        sum_rows(what, a, &b, 1, dim, NULL, &out);                                                           \
+        return out;                                                                                          \
+    }                                                                                                        \
+    static void name##_many(const float *query, const float *const *rows, size_t count, size_t dim,          \
+                            float *out)                                                                      \
+    {                                                                                                        \
+        sum_many(what, query, rows, count, dim, out);                                                        \
     }
 
 F32_KERNEL(dot_f32, DOT)
@@ -191,9 +197,9 @@ fwht_f32(float *values, size_t count)
 }
 
 /* The whole initialiser of a kernel_table. */
-#define F32_TABLE(name_, needs_)                                                                       \
-    {                                                                                                  \
-        .name = name_, .needs = needs_, .dot_f32 = dot_f32, .l2sq_f32 = l2sq_f32, .l1_f32 = l1_f32,    \
-        .dot_f32_many = dot_f32_many, .l2sq_f32_many = l2sq_f32_many, .l1_f32_many = l1_f32_many,      \
-        .dot_u4_many = dot_u4_many, .fwht_f32 = fwht_f32, CODES_FIELDS,                                \
+#define F32_TABLE(name_, needs_)                                                                             \
+    {                                                                                                        \
+        .name = name_, .needs = needs_, .dot_f32 = dot_f32, .l2sq_f32 = l2sq_f32, .l1_f32 = l1_f32,          \
+        .dot_f32_many = dot_f32_many, .l2sq_f32_many = l2sq_f32_many, .l1_f32_many = l1_f32_many,            \
+        .dot_u4_many = dot_u4_many, .fwht_f32 = fwht_f32, CODES_FIELDS,                                      \
     }

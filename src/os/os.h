@@ -23,16 +23,17 @@ typedef struct os      os;
 typedef struct os_file os_file;
 
 enum { /* flags of os_open; reading is always allowed */
-    OS_WRITE = 1,
-    OS_CREATE = 2,   /* make it if absent (implies OS_WRITE) */
-    OS_TRUNCATE = 4, /* empty it */
-    OS_EXCLUSIVE = 8 /* with OS_CREATE: fail with OCT_EXISTS if it is there */
+       OS_WRITE = 1,
+       OS_CREATE = 2,   /* make it if absent (implies OS_WRITE) */
+       OS_TRUNCATE = 4, /* empty it */
+       OS_EXCLUSIVE = 8 /* with OS_CREATE: fail with OCT_EXISTS if it is there */
 };
 
 typedef struct os_ops {
     oct_status (*open)(os *self, const char *path, unsigned flags, os_file **out, oct_error *error);
     void (*close)(os_file *file);
-    oct_status (*read)(os_file *file, uint64_t offset, void *data, size_t size, size_t *got, oct_error *error);
+    oct_status (*read)(os_file *file, uint64_t offset, void *data, size_t size, size_t *got,
+                       oct_error *error);
     oct_status (*write)(os_file *file, uint64_t offset, const void *data, size_t size, oct_error *error);
     oct_status (*sync)(os_file *file, oct_error *error);
     oct_status (*size)(os_file *file, uint64_t *out, oct_error *error);
@@ -63,9 +64,9 @@ struct os_file { /* likewise */
     const char   *path; /* as opened, for messages; lives as long as the file */
 };
 
-os        *os_posix(void);                 /* the one for real files; never freed */
+os        *os_posix(void); /* the one for real files; never freed */
 oct_status os_memory_new(os **out, oct_error *error);
-void       os_free(os *self);              /* accepts NULL and os_posix() */
+void       os_free(os *self); /* accepts NULL and os_posix() */
 
 /* *out is NULL on failure; close accepts NULL. */
 oct_status os_open(os *self, const char *path, unsigned flags, os_file **out, oct_error *error);
@@ -89,9 +90,10 @@ oct_status os_reserve(os_file *file, uint64_t offset, uint64_t size, oct_error *
  * past the end is OCT_CORRUPT. What is written to the file later may or may not be seen. */
 oct_status os_map(os_file *file, uint64_t offset, size_t size, void *at, void **out, oct_error *error);
 void       os_unmap(os *self, void *memory, size_t size);
-oct_status os_rename(os *self, const char *from, const char *to, oct_error *error); /* a file; replaces `to` */
-oct_status os_remove(os *self, const char *path, oct_error *error);   /* a missing file is ok */
-oct_status os_make_dir(os *self, const char *path, oct_error *error); /* with its parents; existing is ok */
+oct_status os_rename(os *self, const char *from, const char *to,
+                     oct_error *error);                                 /* a file; replaces `to` */
+oct_status os_remove(os *self, const char *path, oct_error *error);     /* a missing file is ok */
+oct_status os_make_dir(os *self, const char *path, oct_error *error);   /* with its parents; existing is ok */
 oct_status os_remove_dir(os *self, const char *path, oct_error *error); /* an empty one; missing is ok */
 /* Names in a folder, sorted, without "." and "..". One allocation: oct_free(names). */
 oct_status os_list(os *self, const char *path, char ***names, size_t *count, oct_error *error);

@@ -1,10 +1,10 @@
 /* See datetime.h. */
 #include "payload/datetime.h"
 
-#define SECONDS_A_DAY     86400
-#define MICROS_A_SECOND   1000000
-#define FRACTION_DIGITS   6
-#define ZONE_HOURS_MAX    23
+#define SECONDS_A_DAY   86400
+#define MICROS_A_SECOND 1000000
+#define FRACTION_DIGITS 6
+#define ZONE_HOURS_MAX  23
 
 typedef struct reader {
     const char *at, *end;
@@ -117,8 +117,9 @@ datetime_parse(oct_slice text, int64_t *out)
 
     while (take(&in, ' '))
         ;
-    if (!take_number(&in, 4, 4, 0, 9999, &year) || !take(&in, '-') || !take_number(&in, 1, 2, 1, 12, &month) ||
-        !take(&in, '-') || !take_number(&in, 1, 2, 1, days_of_month(year, month), &day))
+    if (!take_number(&in, 4, 4, 0, 9999, &year) || !take(&in, '-') ||
+        !take_number(&in, 1, 2, 1, 12, &month) || !take(&in, '-') ||
+        !take_number(&in, 1, 2, 1, days_of_month(year, month), &day))
         return false;
     if (in.at < in.end) {
         if (!take_either(&in, 'T', 't')) {
@@ -127,7 +128,8 @@ datetime_parse(oct_slice text, int64_t *out)
             while (take(&in, ' '))
                 ;
         }
-        if (!take_number(&in, 1, 2, 0, 23, &hour) || !take(&in, ':') || !take_number(&in, 1, 2, 0, 59, &minute))
+        if (!take_number(&in, 1, 2, 0, 23, &hour) || !take(&in, ':') ||
+            !take_number(&in, 1, 2, 0, 59, &minute))
             return false;
         if (in.at < in.end && (!take(&in, ':') || !take_number(&in, 1, 2, 0, 60, &second) ||
                                !take_fraction(&in, &micros) || !take_zone(&in, &zone)))

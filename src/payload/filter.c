@@ -9,7 +9,8 @@
 #include "payload/siphash.h"
 #include "payload/value.h"
 
-#define MEMBERS_KEPT 16u /* of an object; documents have about as many, and those beyond are looked for again */
+#define MEMBERS_KEPT                                                                                         \
+    16u /* of an object; documents have about as many, and those beyond are looked for again */
 
 /* A filter looking at one object: the document of a point, or an element of a nested array. */
 typedef struct look {
@@ -125,10 +126,10 @@ is_in_set(const value_set *set, oct_slice value)
     }
 }
 
-#define IN_BOUNDS(range, x)                                                            \
-    ((((range)->bounds & OCT_GT) == 0 || (x) > (range)->gt) &&                         \
-     (((range)->bounds & OCT_GTE) == 0 || (x) >= (range)->gte) &&                      \
-     (((range)->bounds & OCT_LT) == 0 || (x) < (range)->lt) &&                         \
+#define IN_BOUNDS(range, x)                                                                                  \
+    ((((range)->bounds & OCT_GT) == 0 || (x) > (range)->gt) &&                                               \
+     (((range)->bounds & OCT_GTE) == 0 || (x) >= (range)->gte) &&                                            \
+     (((range)->bounds & OCT_LT) == 0 || (x) < (range)->lt) &&                                               \
      (((range)->bounds & OCT_LTE) == 0 || (x) <= (range)->lte))
 
 static bool
@@ -265,7 +266,8 @@ passes(const field_test *test, look *at, oct_slice value)
 /* Does one of the values that the steps lead to from `value` pass? `found` tells whether they led anywhere. As deep as
  * the path has []. */
 static bool
-any_passes(const field_test *test, look *at, const path_step *steps, size_t count, oct_slice value, bool *found)
+any_passes(const field_test *test, look *at, const path_step *steps, size_t count, oct_slice value,
+           bool *found)
 {
     for (; count > 0; steps++, count--) {
         scan      items = scan_open(value);
@@ -374,8 +376,8 @@ holds(const filter_node *node, look *at)
         break;
     case NODE_IDS:
         result = point != NULL && node->as.ids.count > 0 &&
-                 bsearch(point->id, node->as.ids.items, node->as.ids.count, sizeof(oct_id), filter_id_compare) !=
-                     NULL;
+                 bsearch(point->id, node->as.ids.items, node->as.ids.count, sizeof(oct_id),
+                         filter_id_compare) != NULL;
         break;
     case NODE_FIELD:
         result = field_holds(node, at);

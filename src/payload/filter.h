@@ -5,7 +5,8 @@
  * COMPILE  Once per request: limits and paths are checked, strings spelled as documents spell them, lists sorted, and
  *          the conditions of each level put in the order of their cost, so that a document is opened only
  *          if the point's id and vectors leave the answer open. The result is a tree of three kinds of
- *          nodes: at least n of its children (must: all, should: one, min_should), a test of the point, a test of a field;
+ *          nodes: at least n of its children (must: all, should: one, min_should), a test of the point, a test of a
+ *          field;
  *          each may be negated (must_not).
  * MATCH    Values are found by walking over the compact text (scan.h); nothing is parsed into memory. The members met
  *          on the way are remembered, so that a second condition does not begin again.
@@ -29,7 +30,8 @@ typedef struct filter filter;
 /* The number by which the caller knows a vector's name, or FILTER_NO_VECTOR: then no point has one. */
 typedef uint32_t (*filter_vector_number)(const void *context, oct_slice name);
 
-/* Errors: OCT_RANGE (too many conditions, too deep, a field condition without a test, a slice that cannot be), OCT_FORMAT
+/* Errors: OCT_RANGE (too many conditions, too deep, a field condition without a test, a slice that cannot be),
+ * OCT_FORMAT
  * (a bad path), OCT_INVALID (no place on the earth, a ring that is none, a NULL list). */
 oct_status filter_compile(const oct_filter *given, filter_vector_number number_of, const void *context,
                           arena *memory, const filter **out, oct_error *error);

@@ -1,6 +1,7 @@
 /* From a filter as it was given to the tree that is matched. See filter.h and filter_internal.h.
  *
- * KEY      Everything that decides an answer, in the order given, each text behind its size. Vectors stand in it by their
+ * KEY      Everything that decides an answer, in the order given, each text behind its size. Vectors stand in it by
+ * their
  *          numbers, so that a name which comes to mean another vector makes another key.
  * COST     In nanoseconds, roughly, on documents of some hundred bytes (bench/filter_bench.c): an id costs next to
  *          nothing, the first look into a document most, whatever is asked. Only the order matters.
@@ -140,7 +141,8 @@ compile_values(compiler *self, const oct_match *match, field_test *out)
     if (status != OCT_OK || strings == NULL || integers == NULL)
         return status != OCT_OK ? status : OCT_NOMEM;
     if (match->kind == OCT_MATCH_VALUE && match->value_count != 1)
-        return oct_fail(self->error, OCT_INVALID, "OCT_MATCH_VALUE takes one value, not %zu", match->value_count);
+        return oct_fail(self->error, OCT_INVALID, "OCT_MATCH_VALUE takes one value, not %zu",
+                        match->value_count);
     *out = (field_test){.kind = TEST_VALUES, .as.values.except = match->kind == OCT_MATCH_EXCEPT};
     key_number(self, match->value_count);
     for (size_t i = 0; i < match->value_count; i++) {
@@ -163,8 +165,8 @@ compile_values(compiler *self, const oct_match *match, field_test *out)
             set->has_false = set->has_false || !value->boolean;
             break;
         default:
-            return oct_fail(self->error, OCT_INVALID, "a value to match has the kind %d, which does not exist",
-                            (int)value->kind);
+            return oct_fail(self->error, OCT_INVALID,
+                            "a value to match has the kind %d, which does not exist", (int)value->kind);
         }
     }
     set->string_count = sort_unique(strings, set->string_count, sizeof *strings, compare_strings);
@@ -189,7 +191,7 @@ space_length(const char *at, size_t size)
     if (b[0] == 0xE1 && b[1] == 0x9A && b[2] == 0x80) /* U+1680 */
         return 3;
     if (b[0] == 0xE2 && b[1] == 0x80 && (b[2] <= 0x8A || b[2] == 0xA8 || b[2] == 0xA9 || b[2] == 0xAF))
-        return 3; /* U+2000 .. 200A, 2028, 2029, 202F */
+        return 3;                                     /* U+2000 .. 200A, 2028, 2029, 202F */
     if (b[0] == 0xE2 && b[1] == 0x81 && b[2] == 0x9F) /* U+205F */
         return 3;
     return b[0] == 0xE3 && b[1] == 0x80 && b[2] == 0x80 ? 3 : 0; /* U+3000 */
@@ -259,9 +261,11 @@ compile_match(compiler *self, const oct_match *match, field_test *out)
     case OCT_MATCH_TEXT_ANY:
     case OCT_MATCH_PHRASE:
     case OCT_MATCH_PREFIX:
+    case OCT_MATCH_SUBSTRING:
         return compile_strings(self, match, out);
     }
-    return oct_fail(self->error, OCT_INVALID, "a match has the kind %d, which does not exist", (int)match->kind);
+    return oct_fail(self->error, OCT_INVALID, "a match has the kind %d, which does not exist",
+                    (int)match->kind);
 }
 
 /* --- places ------------------------------------------------------------------------------------------------ */
@@ -279,9 +283,10 @@ check_place(compiler *self, const oct_geo_point *point)
     key_place(self, point);
     if (geo_point_is_valid(point))
         return OCT_OK;
-    return oct_fail(self->error, OCT_INVALID,
-                    "no such place: lon %g, lat %g; longitudes are from -180 to 180, latitudes from -90 to 90",
-                    point->lon, point->lat);
+    return oct_fail(
+        self->error, OCT_INVALID,
+        "no such place: lon %g, lat %g; longitudes are from -180 to 180, latitudes from -90 to 90",
+        point->lon, point->lat);
 }
 
 static oct_status
@@ -294,9 +299,10 @@ copy_ring(compiler *self, const oct_geo_ring *ring, oct_geo_ring *out)
     for (size_t i = 0; i < ring->count && status == OCT_OK; i++)
         status = check_place(self, &ring->points[i]);
     if (status == OCT_OK && !geo_ring_is_valid(ring))
-        status = oct_fail(self->error, OCT_INVALID,
-                          "a polygon has a line of %zu points: it takes at least 4, and the last must equal the first",
-                          ring->count);
+        status = oct_fail(
+            self->error, OCT_INVALID,
+            "a polygon has a line of %zu points: it takes at least 4, and the last must equal the first",
+            ring->count);
     if (status != OCT_OK)
         return status;
     points = make_array(self, ring->count, sizeof *points);
@@ -311,7 +317,7 @@ static oct_status
 compile_polygon(compiler *self, const oct_geo_polygon *polygon, field_test *out, uint32_t *cost)
 {
     oct_geo_ring *interiors = make_array(self, polygon->interior_count, sizeof *interiors);
-    oct_status    status = check_list(self, polygon->interiors, polygon->interior_count, "holes of a polygon");
+    oct_status status = check_list(self, polygon->interiors, polygon->interior_count, "holes of a polygon");
 
     *out = (field_test){.kind = TEST_POLYGON};
     key_number(self, polygon->interior_count);
@@ -536,7 +542,8 @@ compile_condition(compiler *self, const oct_condition *given, size_t depth, filt
     oct_status status;
 
     if (++self->condition_count > OCT_FILTER_CONDITIONS_MAX)
-        return oct_fail(self->error, OCT_RANGE, "a filter has more than %u conditions", OCT_FILTER_CONDITIONS_MAX);
+        return oct_fail(self->error, OCT_RANGE, "a filter has more than %u conditions",
+                        OCT_FILTER_CONDITIONS_MAX);
     key_number(self, given->kind);
     switch (given->kind) {
     case OCT_CONDITION_FIELD:
@@ -560,14 +567,16 @@ compile_condition(compiler *self, const oct_condition *given, size_t depth, filt
             return oct_fail(self->error, OCT_INVALID, "a condition that is a filter has no `filter`");
         return compile_level(self, given->filter, depth + 1, out);
     }
-    return oct_fail(self->error, OCT_INVALID, "a condition has the kind %d, which does not exist", (int)given->kind);
+    return oct_fail(self->error, OCT_INVALID, "a condition has the kind %d, which does not exist",
+                    (int)given->kind);
 }
 
 /* --- levels -------------------------------------------------------------------------------------------------------- */
 
 /* A list of conditions into `out`, which has room for them. */
 static oct_status
-compile_list(compiler *self, const oct_condition *list, size_t count, bool negated, size_t depth, filter_node *out)
+compile_list(compiler *self, const oct_condition *list, size_t count, bool negated, size_t depth,
+             filter_node *out)
 {
     oct_status status = check_list(self, list, count, "conditions");
 
@@ -598,13 +607,15 @@ make_count(filter_node *out, filter_node *items, size_t count, size_t least)
 
 /* A list of which `least` must hold, as one node. */
 static oct_status
-compile_some(compiler *self, const oct_condition *list, size_t count, size_t least, size_t depth, filter_node *out)
+compile_some(compiler *self, const oct_condition *list, size_t count, size_t least, size_t depth,
+             filter_node *out)
 {
     filter_node *items;
     oct_status   status;
 
     if (count > OCT_FILTER_CONDITIONS_MAX)
-        return oct_fail(self->error, OCT_RANGE, "a filter has more than %u conditions", OCT_FILTER_CONDITIONS_MAX);
+        return oct_fail(self->error, OCT_RANGE, "a filter has more than %u conditions",
+                        OCT_FILTER_CONDITIONS_MAX);
     items = make_array(self, count, sizeof *items);
     if (items == NULL)
         return OCT_NOMEM;
@@ -622,9 +633,11 @@ compile_level(compiler *self, const oct_filter *given, size_t depth, filter_node
 
     *out = (filter_node){.kind = NODE_COUNT};
     if (depth > OCT_FILTER_DEPTH_MAX)
-        return oct_fail(self->error, OCT_RANGE, "a filter holds filters more than %u deep", OCT_FILTER_DEPTH_MAX);
+        return oct_fail(self->error, OCT_RANGE, "a filter holds filters more than %u deep",
+                        OCT_FILTER_DEPTH_MAX);
     if (given->must_count > OCT_FILTER_CONDITIONS_MAX || given->must_not_count > OCT_FILTER_CONDITIONS_MAX)
-        return oct_fail(self->error, OCT_RANGE, "a filter has more than %u conditions", OCT_FILTER_CONDITIONS_MAX);
+        return oct_fail(self->error, OCT_RANGE, "a filter has more than %u conditions",
+                        OCT_FILTER_CONDITIONS_MAX);
     items = make_array(self, given->must_count + given->must_not_count + 2, sizeof *items);
     if (items == NULL)
         return OCT_NOMEM;
@@ -672,7 +685,8 @@ filter_compile(const oct_filter *given, filter_vector_number number_of, const vo
     return status;
 }
 
-/* --- what a planner asks ------------------------------------------------------------------------------------------------ */
+/* --- what a planner asks
+ * ------------------------------------------------------------------------------------------------ */
 
 bool
 filter_is_open(const filter *self)

@@ -14,7 +14,7 @@ typedef enum test_kind {
     TEST_RADIUS,
     TEST_BOX,
     TEST_POLYGON,
-    TEST_COUNT, /* from here on the value is looked at whole, arrays too */
+    TEST_COUNT,  /* from here on the value is looked at whole, arrays too */
     TEST_FILLED, /* neither null nor [] */
     TEST_NULL,   /* null, or an array that holds null */
     TEST_NESTED  /* an object that satisfies `nested` */
@@ -51,11 +51,11 @@ typedef struct field_test {
 } field_test;
 
 typedef enum node_kind {
-    NODE_COUNT,  /* at least `least` of the children hold */
+    NODE_COUNT, /* at least `least` of the children hold */
     NODE_SLICE,
     NODE_VECTOR,
     NODE_IDS,
-    NODE_FIELD   /* one of the tests holds */
+    NODE_FIELD /* one of the tests holds */
 } node_kind;
 
 typedef struct filter_node {

@@ -1,7 +1,8 @@
 /* Goal:   a compiled filter, walking over text, says of any document what the plainest reading of octant.h says.
  * Method: random documents (few keys, few values, so that paths meet and values match) and random filters of every
  *         kind, nested up to four deep, seeds 31 to 33. The model parses the document into a tree, collects the
- *         values of a path in a list, and asks each condition in the order given. It shares no code with filter.c but the
+ *         values of a path in a list, and asks each condition in the order given. It shares no code with filter.c
+ *         but the
  *         parsing of paths and dates and the geometry, which have tests of their own. */
 #include "payload/filter.h"
 
@@ -14,16 +15,28 @@
 #include "payload/siphash.h"
 #include "support/test.h"
 
-#define VALUES_MAX  4096u
+#define VALUES_MAX   4096u
 #define VECTOR_NAMES 3u
 
 /* --- documents ------------------------------------------------------------------------------------------- */
 
 static const char *const keys[] = {"a", "b", "c", "x y", "\xC3\xA9"};
-static const char *const strings[] = {"", "a", "ab", "b a", "n", "\\n", "q\"q", "\\\\", "2024-01-02", "1999-12-31T23:59:59Z",
-                                      "2024-01-02T03:04:05.5+01:00", "\xE6\x97\xA5\xE6\x9C\xAC", "5", "true"};
-static const char *const numbers[] = {"0", "1", "5", "-3", "5.0", "0.5", "-2.25", "9223372036854775807",
-                                      "18446744073709551615", "1e300"};
+static const char *const strings[] = {"",
+                                      "a",
+                                      "ab",
+                                      "b a",
+                                      "n",
+                                      "\\n",
+                                      "q\"q",
+                                      "\\\\",
+                                      "2024-01-02",
+                                      "1999-12-31T23:59:59Z",
+                                      "2024-01-02T03:04:05.5+01:00",
+                                      "\xE6\x97\xA5\xE6\x9C\xAC",
+                                      "5",
+                                      "true"};
+static const char *const numbers[] = {
+    "0", "1", "5", "-3", "5.0", "0.5", "-2.25", "9223372036854775807", "18446744073709551615", "1e300"};
 
 static void
 add_string(buffer *out, const char *text)
@@ -53,7 +66,8 @@ add_value(test_rng *rng, unsigned depth, buffer *out)
     } else if (dice < 7) {
         add_string(out, strings[test_below(rng, countof(strings))]);
     } else if (dice == 7) {
-        buffer_format(out, "{\"lon\":%d,\"lat\":%d.5}", (int)test_below(rng, 20) - 10, (int)test_below(rng, 20) - 10);
+        buffer_format(out, "{\"lon\":%d,\"lat\":%d.5}", (int)test_below(rng, 20) - 10,
+                      (int)test_below(rng, 20) - 10);
     } else if (dice < 10) {
         buffer_add_byte(out, '[');
         for (uint64_t count = test_below(rng, 4), i = 0; i < count; i++) {
@@ -126,7 +140,7 @@ random_match(test_rng *rng, arena *memory)
     oct_match *match = make(memory, 1, sizeof *match);
     oct_value *values;
 
-    match->kind = (oct_match_kind)test_below(rng, 7);
+    match->kind = (oct_match_kind)test_below(rng, 8);
     match->text = random_text(rng);
     match->value_count = match->kind == OCT_MATCH_VALUE ? 1 : (size_t)test_below(rng, 5);
     match->values = values = make(memory, match->value_count, sizeof *values);
@@ -390,6 +404,7 @@ model_match(yyjson_val *value, const oct_match *match)
         return !any && !yyjson_is_null(value);
     case OCT_MATCH_TEXT:
     case OCT_MATCH_PHRASE:
+    case OCT_MATCH_SUBSTRING:
         return is_text && strstr(text.data, match->text.data) != NULL;
     case OCT_MATCH_TEXT_ANY:
         (void)snprintf(words, sizeof words, "%s", match->text.data);
@@ -403,10 +418,10 @@ model_match(yyjson_val *value, const oct_match *match)
     return false;
 }
 
-#define HOLDS(range, x)                                                                                         \
-    (!(((range)->bounds & OCT_GT) != 0 && !((x) > (range)->gt)) &&                                              \
-     !(((range)->bounds & OCT_GTE) != 0 && !((x) >= (range)->gte)) &&                                           \
-     !(((range)->bounds & OCT_LT) != 0 && !((x) < (range)->lt)) &&                                              \
+#define HOLDS(range, x)                                                                                      \
+    (!(((range)->bounds & OCT_GT) != 0 && !((x) > (range)->gt)) &&                                           \
+     !(((range)->bounds & OCT_GTE) != 0 && !((x) >= (range)->gte)) &&                                        \
+     !(((range)->bounds & OCT_LT) != 0 && !((x) < (range)->lt)) &&                                           \
      !(((range)->bounds & OCT_LTE) != 0 && !((x) <= (range)->lte)))
 
 static bool
@@ -480,7 +495,8 @@ model_field(const oct_condition *condition, yyjson_val *object)
         int64_t       time;
 
         any = any || (field->match != NULL && model_match(value, field->match));
-        any = any || (field->range != NULL && yyjson_is_num(value) && HOLDS(field->range, yyjson_get_num(value)));
+        any = any ||
+              (field->range != NULL && yyjson_is_num(value) && HOLDS(field->range, yyjson_get_num(value)));
         any = any || (field->datetime_range != NULL && yyjson_is_str(value) &&
                       datetime_parse((oct_slice){yyjson_get_str(value), yyjson_get_len(value)}, &time) &&
                       HOLDS(field->datetime_range, time));
@@ -515,7 +531,8 @@ model_nested(const oct_condition *condition, yyjson_val *object)
         buffer_add_text(&key, "[]");
     values_of(object, (oct_slice){key.data, key.size}, false, &values);
     for (size_t i = 0; i < values.count; i++)
-        any = any || (yyjson_is_obj(values.items[i]) && model_filter(condition->filter, values.items[i], &element));
+        any = any ||
+              (yyjson_is_obj(values.items[i]) && model_filter(condition->filter, values.items[i], &element));
     buffer_clear(&key);
     arena_clear(&memory);
     return any;
@@ -535,7 +552,8 @@ model_condition(const oct_condition *condition, yyjson_val *object, const model_
         return model_is_null(object, condition->key);
     case OCT_CONDITION_HAS_ID:
         for (size_t i = 0; i < condition->id_count && !point->is_element; i++)
-            any = any || (condition->ids[i].low == point->id.low && condition->ids[i].is_uuid == point->id.is_uuid);
+            any = any ||
+                  (condition->ids[i].low == point->id.low && condition->ids[i].is_uuid == point->id.is_uuid);
         return any;
     case OCT_CONDITION_HAS_VECTOR:
         for (uint32_t i = 0; i < VECTOR_NAMES && !point->is_element; i++)
@@ -543,7 +561,8 @@ model_condition(const oct_condition *condition, yyjson_val *object, const model_
                           condition->vector.data[1] == (char)('0' + i));
         return any;
     case OCT_CONDITION_SLICE:
-        return !point->is_element && siphash_id(&point->id) % condition->slice_total == condition->slice_index;
+        return !point->is_element &&
+               siphash_id(&point->id) % condition->slice_total == condition->slice_index;
     case OCT_CONDITION_NESTED:
         return model_nested(condition, object);
     case OCT_CONDITION_FILTER:
@@ -566,7 +585,8 @@ static bool
 model_filter(const oct_filter *given, yyjson_val *object, const model_point *point)
 {
     return model_holding(given->must, given->must_count, object, point) == given->must_count &&
-           (given->should_count == 0 || model_holding(given->should, given->should_count, object, point) > 0) &&
+           (given->should_count == 0 ||
+            model_holding(given->should, given->should_count, object, point) > 0) &&
            model_holding(given->must_not, given->must_not_count, object, point) == 0 &&
            model_holding(given->min_should, given->min_should_count, object, point) >= given->min_count;
 }
@@ -616,7 +636,8 @@ compare_with_model(uint64_t seed, unsigned depth, uint64_t rounds)
         for (size_t i = 0; i < 20 && made != NULL; i++) {
             buffer       text = {0}, compact = {0};
             candidate    one = {.point = {{0, test_below(&rng, 4), (uint32_t)test_below(&rng, 2), 0},
-                                          (uint32_t)test_below(&rng, 8), false}};
+                                          (uint32_t)test_below(&rng, 8),
+                                          false}};
             filter_point about = {&one.point.id, give_document, give_vector, &one};
             yyjson_doc  *tree;
             bool         answer, wanted;

@@ -6,17 +6,29 @@
 #include "payload/document.h"
 #include "support/test.h"
 
-#define S(text_)        ((oct_slice){(text_), sizeof(text_) - 1})
-#define FIELD(key_, ...)                                                                     \
-    ((oct_condition){.kind = OCT_CONDITION_FIELD, .key = S(key_), .field = &(oct_field_condition){__VA_ARGS__}})
+#define S(text_) ((oct_slice){(text_), sizeof(text_) - 1})
+#define FIELD(key_, ...)                                                                                     \
+    ((oct_condition){                                                                                        \
+        .kind = OCT_CONDITION_FIELD, .key = S(key_), .field = &(oct_field_condition){__VA_ARGS__}})
 #define TEXT(text_)     ((oct_value){.kind = OCT_VALUE_TEXT, .text = S(text_)})
 #define INTEGER(number) ((oct_value){.kind = OCT_VALUE_INTEGER, .integer = (number)})
 #define BOOLEAN(flag)   ((oct_value){.kind = OCT_VALUE_BOOL, .boolean = (flag)})
-#define EQUALS(value_)  .match = &(oct_match){.kind = OCT_MATCH_VALUE, .values = &(value_), .value_count = 1}
-#define AMONG(kind_, ...)                                                                    \
-    .match = &(oct_match){.kind = (kind_), .values = (oct_value[]){__VA_ARGS__},               \
-                          .value_count = countof(((oct_value[]){__VA_ARGS__}))}
-#define HAS_TEXT(kind_, text_) .match = &(oct_match){.kind = (kind_), .text = S(text_)}
+#define EQUALS(value_)                                                                                       \
+    .match = &(oct_match)                                                                                    \
+    {                                                                                                        \
+        .kind = OCT_MATCH_VALUE, .values = &(value_), .value_count = 1                                       \
+    }
+#define AMONG(kind_, ...)                                                                                    \
+    .match = &(oct_match)                                                                                    \
+    {                                                                                                        \
+        .kind = (kind_), .values = (oct_value[]){__VA_ARGS__},                                               \
+        .value_count = countof(((oct_value[]){__VA_ARGS__}))                                                 \
+    }
+#define HAS_TEXT(kind_, text_)                                                                               \
+    .match = &(oct_match)                                                                                    \
+    {                                                                                                        \
+        .kind = (kind_), .text = S(text_)                                                                    \
+    }
 
 typedef struct testee {
     oct_slice document;
@@ -129,7 +141,7 @@ TEST(match_value_tells_types_apart)
 
 TEST(match_any_and_except_look_at_each_value)
 {
-    const oct_match any_of_none = {.kind = OCT_MATCH_ANY}, except_none = {.kind = OCT_MATCH_EXCEPT};
+    const oct_match   any_of_none = {.kind = OCT_MATCH_ANY}, except_none = {.kind = OCT_MATCH_EXCEPT};
     const expectation table[] = {
         {FIELD("a", AMONG(OCT_MATCH_ANY, TEXT("x"), TEXT("y"), TEXT("x"))), "{\"a\":\"y\"}", true},
         {FIELD("a", AMONG(OCT_MATCH_ANY, TEXT("x"), TEXT("y"))), "{\"a\":\"z\"}", false},
@@ -172,6 +184,7 @@ TEST(texts_are_looked_for_within_strings)
         {FIELD("a", HAS_TEXT(OCT_MATCH_PHRASE, "b d")), "{\"a\":\"a b c d\"}", false},
         {FIELD("a", HAS_TEXT(OCT_MATCH_TEXT_ANY, "x  lo\xE2\x80\x83y")), "{\"a\":\"Hello\"}", true},
         {FIELD("a", HAS_TEXT(OCT_MATCH_TEXT_ANY, "x o\xC2\xA0\ty")), "{\"a\":\"Hell\"}", false},
+        {FIELD("a", HAS_TEXT(OCT_MATCH_SUBSTRING, "lo")), "{\"a\":[1,\"Hello\"]}", true},
         {FIELD("a", HAS_TEXT(OCT_MATCH_TEXT_ANY, " \n ")), "{\"a\":\"Hell\"}", false},
         {FIELD("a", HAS_TEXT(OCT_MATCH_TEXT_ANY, "")), "{\"a\":\"\"}", false},
         {FIELD("a", HAS_TEXT(OCT_MATCH_PREFIX, "He")), "{\"a\":\"Hello\"}", true},
@@ -188,34 +201,35 @@ TEST(texts_are_looked_for_within_strings)
 
 TEST(ranges_hold_for_one_value_at_once)
 {
-    const oct_range over_2 = {.bounds = OCT_GT, .gt = 2}, from_2_to_3 = {.bounds = OCT_GTE | OCT_LTE, .gte = 2, .lte = 3};
-    const oct_range below_2 = {.bounds = OCT_LT, .lt = 2}, any = {0};
+    const oct_range over_2 = {.bounds = OCT_GT, .gt = 2},
+                    from_2_to_3 = {.bounds = OCT_GTE | OCT_LTE, .gte = 2, .lte = 3};
+    const oct_range          below_2 = {.bounds = OCT_LT, .lt = 2}, any = {0};
     const oct_datetime_range day = {.bounds = OCT_GTE | OCT_LT, .gte = 0, .lt = INT64_C(86400000000)};
     const oct_datetime_range just = {.bounds = OCT_GT | OCT_LTE, .gt = -1, .lte = 0};
-    const expectation table[] = {
-        {FIELD("a", .range = &over_2), "{\"a\":2}", false},
-        {FIELD("a", .range = &over_2), "{\"a\":2.0000000000000004}", true},
-        {FIELD("a", .range = &over_2), "{\"a\":18446744073709551615}", true},
-        {FIELD("a", .range = &over_2), "{\"a\":1e300}", true},
-        {FIELD("a", .range = &over_2), "{\"a\":\"3\"}", false},
-        {FIELD("a", .range = &over_2), "{\"a\":true}", false},
-        {FIELD("a", .range = &over_2), "{\"a\":null}", false},
-        {FIELD("a", .range = &over_2), "{}", false},
-        {FIELD("a", .range = &from_2_to_3), "{\"a\":[1,4]}", false},
-        {FIELD("a", .range = &from_2_to_3), "{\"a\":[1,3,4]}", true},
-        {FIELD("a", .range = &from_2_to_3), "{\"a\":[[3]]}", false},
-        {FIELD("a", .range = &below_2), "{\"a\":-0.5}", true},
-        {FIELD("a", .range = &below_2), "{\"a\":2.0}", false},
-        {FIELD("a", .range = &any), "{\"a\":7}", true},
-        {FIELD("a", .range = &any), "{\"a\":\"x\"}", false},
-        {FIELD("a", .datetime_range = &day), "{\"a\":\"1970-01-01T23:59:59.999999Z\"}", true},
-        {FIELD("a", .datetime_range = &day), "{\"a\":\"1970-01-02\"}", false},
-        {FIELD("a", .datetime_range = &day), "{\"a\":\"1970-01-02T00:30:00+01:00\"}", true},
-        {FIELD("a", .datetime_range = &day), "{\"a\":[\"x\",\"1970-01-01\"]}", true},
-        {FIELD("a", .datetime_range = &day), "{\"a\":0}", false},
-        {FIELD("a", .datetime_range = &day), "{\"a\":\"1970-01-01T00:00:00\\n\"}", false},
-        {FIELD("a", .datetime_range = &just), "{\"a\":\"1970-01-01\"}", true},
-        {FIELD("a", .datetime_range = &just), "{\"a\":\"1969-12-31T23:59:59.999999Z\"}", false},
+    const expectation        table[] = {
+               {FIELD("a", .range = &over_2), "{\"a\":2}", false},
+               {FIELD("a", .range = &over_2), "{\"a\":2.0000000000000004}", true},
+               {FIELD("a", .range = &over_2), "{\"a\":18446744073709551615}", true},
+               {FIELD("a", .range = &over_2), "{\"a\":1e300}", true},
+               {FIELD("a", .range = &over_2), "{\"a\":\"3\"}", false},
+               {FIELD("a", .range = &over_2), "{\"a\":true}", false},
+               {FIELD("a", .range = &over_2), "{\"a\":null}", false},
+               {FIELD("a", .range = &over_2), "{}", false},
+               {FIELD("a", .range = &from_2_to_3), "{\"a\":[1,4]}", false},
+               {FIELD("a", .range = &from_2_to_3), "{\"a\":[1,3,4]}", true},
+               {FIELD("a", .range = &from_2_to_3), "{\"a\":[[3]]}", false},
+               {FIELD("a", .range = &below_2), "{\"a\":-0.5}", true},
+               {FIELD("a", .range = &below_2), "{\"a\":2.0}", false},
+               {FIELD("a", .range = &any), "{\"a\":7}", true},
+               {FIELD("a", .range = &any), "{\"a\":\"x\"}", false},
+               {FIELD("a", .datetime_range = &day), "{\"a\":\"1970-01-01T23:59:59.999999Z\"}", true},
+               {FIELD("a", .datetime_range = &day), "{\"a\":\"1970-01-02\"}", false},
+               {FIELD("a", .datetime_range = &day), "{\"a\":\"1970-01-02T00:30:00+01:00\"}", true},
+               {FIELD("a", .datetime_range = &day), "{\"a\":[\"x\",\"1970-01-01\"]}", true},
+               {FIELD("a", .datetime_range = &day), "{\"a\":0}", false},
+               {FIELD("a", .datetime_range = &day), "{\"a\":\"1970-01-01T00:00:00\\n\"}", false},
+               {FIELD("a", .datetime_range = &just), "{\"a\":\"1970-01-01\"}", true},
+               {FIELD("a", .datetime_range = &just), "{\"a\":\"1969-12-31T23:59:59.999999Z\"}", false},
     };
 
     check_all(table, countof(table));
@@ -231,16 +245,16 @@ TEST(places_are_near_within_and_enclosed)
     const oct_geo_ring         holes[] = {{hole, 5}};
     const oct_geo_polygon      polygon = {{corners, 5}, holes, 1};
     const expectation          table[] = {
-        {FIELD("g", .geo_radius = &near), "{\"g\":{\"lon\":1,\"lat\":0}}", true},
-        {FIELD("g", .geo_radius = &nearer), "{\"g\":{\"lon\":1,\"lat\":0}}", false},
-        {FIELD("g", .geo_radius = &near), "{\"g\":[{\"lon\":9,\"lat\":0},{\"lat\":0.5,\"lon\":0}]}", true},
-        {FIELD("g", .geo_radius = &near), "{\"g\":[1,0]}", false},
-        {FIELD("g", .geo_radius = &near), "{\"g\":{\"lon\":\"1\",\"lat\":0}}", false},
-        {FIELD("g", .geo_bounding_box = &box), "{\"g\":{\"lon\":1,\"lat\":1}}", true},
-        {FIELD("g", .geo_bounding_box = &box), "{\"g\":{\"lon\":2,\"lat\":1}}", false},
-        {FIELD("g", .geo_polygon = &polygon), "{\"g\":{\"lon\":3,\"lat\":3}}", true},
-        {FIELD("g", .geo_polygon = &polygon), "{\"g\":{\"lon\":1.5,\"lat\":1.5}}", false},
-        {FIELD("g", .geo_polygon = &polygon), "{\"g\":{\"lon\":5,\"lat\":3}}", false},
+                 {FIELD("g", .geo_radius = &near), "{\"g\":{\"lon\":1,\"lat\":0}}", true},
+                 {FIELD("g", .geo_radius = &nearer), "{\"g\":{\"lon\":1,\"lat\":0}}", false},
+                 {FIELD("g", .geo_radius = &near), "{\"g\":[{\"lon\":9,\"lat\":0},{\"lat\":0.5,\"lon\":0}]}", true},
+                 {FIELD("g", .geo_radius = &near), "{\"g\":[1,0]}", false},
+                 {FIELD("g", .geo_radius = &near), "{\"g\":{\"lon\":\"1\",\"lat\":0}}", false},
+                 {FIELD("g", .geo_bounding_box = &box), "{\"g\":{\"lon\":1,\"lat\":1}}", true},
+                 {FIELD("g", .geo_bounding_box = &box), "{\"g\":{\"lon\":2,\"lat\":1}}", false},
+                 {FIELD("g", .geo_polygon = &polygon), "{\"g\":{\"lon\":3,\"lat\":3}}", true},
+                 {FIELD("g", .geo_polygon = &polygon), "{\"g\":{\"lon\":1.5,\"lat\":1.5}}", false},
+                 {FIELD("g", .geo_polygon = &polygon), "{\"g\":{\"lon\":5,\"lat\":3}}", false},
     };
 
     check_all(table, countof(table));
@@ -248,45 +262,46 @@ TEST(places_are_near_within_and_enclosed)
 
 TEST(what_is_missing_is_counted_and_found_empty)
 {
-    const oct_values_count none = {.bounds = OCT_LT, .lt = 1}, one = {.bounds = OCT_GTE | OCT_LTE, .gte = 1, .lte = 1};
+    const oct_values_count none = {.bounds = OCT_LT, .lt = 1},
+                           one = {.bounds = OCT_GTE | OCT_LTE, .gte = 1, .lte = 1};
     const oct_values_count many = {.bounds = OCT_GT, .gt = 1};
     const oct_condition    empty = {.kind = OCT_CONDITION_IS_EMPTY, .key = S("a")};
     const oct_condition    null = {.kind = OCT_CONDITION_IS_NULL, .key = S("a")};
     const oct_condition    empty_b = {.kind = OCT_CONDITION_IS_EMPTY, .key = S("a[].b")};
     const oct_condition    null_b = {.kind = OCT_CONDITION_IS_NULL, .key = S("a[].b")};
     const expectation      table[] = {
-        {FIELD("a", .values_count = &none), "{}", true},
-        {FIELD("a", .values_count = &none), "{\"a\":null}", true},
-        {FIELD("a", .values_count = &none), "{\"a\":[]}", true},
-        {FIELD("a", .values_count = &none), "{\"a\":[null]}", false},
-        {FIELD("a", .values_count = &one), "{\"a\":[null]}", true},
-        {FIELD("a", .values_count = &one), "{\"a\":\"x\"}", true},
-        {FIELD("a", .values_count = &one), "{\"a\":{}}", true},
-        {FIELD("a", .values_count = &many), "{\"a\":[1,[2,3]]}", true},
-        {FIELD("a[]", .values_count = &many), "{\"a\":[1,[2,3]]}", true},
-        {FIELD("a[]", .values_count = &many), "{\"a\":[1,2]}", false},
-        {FIELD("a[].b", .values_count = &none), "{\"a\":[{\"c\":1}]}", true},
-        {empty, "{}", true},
-        {empty, "{\"a\":null}", true},
-        {empty, "{\"a\":[]}", true},
-        {empty, "{\"a\":[null]}", false},
-        {empty, "{\"a\":{}}", false},
-        {empty, "{\"a\":\"\"}", false},
-        {empty, "{\"a\":0}", false},
-        {empty_b, "{\"a\":[{\"b\":null},{\"b\":[]},{}]}", true},
-        {empty_b, "{\"a\":[{\"b\":null},{\"b\":1}]}", false},
-        {null, "{}", false},
-        {null, "{\"a\":null}", true},
-        {null, "{\"a\":[1,null]}", true},
-        {null, "{\"a\":[[null]]}", false},
-        {null, "{\"a\":[]}", false},
-        {null_b, "{\"a\":[{\"b\":1},{\"b\":null}]}", true},
-        {FIELD("a", .is_empty = OCT_EXPECT_TRUE), "{}", true},
-        {FIELD("a", .is_empty = OCT_EXPECT_FALSE), "{}", false},
-        {FIELD("a", .is_empty = OCT_EXPECT_FALSE), "{\"a\":1}", true},
-        {FIELD("a", .is_null = OCT_EXPECT_TRUE), "{\"a\":null}", true},
-        {FIELD("a", .is_null = OCT_EXPECT_FALSE), "{\"a\":null}", false},
-        {FIELD("a", .is_null = OCT_EXPECT_FALSE), "{}", true},
+             {FIELD("a", .values_count = &none), "{}", true},
+             {FIELD("a", .values_count = &none), "{\"a\":null}", true},
+             {FIELD("a", .values_count = &none), "{\"a\":[]}", true},
+             {FIELD("a", .values_count = &none), "{\"a\":[null]}", false},
+             {FIELD("a", .values_count = &one), "{\"a\":[null]}", true},
+             {FIELD("a", .values_count = &one), "{\"a\":\"x\"}", true},
+             {FIELD("a", .values_count = &one), "{\"a\":{}}", true},
+             {FIELD("a", .values_count = &many), "{\"a\":[1,[2,3]]}", true},
+             {FIELD("a[]", .values_count = &many), "{\"a\":[1,[2,3]]}", true},
+             {FIELD("a[]", .values_count = &many), "{\"a\":[1,2]}", false},
+             {FIELD("a[].b", .values_count = &none), "{\"a\":[{\"c\":1}]}", true},
+             {empty, "{}", true},
+             {empty, "{\"a\":null}", true},
+             {empty, "{\"a\":[]}", true},
+             {empty, "{\"a\":[null]}", false},
+             {empty, "{\"a\":{}}", false},
+             {empty, "{\"a\":\"\"}", false},
+             {empty, "{\"a\":0}", false},
+             {empty_b, "{\"a\":[{\"b\":null},{\"b\":[]},{}]}", true},
+             {empty_b, "{\"a\":[{\"b\":null},{\"b\":1}]}", false},
+             {null, "{}", false},
+             {null, "{\"a\":null}", true},
+             {null, "{\"a\":[1,null]}", true},
+             {null, "{\"a\":[[null]]}", false},
+             {null, "{\"a\":[]}", false},
+             {null_b, "{\"a\":[{\"b\":1},{\"b\":null}]}", true},
+             {FIELD("a", .is_empty = OCT_EXPECT_TRUE), "{}", true},
+             {FIELD("a", .is_empty = OCT_EXPECT_FALSE), "{}", false},
+             {FIELD("a", .is_empty = OCT_EXPECT_FALSE), "{\"a\":1}", true},
+             {FIELD("a", .is_null = OCT_EXPECT_TRUE), "{\"a\":null}", true},
+             {FIELD("a", .is_null = OCT_EXPECT_FALSE), "{\"a\":null}", false},
+             {FIELD("a", .is_null = OCT_EXPECT_FALSE), "{}", true},
     };
 
     check_all(table, countof(table));
@@ -313,7 +328,8 @@ TEST(paths_lead_through_objects_and_arrays)
         {FIELD("a", EQUALS(five)), "{\"aa\":5,\"b\":{\"a\":5}}", false},
         /* The member is behind all that are remembered. */
         {FIELD("z", EQUALS(five)),
-         "{\"a\":0,\"b\":0,\"c\":0,\"d\":0,\"e\":0,\"f\":0,\"g\":0,\"h\":0,\"i\":0,\"j\":0,\"k\":0,\"l\":0,\"m\":0,"
+         "{\"a\":0,\"b\":0,\"c\":0,\"d\":0,\"e\":0,\"f\":0,\"g\":0,\"h\":0,\"i\":0,\"j\":0,\"k\":0,\"l\":0,"
+         "\"m\":0,"
          "\"n\":0,\"o\":0,\"p\":0,\"q\":0,\"r\":0,\"z\":5}",
          true},
     };
@@ -329,12 +345,14 @@ TEST(a_nested_filter_holds_for_one_object)
     const oct_condition with_id[] = {{.kind = OCT_CONDITION_HAS_ID, .ids = &id_7, .id_count = 1}};
     const oct_condition with_vector[] = {{.kind = OCT_CONDITION_HAS_VECTOR, .vector = S("v1")}};
     const oct_condition with_slice[] = {{.kind = OCT_CONDITION_SLICE, .slice_total = 1}};
-    const oct_filter    has_id = {.must = with_id, .must_count = 1}, has_no_id = {.must_not = with_id, .must_not_count = 1};
+    const oct_filter    has_id = {.must = with_id, .must_count = 1},
+                     has_no_id = {.must_not = with_id, .must_not_count = 1};
     const oct_filter    has_vector = {.must = with_vector, .must_count = 1};
     const oct_filter    in_slice = {.must = with_slice, .must_count = 1};
     const oct_condition inner[] = {{.kind = OCT_CONDITION_NESTED, .key = S("d"), .filter = &two}};
     const oct_filter    deeper = {.must = inner, .must_count = 1};
-#define NESTED(key_, filter_) ((oct_condition){.kind = OCT_CONDITION_NESTED, .key = S(key_), .filter = &(filter_)})
+#define NESTED(key_, filter_)                                                                                \
+    ((oct_condition){.kind = OCT_CONDITION_NESTED, .key = S(key_), .filter = &(filter_)})
     const expectation table[] = {
         {NESTED("a", two), "{\"a\":[{\"b\":5,\"c\":6}]}", true},
         {NESTED("a[]", two), "{\"a\":[{\"b\":5,\"c\":6}]}", true},
@@ -359,7 +377,7 @@ TEST(a_nested_filter_holds_for_one_object)
 
 TEST(ids_vectors_and_slices_need_no_document)
 {
-    const oct_id        ids[] = {{0, 9, 0, 0}, {0, 7, 0, 0}, {0, 9, 0, 0}, {0, 7, 1, 0}}, others[] = {{0, 7, 1, 0}};
+    const oct_id ids[] = {{0, 9, 0, 0}, {0, 7, 0, 0}, {0, 9, 0, 0}, {0, 7, 1, 0}}, others[] = {{0, 7, 1, 0}};
     const oct_condition id_among = {.kind = OCT_CONDITION_HAS_ID, .ids = ids, .id_count = 4};
     const oct_condition id_other = {.kind = OCT_CONDITION_HAS_ID, .ids = others, .id_count = 1};
     const oct_condition no_id = {.kind = OCT_CONDITION_HAS_ID};
@@ -397,7 +415,8 @@ TEST(the_parts_of_a_filter_are_combined)
     const oct_condition a = FIELD("a", EQUALS(one)), b = FIELD("b", EQUALS(one)), c = FIELD("c", EQUALS(one));
     const oct_condition all[] = {a, b, c};
     const oct_filter    only_b = {.must = &b, .must_count = 1};
-    const oct_condition not_b = {.kind = OCT_CONDITION_FILTER, .filter = &(oct_filter){.must_not = &b, .must_not_count = 1}};
+    const oct_condition not_b = {.kind = OCT_CONDITION_FILTER,
+                                 .filter = &(oct_filter){.must_not = &b, .must_not_count = 1}};
     const oct_condition is_b = {.kind = OCT_CONDITION_FILTER, .filter = &only_b};
     const struct {
         oct_filter  asked;
@@ -428,7 +447,8 @@ TEST(the_parts_of_a_filter_are_combined)
     };
 
     for (size_t i = 0; i < countof(table); i++)
-        CHECK_MSG(ask(&table[i].asked, table[i].document) == table[i].wanted, "case %zu: %s", i, table[i].document);
+        CHECK_MSG(ask(&table[i].asked, table[i].document) == table[i].wanted, "case %zu: %s", i,
+                  table[i].document);
 }
 
 TEST(one_of_several_tests_of_a_field_is_enough)
@@ -437,12 +457,12 @@ TEST(one_of_several_tests_of_a_field_is_enough)
     const oct_range        large = {.bounds = OCT_GT, .gt = 100};
     const oct_values_count none = {.bounds = OCT_LT, .lt = 1};
     const expectation      table[] = {
-        {FIELD("a", EQUALS(five), .range = &large), "{\"a\":5}", true},
-        {FIELD("a", EQUALS(five), .range = &large), "{\"a\":101}", true},
-        {FIELD("a", EQUALS(five), .range = &large), "{\"a\":6}", false},
-        {FIELD("a", EQUALS(five), .values_count = &none), "{}", true},
-        {FIELD("a", EQUALS(five), .is_empty = OCT_EXPECT_TRUE), "{\"a\":[]}", true},
-        {FIELD("a", EQUALS(five), .is_empty = OCT_EXPECT_TRUE), "{\"a\":[6]}", false},
+             {FIELD("a", EQUALS(five), .range = &large), "{\"a\":5}", true},
+             {FIELD("a", EQUALS(five), .range = &large), "{\"a\":101}", true},
+             {FIELD("a", EQUALS(five), .range = &large), "{\"a\":6}", false},
+             {FIELD("a", EQUALS(five), .values_count = &none), "{}", true},
+             {FIELD("a", EQUALS(five), .is_empty = OCT_EXPECT_TRUE), "{\"a\":[]}", true},
+             {FIELD("a", EQUALS(five), .is_empty = OCT_EXPECT_TRUE), "{\"a\":[6]}", false},
     };
 
     check_all(table, countof(table));
@@ -470,15 +490,18 @@ TEST(filters_that_cannot_be_are_refused)
     const oct_geo_radius  nowhere = {{0, 90.5}, 1};
     const oct_geo_point   open[] = {{0, 0}, {1, 0}, {1, 1}, {0, 1}};
     const oct_geo_polygon open_polygon = {{open, 4}, NULL, 0};
-    const oct_condition   nothing = FIELD("a", .is_null = OCT_EXPECT_NOTHING), no_path = FIELD("a..b", EQUALS(five));
-    const oct_condition   no_kind = {.kind = (oct_condition_kind)99}, kind_of_value = FIELD("a", EQUALS(strange));
-    const oct_condition   off_earth = FIELD("a", .geo_radius = &nowhere), no_ring = FIELD("a", .geo_polygon = &open_polygon);
-    const oct_condition   no_slices = {.kind = OCT_CONDITION_SLICE};
-    const oct_condition   beyond = {.kind = OCT_CONDITION_SLICE, .slice_total = 3, .slice_index = 3};
-    const oct_condition   no_ids = {.kind = OCT_CONDITION_HAS_ID, .id_count = 3};
-    const oct_condition   no_filter = {.kind = OCT_CONDITION_NESTED, .key = S("a")};
-    const oct_match       strange_match = {.kind = (oct_match_kind)77};
-    const oct_condition   kind_of_match = FIELD("a", .match = &strange_match);
+    const oct_condition   nothing = FIELD("a", .is_null = OCT_EXPECT_NOTHING),
+                        no_path = FIELD("a..b", EQUALS(five));
+    const oct_condition no_kind = {.kind = (oct_condition_kind)99},
+                        kind_of_value = FIELD("a", EQUALS(strange));
+    const oct_condition off_earth = FIELD("a", .geo_radius = &nowhere),
+                        no_ring = FIELD("a", .geo_polygon = &open_polygon);
+    const oct_condition no_slices = {.kind = OCT_CONDITION_SLICE};
+    const oct_condition beyond = {.kind = OCT_CONDITION_SLICE, .slice_total = 3, .slice_index = 3};
+    const oct_condition no_ids = {.kind = OCT_CONDITION_HAS_ID, .id_count = 3};
+    const oct_condition no_filter = {.kind = OCT_CONDITION_NESTED, .key = S("a")};
+    const oct_match     strange_match = {.kind = (oct_match_kind)77};
+    const oct_condition kind_of_match = FIELD("a", .match = &strange_match);
 
     check_refused(&nothing, OCT_RANGE, "At least one field condition must be specified");
     check_refused(&no_path, OCT_FORMAT, "Invalid json path: 'a..b'");
@@ -530,17 +553,27 @@ TEST(depth_and_number_of_conditions_are_bounded)
 
 TEST(keys_differ_where_answers_may)
 {
-    const oct_value     five = INTEGER(5), text_five = TEXT("5"), ab = TEXT("ab"), a_b = TEXT("a\"b");
-    const oct_range     over = {.bounds = OCT_GT, .gt = 5, .lt = 1}, over_too = {.bounds = OCT_GT, .gt = 5, .lt = 2};
+    const oct_value five = INTEGER(5), text_five = TEXT("5"), ab = TEXT("ab"), a_b = TEXT("a\"b");
+    const oct_range over = {.bounds = OCT_GT, .gt = 5, .lt = 1},
+                    over_too = {.bounds = OCT_GT, .gt = 5, .lt = 2};
     const oct_range     from = {.bounds = OCT_GTE, .gte = 5};
     const oct_condition conditions[] = {
-        FIELD("a", EQUALS(five)),  FIELD("b", EQUALS(five)), FIELD("a", EQUALS(text_five)), FIELD("a", EQUALS(ab)),
-        FIELD("a", EQUALS(a_b)),   FIELD("a", .range = &over), FIELD("a", .range = &from),
-        FIELD("a", HAS_TEXT(OCT_MATCH_TEXT, "x")), FIELD("a", HAS_TEXT(OCT_MATCH_PREFIX, "x")),
-        FIELD("a", .is_null = OCT_EXPECT_TRUE), FIELD("a", .is_empty = OCT_EXPECT_TRUE),
+        FIELD("a", EQUALS(five)),
+        FIELD("b", EQUALS(five)),
+        FIELD("a", EQUALS(text_five)),
+        FIELD("a", EQUALS(ab)),
+        FIELD("a", EQUALS(a_b)),
+        FIELD("a", .range = &over),
+        FIELD("a", .range = &from),
+        FIELD("a", HAS_TEXT(OCT_MATCH_TEXT, "x")),
+        FIELD("a", HAS_TEXT(OCT_MATCH_PREFIX, "x")),
+        FIELD("a", .is_null = OCT_EXPECT_TRUE),
+        FIELD("a", .is_empty = OCT_EXPECT_TRUE),
         FIELD("a", .is_null = OCT_EXPECT_FALSE),
-        {.kind = OCT_CONDITION_SLICE, .slice_total = 2}, {.kind = OCT_CONDITION_HAS_VECTOR, .vector = S("v1")},
-        {.kind = OCT_CONDITION_HAS_ID, .ids = &id_7, .id_count = 1}, {.kind = OCT_CONDITION_HAS_ID},
+        {.kind = OCT_CONDITION_SLICE, .slice_total = 2},
+        {.kind = OCT_CONDITION_HAS_VECTOR, .vector = S("v1")},
+        {.kind = OCT_CONDITION_HAS_ID, .ids = &id_7, .id_count = 1},
+        {.kind = OCT_CONDITION_HAS_ID},
     };
     const oct_condition same[] = {FIELD("a", .range = &over), FIELD("a", .range = &over_too)};
     arena               memory = {0};
@@ -579,7 +612,8 @@ TEST(keys_differ_where_answers_may)
 
 TEST(ids_that_must_be_are_told)
 {
-    const oct_id        few[] = {{0, 9, 0, 0}, {0, 3, 0, 0}, {0, 9, 0, 0}}, more[] = {{0, 1, 0, 0}, {0, 2, 0, 0}, {0, 3, 0, 0}};
+    const oct_id few[] = {{0, 9, 0, 0}, {0, 3, 0, 0}, {0, 9, 0, 0}},
+                 more[] = {{0, 1, 0, 0}, {0, 2, 0, 0}, {0, 3, 0, 0}};
     const oct_condition must[] = {{.kind = OCT_CONDITION_HAS_ID, .ids = more, .id_count = 3},
                                   {.kind = OCT_CONDITION_HAS_ID, .ids = few, .id_count = 3}};
     const oct_filter    both = {.must = must, .must_count = 2}, either = {.should = must, .should_count = 2};
@@ -604,22 +638,27 @@ TEST(ids_that_must_be_are_told)
 
 TEST(every_allocation_of_a_compilation_may_fail)
 {
-    const oct_id        ids[] = {{0, 9, 0, 0}, {0, 3, 0, 0}};
-    const oct_geo_point corners[] = {{0, 0}, {4, 0}, {4, 4}, {0, 0}};
-    const oct_geo_ring  holes[] = {{corners, 4}};
+    const oct_id          ids[] = {{0, 9, 0, 0}, {0, 3, 0, 0}};
+    const oct_geo_point   corners[] = {{0, 0}, {4, 0}, {4, 4}, {0, 0}};
+    const oct_geo_ring    holes[] = {{corners, 4}};
     const oct_geo_polygon polygon = {{corners, 4}, holes, 1};
-    const oct_value     x = TEXT("x");
-    const oct_condition inner = FIELD("b[].c", EQUALS(x), .geo_polygon = &polygon);
-    const oct_filter    nested = {.must = &inner, .must_count = 1};
-    static char         long_text[100000];
-    oct_match           text = {.kind = OCT_MATCH_TEXT_ANY, .text = {long_text, sizeof long_text}};
-    const oct_condition list[] = {{.kind = OCT_CONDITION_HAS_ID, .ids = ids, .id_count = 2},
-                                  {.kind = OCT_CONDITION_NESTED, .key = S("a"), .filter = &nested},
-                                  FIELD("t", .match = &text),
-                                  {.kind = OCT_CONDITION_FILTER, .filter = &nested}};
-    const oct_filter    given = {.must = list, .must_count = 4, .should = list, .should_count = 4,
-                                 .min_should = list, .min_should_count = 4, .min_count = 2};
-    bool                done = false;
+    const oct_value       x = TEXT("x");
+    const oct_condition   inner = FIELD("b[].c", EQUALS(x), .geo_polygon = &polygon);
+    const oct_filter      nested = {.must = &inner, .must_count = 1};
+    static char           long_text[100000];
+    oct_match             text = {.kind = OCT_MATCH_TEXT_ANY, .text = {long_text, sizeof long_text}};
+    const oct_condition   list[] = {{.kind = OCT_CONDITION_HAS_ID, .ids = ids, .id_count = 2},
+                                    {.kind = OCT_CONDITION_NESTED, .key = S("a"), .filter = &nested},
+                                    FIELD("t", .match = &text),
+                                    {.kind = OCT_CONDITION_FILTER, .filter = &nested}};
+    const oct_filter      given = {.must = list,
+                                   .must_count = 4,
+                                   .should = list,
+                                   .should_count = 4,
+                                   .min_should = list,
+                                   .min_should_count = 4,
+                                   .min_count = 2};
+    bool                  done = false;
 
     for (size_t i = 0; i < sizeof long_text; i++)
         long_text[i] = i % 7 == 6 ? ' ' : 'w';
@@ -642,20 +681,23 @@ TEST(every_allocation_of_a_compilation_may_fail)
 
 TEST(damaged_documents_are_reported_or_answered_but_never_left)
 {
-    static const char   whole[] = "{\"a\":[{\"b\":1,\"c\":[2,3]},\"t\\\"x\"],\"g\":{\"lon\":1.5,\"lat\":2},\"z\":{\"y\":null}}";
-    const oct_value     three = INTEGER(3);
-    const oct_range     range = {.bounds = OCT_GT, .gt = 0};
+    static const char whole[] =
+        "{\"a\":[{\"b\":1,\"c\":[2,3]},\"t\\\"x\"],\"g\":{\"lon\":1.5,\"lat\":2},\"z\":{\"y\":null}}";
+    const oct_value      three = INTEGER(3);
+    const oct_range      range = {.bounds = OCT_GT, .gt = 0};
     const oct_geo_radius near = {{0, 0}, 1e6};
-    const oct_condition inner = FIELD("c[]", EQUALS(three));
-    const oct_filter    nested = {.must = &inner, .must_count = 1};
-    const oct_condition list[] = {FIELD("z.y", .is_null = OCT_EXPECT_FALSE), FIELD("a[].b", .range = &range),
-                                  FIELD("g", .geo_radius = &near),
-                                  {.kind = OCT_CONDITION_NESTED, .key = S("a"), .filter = &nested},
-                                  FIELD("a", HAS_TEXT(OCT_MATCH_TEXT, "\"x"))};
-    const oct_filter    given = {.should = list, .should_count = countof(list), .must_not = list, .must_not_count = 1};
-    arena               memory = {0};
-    const filter       *made = NULL;
-    size_t              corrupt = 0;
+    const oct_condition  inner = FIELD("c[]", EQUALS(three));
+    const oct_filter     nested = {.must = &inner, .must_count = 1};
+    const oct_condition  list[] = {FIELD("z.y", .is_null = OCT_EXPECT_FALSE),
+                                   FIELD("a[].b", .range = &range),
+                                   FIELD("g", .geo_radius = &near),
+                                   {.kind = OCT_CONDITION_NESTED, .key = S("a"), .filter = &nested},
+                                   FIELD("a", HAS_TEXT(OCT_MATCH_TEXT, "\"x"))};
+    const oct_filter     given = {
+            .should = list, .should_count = countof(list), .must_not = list, .must_not_count = 1};
+    arena         memory = {0};
+    const filter *made = NULL;
+    size_t        corrupt = 0;
 
     CHECK_OK(filter_compile(&given, number_of, NULL, &memory, &made, NULL));
     for (size_t at = 0; at + 1 < sizeof whole; at++) {
@@ -671,8 +713,8 @@ TEST(damaged_documents_are_reported_or_answered_but_never_left)
             if (byte >= 0)
                 text[at] = (char)byte;
             status = filter_matches(made, &about, &answer, &error);
-            CHECK_MSG(status == OCT_OK || (status == OCT_CORRUPT && !answer), "byte %zu is %d: %d %s", at, byte,
-                      (int)status, error.text);
+            CHECK_MSG(status == OCT_OK || (status == OCT_CORRUPT && !answer), "byte %zu is %d: %d %s", at,
+                      byte, (int)status, error.text);
             corrupt += status == OCT_CORRUPT;
             oct_free(text);
         }

@@ -44,8 +44,8 @@ bool
 geo_in_box(const oct_geo_bounding_box *box, const oct_geo_point *point)
 {
     const double left = box->top_left.lon, right = box->bottom_right.lon;
-    const bool   between = left > right ? point->lon > left || point->lon < right
-                                        : point->lon > left && point->lon < right;
+    const bool   between =
+        left > right ? point->lon > left || point->lon < right : point->lon > left && point->lon < right;
 
     return between && point->lat < box->top_left.lat && point->lat > box->bottom_right.lat;
 }

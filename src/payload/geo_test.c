@@ -1,6 +1,7 @@
 /* Goal:   distances, boxes and polygons mean what geo.h says.
  * Method: known distances; boxes on both sides of the 180th meridian, edges out; random convex polygons against the
- *         half planes they are made of, and random stars against a winding number (another algorithm), seeds 3 and 4. */
+ *         half planes they are made of, and random stars against a winding number (another algorithm), seeds 3 and
+ *         4. */
 #include "payload/geo.h"
 
 #include "support/test.h"
@@ -40,10 +41,11 @@ TEST(boxes_end_before_their_edges_and_may_hold_the_180th_meridian)
         oct_geo_point point;
         bool          in_box, in_wide;
     } cases[] = {
-        {{0, 0}, true, false},     {{-10, 0}, false, false},  {{30, 0}, false, false},  {{29.999, 19.999}, true, false},
-        {{0, 20}, false, false},   {{0, -5}, false, false},   {{175, 0}, false, true},  {{180, 0}, false, true},
-        {{-180, 0}, false, true},  {{-175, 10}, false, true}, {{170, 0}, false, false}, {{-170, 0}, false, false},
-        {{169, 0}, false, false},  {{-169, 0}, false, false}, {{175, 20}, false, false},
+        {{0, 0}, true, false},           {{-10, 0}, false, false},  {{30, 0}, false, false},
+        {{29.999, 19.999}, true, false}, {{0, 20}, false, false},   {{0, -5}, false, false},
+        {{175, 0}, false, true},         {{180, 0}, false, true},   {{-180, 0}, false, true},
+        {{-175, 10}, false, true},       {{170, 0}, false, false},  {{-170, 0}, false, false},
+        {{169, 0}, false, false},        {{-169, 0}, false, false}, {{175, 20}, false, false},
     };
 
     for (size_t i = 0; i < countof(cases); i++) {
@@ -62,14 +64,35 @@ TEST(a_polygon_is_without_its_lines_and_holes)
         oct_geo_point point;
         bool          inside;
     } cases[] = {
-        {{1, 1}, true},   {{5, 4}, true},    {{5, 5}, false} /* a corner */, {{5, 6}, false} /* the notch */,
-        {{9, 9}, false},  {{9.5, 9}, true},  {{0.5, 9}, true},               {{3, 3}, false} /* the hole */,
-        {{2, 3}, false},  {{4, 4}, false},   {{5, 3}, true},                 {{1, 4}, true},
-        {{0, 5}, false},  {{5, 0}, false},   {{10, 5}, false},               {{11, 5}, false},
-        {{-1, 5}, false}, {{5, -1}, false},  {{2.5, 7.5}, false} /* on the notch */, {{0, 0}, false},
+        {{1, 1}, true},
+        {{5, 4}, true},
+        {{5, 5}, false} /* a corner */,
+        {{5, 6}, false} /* the notch */,
+        {{9, 9}, false},
+        {{9.5, 9}, true},
+        {{0.5, 9}, true},
+        {{3, 3}, false} /* the hole */,
+        {{2, 3}, false},
+        {{4, 4}, false},
+        {{5, 3}, true},
+        {{1, 4}, true},
+        {{0, 5}, false},
+        {{5, 0}, false},
+        {{10, 5}, false},
+        {{11, 5}, false},
+        {{-1, 5}, false},
+        {{5, -1}, false},
+        {{2.5, 7.5}, false} /* on the notch */,
+        {{0, 0}, false},
         /* On the latitude of corners, inside and outside. */
-        {{1, 5}, true},   {{7, 5}, true},    {{20, 5}, false},               {{-5, 10}, false},
-        {{1, 2}, true},   {{6, 2}, true},    {{-3, 0}, false},               {{13, 0}, false},
+        {{1, 5}, true},
+        {{7, 5}, true},
+        {{20, 5}, false},
+        {{-5, 10}, false},
+        {{1, 2}, true},
+        {{6, 2}, true},
+        {{-3, 0}, false},
+        {{13, 0}, false},
     };
 
     for (size_t i = 0; i < countof(cases); i++)
@@ -116,7 +139,8 @@ TEST(polygons_agree_with_winding_numbers)
         }
         corners[count] = corners[0];
         for (size_t i = 0; i < 50; i++) {
-            const oct_geo_point point = {5 + 35 * (double)test_float(&rng), -3 + 35 * (double)test_float(&rng)};
+            const oct_geo_point point = {5 + 35 * (double)test_float(&rng),
+                                         -3 + 35 * (double)test_float(&rng)};
 
             CHECK_MSG(geo_in_polygon(&star, &point) == (turns(&star.exterior, &point) > 0.5),
                       "round %llu: %.17g, %.17g", (unsigned long long)round, point.lon, point.lat);
@@ -130,11 +154,16 @@ TEST(places_are_objects_with_two_numbers)
         const char *value;
         bool        is_place;
     } cases[] = {
-        {"{\"lon\":1.5,\"lat\":-2}", true}, {"{\"lat\":-2,\"x\":[1,{}],\"lon\":1.5}", true},
-        {"{\"lon\":1.5}", false},           {"{\"lon\":1.5,\"lat\":\"-2\"}", false},
-        {"{\"lon\":true,\"lat\":1}", false}, {"[1.5,-2]", false},
-        {"{}", false},                      {"null", false},
-        {"{\"lon\":1.5,\"lat\":null}", false}, {"{\"Lon\":1.5,\"Lat\":-2}", false},
+        {"{\"lon\":1.5,\"lat\":-2}", true},
+        {"{\"lat\":-2,\"x\":[1,{}],\"lon\":1.5}", true},
+        {"{\"lon\":1.5}", false},
+        {"{\"lon\":1.5,\"lat\":\"-2\"}", false},
+        {"{\"lon\":true,\"lat\":1}", false},
+        {"[1.5,-2]", false},
+        {"{}", false},
+        {"null", false},
+        {"{\"lon\":1.5,\"lat\":null}", false},
+        {"{\"Lon\":1.5,\"Lat\":-2}", false},
     };
 
     for (size_t i = 0; i < countof(cases); i++) {

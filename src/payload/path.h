@@ -9,10 +9,10 @@
 
 #include "base/arena.h"
 
-typedef enum path_step_kind { /* in the order in which a tree of paths sorts them */
-    PATH_ALL,   /* [] : every element of an array */
-    PATH_INDEX, /* [3]: one element */
-    PATH_KEY    /* a value of an object */
+typedef enum path_step_kind {             /* in the order in which a tree of paths sorts them */
+                              PATH_ALL,   /* [] : every element of an array */
+                              PATH_INDEX, /* [3]: one element */
+                              PATH_KEY    /* a value of an object */
 } path_step_kind;
 
 typedef struct path_step {

@@ -41,9 +41,9 @@ siphash(const void *data, size_t size)
 {
     const unsigned char *bytes = data;
     /* "somepseudorandomlygeneratedbytes", each word xored with a half of the key, which is zero. */
-    sip                  state = {0x736F6D6570736575u, 0x646F72616E646F6Du, 0x6C7967656E657261u, 0x7465646279746573u};
-    uint64_t             last = (uint64_t)size << 56;
-    size_t               i = 0;
+    sip      state = {0x736F6D6570736575u, 0x646F72616E646F6Du, 0x6C7967656E657261u, 0x7465646279746573u};
+    uint64_t last = (uint64_t)size << 56;
+    size_t   i = 0;
 
     for (; i + 8 <= size; i += 8)
         sip_word(&state, get_u64(bytes + i));

@@ -12,7 +12,7 @@
 typedef struct path_tree {
     bool                    is_whole; /* a path ends here, and longer ones are left out: it covers them */
     size_t                  child_count;
-    const path_step        *steps;    /* sorted; steps[i] leads to children[i] */
+    const path_step        *steps; /* sorted; steps[i] leads to children[i] */
     const struct path_tree *children;
 } path_tree;
 

@@ -122,10 +122,10 @@ bool
 spell_text(oct_slice text, arena *memory, oct_slice *out)
 {
     static const char digits[] = "0123456789ABCDEF";
-    static const char letters[0x60] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n',  ['\f'] = 'f',
-                                       ['\r'] = 'r', ['"'] = '"',  ['\\'] = '\\'};
-    size_t            escape_count = 0;
-    char             *spelled;
+    static const char letters[0x60] = {
+        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r', ['"'] = '"', ['\\'] = '\\'};
+    size_t escape_count = 0;
+    char  *spelled;
 
     for (size_t i = 0; i < text.size; i++)
         escape_count += (unsigned char)text.data[i] < 0x20 || text.data[i] == '"' || text.data[i] == '\\';

@@ -7,13 +7,29 @@
  * Method: paths into one document, what they find joined by spaces. */
 TEST(paths_end_at_values)
 {
-    static const char        document[] = "{\"a\":{\"b\":1,\"c\":[1,[2,3],\"x\"]},\"l\":[{\"k\":1},{\"k\":[2,3]},{},7],"
-                                          "\"e\":[],\"n\":null,\"o\":{},\"aa\":5}";
+    static const char document[] =
+        "{\"a\":{\"b\":1,\"c\":[1,[2,3],\"x\"]},\"l\":[{\"k\":1},{\"k\":[2,3]},{},7],"
+        "\"e\":[],\"n\":null,\"o\":{},\"aa\":5}";
     static const char *const cases[][2] = {
-        {"a.b", "1"},      {"a.c", "1 [2,3] \"x\""}, {"a.c[]", "1 2 3 \"x\""}, {"a.c[1]", "2 3"}, {"a.c[3]", ""},
-        {"a", "{\"b\":1,\"c\":[1,[2,3],\"x\"]}"},    {"l[].k", "1 2 3"},       {"l[1].k", "2 3"}, {"l.k", ""},
-        {"l[].k[]", "2 3"}, {"e", ""},               {"e[]", ""},             {"n", "null"},     {"o", "{}"},
-        {"a.b.c", ""},     {"missing", ""},          {"aa", "5"},             {"a[]", ""},       {"l[3]", "7"},
+        {"a.b", "1"},
+        {"a.c", "1 [2,3] \"x\""},
+        {"a.c[]", "1 2 3 \"x\""},
+        {"a.c[1]", "2 3"},
+        {"a.c[3]", ""},
+        {"a", "{\"b\":1,\"c\":[1,[2,3],\"x\"]}"},
+        {"l[].k", "1 2 3"},
+        {"l[1].k", "2 3"},
+        {"l.k", ""},
+        {"l[].k[]", "2 3"},
+        {"e", ""},
+        {"e[]", ""},
+        {"n", "null"},
+        {"o", "{}"},
+        {"a.b.c", ""},
+        {"missing", ""},
+        {"aa", "5"},
+        {"a[]", ""},
+        {"l[3]", "7"},
     };
     arena      memory = {0};
     value_list values = {0};
@@ -29,7 +45,8 @@ TEST(paths_end_at_values)
             buffer_add(&found, values.items[v].data, values.items[v].size);
         }
         buffer_add_byte(&found, '\0');
-        CHECK_MSG(strcmp(found.data, cases[i][1]) == 0, "%s: %s, not %s", cases[i][0], found.data, cases[i][1]);
+        CHECK_MSG(strcmp(found.data, cases[i][1]) == 0, "%s: %s, not %s", cases[i][0], found.data,
+                  cases[i][1]);
         buffer_clear(&found);
     }
     value_list_clear(&values);

@@ -216,7 +216,8 @@ decode_column(reader *self, batch_op op, batch_column *column, size_t count)
     if (column->present_count > count || column->dim > OCT_DIM_MAX ||
         (column->dim == 0) != (op == BATCH_DELETE_VECTORS) || (column->dim == 0 && column->present_count > 0))
         self->failed = true;
-    column->values = (const float *)(const void *)take(self, (uint64_t)column->present_count * column->dim * sizeof(float));
+    column->values = (const float *)(const void *)take(self, (uint64_t)column->present_count * column->dim *
+                                                                 sizeof(float));
     if (!self->failed && column->dim > 0) {
         size_t bits = 0;
 
@@ -304,8 +305,10 @@ batch_decode(oct_slice body, arena *memory, batch *out, oct_error *error)
     out->operation = number == NULL ? 0 : get_u64(number);
     out->column_count = take_u32(&in);
     flags = take_u32(&in);
-    if (in.failed || out->op < BATCH_UPSERT || out->op >= BATCH_RESTORE || out->column_count > OCT_VECTORS_MAX)
-        return oct_fail(error, OCT_CORRUPT, "a record of %zu bytes is no write this version knows (kind %u, %zu columns)",
+    if (in.failed || out->op < BATCH_UPSERT || out->op >= BATCH_RESTORE ||
+        out->column_count > OCT_VECTORS_MAX)
+        return oct_fail(error, OCT_CORRUPT,
+                        "a record of %zu bytes is no write this version knows (kind %u, %zu columns)",
                         body.size, (unsigned)out->op, out->column_count);
     {
         const char *ids = take(&in, (uint64_t)out->count * sizeof(oct_id));
@@ -327,7 +330,7 @@ batch_decode(oct_slice body, arena *memory, batch *out, oct_error *error)
     if (in.no_memory)
         return oct_fail_memory(error, out->count * sizeof(oct_id));
     if (in.failed || in.at != in.end)
-        return oct_fail(error, OCT_CORRUPT, "a write of %zu points does not fit its record of %zu bytes", out->count,
-                        body.size);
+        return oct_fail(error, OCT_CORRUPT, "a write of %zu points does not fit its record of %zu bytes",
+                        out->count, body.size);
     return OCT_OK;
 }

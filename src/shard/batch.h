@@ -48,7 +48,8 @@ batch_has(const batch_column *column, size_t point)
 /* What a record body is, without decoding it; 0 if it is too short to be one. */
 uint32_t batch_op_of(oct_slice body);
 /* The parts of the record body: some point into the batch, some into `memory`. */
-oct_status batch_encode(const batch *self, arena *memory, oct_slice **parts, size_t *part_count, oct_error *error);
+oct_status batch_encode(const batch *self, arena *memory, oct_slice **parts, size_t *part_count,
+                        oct_error *error);
 /* The batch points into `body` (4-byte aligned) and into `memory`. OCT_CORRUPT says what does not fit. */
 oct_status batch_decode(oct_slice body, arena *memory, batch *out, oct_error *error);
 

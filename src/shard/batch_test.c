@@ -113,7 +113,8 @@ check_equal(const batch *got, const batch *want)
     if (want->op != BATCH_CHANGE_PAYLOAD)
         return;
     CHECK_INT(got->change.action, want->change.action);
-    CHECK(slice_equal(got->change.payload, want->change.payload) && slice_equal(got->change.key, want->change.key));
+    CHECK(slice_equal(got->change.payload, want->change.payload) &&
+          slice_equal(got->change.key, want->change.key));
     CHECK_INT(got->change.key_count, want->change.key_count);
     for (size_t i = 0; i < want->change.key_count && i < got->change.key_count; i++)
         CHECK(slice_equal(got->change.keys[i], want->change.keys[i]));
@@ -164,7 +165,8 @@ TEST(writes_survive_their_encoding)
 }
 
 /* Goal:   a body that was cut is OCT_CORRUPT; one that is no write at all too.
- * Method: every truncation of random writes; bytes added; noise. Bodies lie at the end of their memory (ASan). Seed 262. */
+ * Method: every truncation of random writes; bytes added; noise. Bodies lie at the end of their memory (ASan). Seed
+ * 262. */
 TEST(cut_bodies_are_no_writes)
 {
     test_rng  rng = test_rng_seed(262);
@@ -201,8 +203,8 @@ TEST(cut_bodies_are_no_writes)
         arena_clear(&hold);
     }
     for (uint64_t i = 0; i < test_scaled(20000); i++) {
-        arena     memory = {0};
-        uint64_t  noise[12];
+        arena        memory = {0};
+        uint64_t     noise[12];
         const size_t size = test_below(&rng, sizeof noise + 1);
 
         for (size_t k = 0; k < countof(noise); k++)

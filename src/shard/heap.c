@@ -34,7 +34,8 @@ place(const heap *self, uint64_t at, uint64_t units)
     for (;;) {
         const uint64_t end = rows_segment_end(&self->units, rows_segment_of(&self->units, (uint32_t)at));
 
-        if (at + units <= end || end > UINT32_MAX) /* there is no next one: heap_reserve refuses what does not fit */
+        if (at + units <= end ||
+            end > UINT32_MAX) /* there is no next one: heap_reserve refuses what does not fit */
             return at;
         at = end;
     }
@@ -90,7 +91,8 @@ heap_get(const heap *self, uint32_t number, oct_slice *out, oct_error *error)
 
     *out = (oct_slice){NULL, 0};
     if (number >= unit_count)
-        return oct_fail(error, OCT_CORRUPT, "payload %u lies behind the %u units there are", number, unit_count);
+        return oct_fail(error, OCT_CORRUPT, "payload %u lies behind the %u units there are", number,
+                        unit_count);
     at = rows_at(&self->units, number);
     size = get_u32(at);
     /* A damaged size must not lead out of the segment, whose memory ends there. */
@@ -99,8 +101,8 @@ heap_get(const heap *self, uint32_t number, oct_slice *out, oct_error *error)
     if (size > OCT_PAYLOAD_BYTES_MAX || units_of(size) > end - number)
         return oct_fail(error, OCT_CORRUPT, "payload %u says it has %u bytes", number, size);
     if (crc32c(0, at + HEADER_BYTES, size) != get_u32(at + 4))
-        return oct_fail(error, OCT_CORRUPT, "payload %u (%u bytes) does not have the checksum %08x", number, size,
-                        get_u32(at + 4));
+        return oct_fail(error, OCT_CORRUPT, "payload %u (%u bytes) does not have the checksum %08x", number,
+                        size, get_u32(at + 4));
     *out = (oct_slice){at + HEADER_BYTES, size};
     return OCT_OK;
 }

@@ -20,7 +20,8 @@ make_document(test_rng *rng, uint32_t number, char *text, size_t size_max)
 
 /* Goal:   documents come back as they were, whatever was added since; what is not worth storing is not stored; live
  *         bytes are those of what was not released.
- * Method: random sizes, some larger than all before together, some batches reserved at once; every document is read after
+ * Method: random sizes, some larger than all before together, some batches reserved at once; every document is read
+ * after
  *         each batch. Seeds 231 to 236. */
 TEST(documents_come_back_whole)
 {
@@ -76,10 +77,12 @@ TEST(documents_come_back_whole)
         }
         heap_clear(&self);
     }
-    CHECK(!heap_stores((oct_slice){"{}", 2}) && !heap_stores((oct_slice){NULL, 0}) && heap_stores((oct_slice){"{1}", 3}));
+    CHECK(!heap_stores((oct_slice){"{}", 2}) && !heap_stores((oct_slice){NULL, 0}) &&
+          heap_stores((oct_slice){"{1}", 3}));
 }
 
-/* Goal:   damage to a header or a body is OCT_CORRUPT, and nothing outside of the heap is read, whatever the header says.
+/* Goal:   damage to a header or a body is OCT_CORRUPT, and nothing outside of the heap is read, whatever the header
+ * says.
  * Method: every byte of a small heap is changed in turn, each document read; and numbers that are no document's. Under
  *         ASan a read outside is seen. Seed 241. */
 TEST(damaged_documents_are_told)
@@ -103,7 +106,7 @@ TEST(damaged_documents_are_told)
     }
     for (uint32_t unit = 0; unit < self.unit_count; unit++) {
         for (uint32_t byte = 0; byte < HEAP_UNIT_BYTES; byte++) {
-            unsigned char *at = (unsigned char *)rows_at(&self.units, unit) + byte;
+            unsigned char      *at = (unsigned char *)rows_at(&self.units, unit) + byte;
             const unsigned char old = *at;
 
             for (int bit = 0; bit < 8; bit += 1 + (int)test_below(&rng, 3)) {
@@ -112,7 +115,8 @@ TEST(damaged_documents_are_told)
                     oct_slice        got;
                     const oct_status status = heap_get(&self, numbers[i], &got, &error);
 
-                    CHECK(status == OCT_CORRUPT ? got.data == NULL : status == OCT_OK && slice_equal(got, documents[i]));
+                    CHECK(status == OCT_CORRUPT ? got.data == NULL
+                                                : status == OCT_OK && slice_equal(got, documents[i]));
                 }
             }
             *at = old;
@@ -130,7 +134,8 @@ TEST(damaged_documents_are_told)
 }
 
 /* Goal:   a size that would run beyond a segment of the rows below is refused, though there are units enough.
- * Method: the header of the last document before the end of a segment claims more than is left, up to all that follows. */
+ * Method: the header of the last document before the end of a segment claims more than is left, up to all that
+ * follows. */
 TEST(size_beyond_a_segment_is_refused)
 {
     heap      self;

@@ -13,10 +13,10 @@
 
 #include "base/epoch.h"
 
-#define MAP_CAPACITY_MIN   16u
-#define POINTS_EXPECTED    8u
-#define ORDER_NEW_MAX      4096u /* points added since a sort before it is worth another, or ... */
-#define ORDER_NEW_SHARE    16u   /* ... this part of all */
+#define MAP_CAPACITY_MIN 16u
+#define POINTS_EXPECTED  8u
+#define ORDER_NEW_MAX    4096u /* points added since a sort before it is worth another, or ... */
+#define ORDER_NEW_SHARE  16u   /* ... this part of all */
 
 struct point_map {
     rows     table; /* _Atomic uint32_t, capacity of them, POINT_NONE where free */
@@ -294,8 +294,8 @@ points_page(point_set *self, const oct_id *from, size_t limit, uint32_t *out, si
 }
 
 oct_status
-points_page_of(point_set *self, const point_bits *only, const oct_id *from, size_t limit, uint32_t *out, size_t *found,
-               oct_error *error)
+points_page_of(point_set *self, const point_bits *only, const oct_id *from, size_t limit, uint32_t *out,
+               size_t *found, oct_error *error)
 {
     const bool         ascending = atomic_load(&self->ascending);
     const uint32_t     count = atomic_load_explicit(&self->count, memory_order_acquire);

@@ -16,15 +16,15 @@ typedef struct point_map   point_map;
 typedef struct point_order point_order;
 
 typedef struct point_set {
-    rows             ids;      /* oct_id */
-    rows             versions; /* _Atomic uint64_t */
-    rows             payloads; /* _Atomic uint32_t: number in the heap */
-    rows             live;     /* _Atomic uint64_t, a bit a point */
-    _Atomic uint32_t count;    /* points, dead ones included; release after the id */
-    _Atomic uint32_t live_count;
-    _Atomic(point_map *)   map;   /* replaced whole when it grows */
-    _Atomic(point_order *) order; /* a cache; replaced whole */
-    atomic_bool      ascending;   /* ids came in ascending order so far: number order is id order */
+    rows                   ids;      /* oct_id */
+    rows                   versions; /* _Atomic uint64_t */
+    rows                   payloads; /* _Atomic uint32_t: number in the heap */
+    rows                   live;     /* _Atomic uint64_t, a bit a point */
+    _Atomic uint32_t       count;    /* points, dead ones included; release after the id */
+    _Atomic uint32_t       live_count;
+    _Atomic(point_map *)   map;       /* replaced whole when it grows */
+    _Atomic(point_order *) order;     /* a cache; replaced whole */
+    atomic_bool            ascending; /* ids came in ascending order so far: number order is id order */
 } point_set;
 
 oct_status points_init(point_set *self, oct_error *error);
@@ -69,7 +69,8 @@ points_is_live(const point_set *self, uint32_t point)
 }
 
 /* Live points with ids from `from` on (NULL: all), ascending, at most `limit`, into `out`. OCT_NOMEM. */
-oct_status points_page(point_set *self, const oct_id *from, size_t limit, uint32_t *out, size_t *count, oct_error *error);
+oct_status points_page(point_set *self, const oct_id *from, size_t limit, uint32_t *out, size_t *count,
+                       oct_error *error);
 
 /* Points by number: a bit each, `count` bits. */
 typedef struct point_bits {
@@ -84,14 +85,15 @@ point_bits_have(const point_bits *self, uint32_t point)
 }
 
 /* points_page of the points in `only` (NULL: all). */
-oct_status points_page_of(point_set *self, const point_bits *only, const oct_id *from, size_t limit, uint32_t *out,
-                          size_t *count, oct_error *error);
+oct_status points_page_of(point_set *self, const point_bits *only, const oct_id *from, size_t limit,
+                          uint32_t *out, size_t *count, oct_error *error);
 
 /* After the columns and `count` were loaded: rebuild what is not stored. */
-oct_status points_loaded(point_set *self, uint32_t count, uint32_t live_count, bool ascending, oct_error *error);
+oct_status points_loaded(point_set *self, uint32_t count, uint32_t live_count, bool ascending,
+                         oct_error *error);
 /* The stored form of the map; see shard_save.c. */
-rows    *points_map_rows(const point_set *self);
-uint64_t points_map_capacity(const point_set *self);
+rows      *points_map_rows(const point_set *self);
+uint64_t   points_map_capacity(const point_set *self);
 oct_status points_map_new(point_set *self, uint64_t capacity, oct_error *error);
 
 #endif

@@ -38,7 +38,8 @@ static uint32_t
 roster_find(const roster *self, const oct_id *id)
 {
     for (uint32_t i = 0; i < self->count; i++) {
-        if (self->ids[i].high == id->high && self->ids[i].low == id->low && self->ids[i].is_uuid == id->is_uuid)
+        if (self->ids[i].high == id->high && self->ids[i].low == id->low &&
+            self->ids[i].is_uuid == id->is_uuid)
             return i;
     }
     return POINT_NONE;
@@ -108,7 +109,8 @@ TEST(points_agree_with_an_array)
         CHECK_OK(points_init(&self, NULL));
         for (int step = 0; step < 600 && right->count < POINTS_MAX - 40; step++) {
             for (uint64_t i = test_below(&rng, 16); i > 0; i--) {
-                oct_id         id = seed % 3 == 0 ? oct_id_number(next += 1 + test_below(&rng, 3)) : random_id(&rng, 3);
+                oct_id id =
+                    seed % 3 == 0 ? oct_id_number(next += 1 + test_below(&rng, 3)) : random_id(&rng, 3);
                 const uint32_t known = roster_find(right, &id);
                 uint32_t       point = points_find(&self, &id);
 
@@ -159,7 +161,7 @@ TEST(points_agree_with_an_array)
  * Method: a sorted list, each against each. */
 TEST(ids_are_ordered)
 {
-    static const oct_id sorted[] = {{0, 0, 0, 0}, {0, 1, 0, 0}, {0, UINT64_MAX, 0, 0}, {0, 0, 1, 0},
+    static const oct_id sorted[] = {{0, 0, 0, 0}, {0, 1, 0, 0}, {0, UINT64_MAX, 0, 0},         {0, 0, 1, 0},
                                     {0, 5, 1, 0}, {1, 0, 1, 0}, {UINT64_MAX, UINT64_MAX, 1, 0}};
 
     for (size_t i = 0; i < countof(sorted); i++) {
@@ -282,7 +284,8 @@ look_up(void *context)
     return NULL;
 }
 
-/* Goal:   readers find every id that was there when they began, and pages in order, while the table grows and is sorted.
+/* Goal:   readers find every id that was there when they began, and pages in order, while the table grows and is
+ * sorted.
  * Method: one writer, three readers. */
 TEST(points_are_read_while_they_are_added)
 {

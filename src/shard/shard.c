@@ -43,6 +43,7 @@ shard_new(const shard_options *options, const shard_vector_config *vectors, size
     for (size_t i = 0; i < vector_count && status == OCT_OK; i++) {
         graph *made;
 
+        self->vectors[i].number = vectors[i].number;
         shard_set_vector_config(&self->vectors[i], &vectors[i]);
         status = graph_new(&vectors[i].params, &made, error);
         atomic_store(&self->vectors[i].graph, made);
@@ -60,6 +61,12 @@ void
 shard_set_log(shard *self, write_log *log)
 {
     self->log = log;
+}
+
+void
+shard_drop(shard *self)
+{
+    atomic_store(&self->dropped, true);
 }
 
 void
@@ -108,7 +115,7 @@ const shard_vector *
 shard_find_vector(const shard *self, uint32_t number)
 {
     for (size_t i = 0; i < self->vector_count; i++) {
-        if (self->vectors[i].config.number == number)
+        if (self->vectors[i].number == number)
             return &self->vectors[i];
     }
     return NULL;
@@ -151,13 +158,13 @@ shard_graph(const shard *self, uint32_t number)
 
 /* A write on its way: the batch, and what is worked out for it once, before the log. */
 typedef struct plan {
-    batch      *write;
-    arena       memory;
-    bool       *superseded; /* upsert: a later point of the batch has the same id; NULL: none has */
-    uint32_t   *found;      /* point of each id, or POINT_NONE */
-    oct_slice  *documents;  /* payload change: the new document of each point */
-    buffer      document_text;
-    float      *prepared;   /* room for the largest vector */
+    batch     *write;
+    arena      memory;
+    bool      *superseded; /* upsert: a later point of the batch has the same id; NULL: none has */
+    uint32_t  *found;      /* point of each id, or POINT_NONE */
+    oct_slice *documents;  /* payload change: the new document of each point */
+    buffer     document_text;
+    float     *prepared; /* room for the largest vector */
 } plan;
 
 static void
@@ -172,9 +179,10 @@ shard_fail_unknown(const oct_id *id, oct_error *error)
 {
     if (id->is_uuid == 0)
         return oct_fail(error, OCT_NOT_FOUND, "No point with id %" PRIu64 " found", id->low);
-    return oct_fail(error, OCT_NOT_FOUND, "No point with id %08" PRIx32 "-%04x-%04x-%04x-%012" PRIx64 " found",
-                    (uint32_t)(id->high >> 32), (unsigned)(id->high >> 16 & 0xFFFF), (unsigned)(id->high & 0xFFFF),
-                    (unsigned)(id->low >> 48), id->low & 0xFFFFFFFFFFFFu);
+    return oct_fail(error, OCT_NOT_FOUND,
+                    "No point with id %08" PRIx32 "-%04x-%04x-%04x-%012" PRIx64 " found",
+                    (uint32_t)(id->high >> 32), (unsigned)(id->high >> 16 & 0xFFFF),
+                    (unsigned)(id->high & 0xFFFF), (unsigned)(id->low >> 48), id->low & 0xFFFFFFFFFFFFu);
 }
 
 static int
@@ -279,11 +287,12 @@ reserve(const plan *self, shard *target, oct_error *error)
         graph              *vectors = shard_graph(target, column->number);
 
         if (vectors == NULL)
-            return oct_fail(error, OCT_CORRUPT, "a write names vector number %u, which the shard does not have",
-                            column->number);
+            return oct_fail(error, OCT_CORRUPT,
+                            "a write names vector number %u, which the shard does not have", column->number);
         if (column->dim != 0 && column->dim != graph_get_params(vectors)->dim)
-            return oct_fail(error, OCT_CORRUPT, "a write has vectors of %u components for number %u, which has %u",
-                            column->dim, column->number, graph_get_params(vectors)->dim);
+            return oct_fail(error, OCT_CORRUPT,
+                            "a write has vectors of %u components for number %u, which has %u", column->dim,
+                            column->number, graph_get_params(vectors)->dim);
         if (column->dim != 0)
             status = graph_reserve(vectors, (uint32_t)column->present_count,
                                    atomic_load(&target->points.count) + new_points, error);
@@ -570,16 +579,24 @@ shard_verify_vector(shard *self, uint32_t number, uint32_t point, oct_error *err
     const shard_vector *vector = shard_find_vector(self, number);
     column_check       *check = vector == NULL ? NULL : atomic_load(&vector->check);
     uint32_t            row;
+    oct_status          status;
 
     if (check == NULL)
         return OCT_OK;
     row = graph_row_of(vector_graph(vector), point);
-    return row == GRAPH_NONE ? OCT_OK : column_verify(check, row, 1, error);
+    status = row == GRAPH_NONE ? OCT_OK : column_verify(check, row, 1, error);
+    /* A compaction has verified all of it, and its file may be gone; so may a deleted collection's, whose memory
+     * holds. */
+    if (status != OCT_OK && atomic_load(&vector->check) != check)
+        status = OCT_OK;
+    if (status == OCT_NOT_FOUND && atomic_load(&self->dropped))
+        status = OCT_OK;
+    return status;
 }
 
 oct_status
-shard_search(shard *self, uint32_t number, graph_query *query, graph_hit *hits, size_t *count, graph_stats *stats,
-             oct_error *error)
+shard_search(shard *self, uint32_t number, graph_query *query, graph_hit *hits, size_t *count,
+             graph_stats *stats, oct_error *error)
 {
     const shard_vector *vector = shard_find_vector(self, number);
     oct_status          status;

@@ -9,7 +9,8 @@
  *          cost, writers wait for the first.
  * CALLED   by collection. Calls graph, payload, storage.
  * LOCKS    write_lock: one writer at a time. build_lock: one batch or swap at a time. save_lock: one save
- *          or swap. Order: save_lock, build_lock, write_lock; index_lock (for waiting) innermost. Readers pin an epoch and take none.
+ *          or swap. Order: save_lock, build_lock, write_lock; index_lock (for waiting) innermost. Readers pin an
+ *          epoch and take none.
  * READ     shard.c (writes), shard_index.c (jobs), shard_save.c and shard_image.c (files), points.c, heap.c, batch.c.
  */
 #ifndef OCT_SHARD_H
@@ -36,15 +37,17 @@ typedef struct shard_options {
 typedef struct shard_vector_config {
     uint32_t     number;
     graph_params params;
-    uint32_t     full_scan_rows;      /* fewer vectors are scanned, not walked */
-    double       deleted_threshold;   /* compact when so large a part of the rows is dead ... */
-    uint32_t     vacuum_rows_min;     /* ... and so many are */
+    uint32_t     full_scan_rows;       /* fewer vectors are scanned, not walked */
+    double       deleted_threshold;    /* compact when so large a part of the rows is dead ... */
+    uint32_t     vacuum_rows_min;      /* ... and so many are */
     uint32_t     indexing_threads_max; /* 0: all */
 } shard_vector_config;
 
 oct_status shard_new(const shard_options *options, const shard_vector_config *vectors, size_t vector_count,
                      shard **out, oct_error *error);
 void       shard_set_log(shard *self, write_log *log);
+/* The collection is deleted: the shard's files may be removed, while there are still readers. */
+void shard_drop(shard *self);
 /* Wait for background work and release. No reader may be left. Accepts NULL. */
 void shard_free(shard *self);
 
@@ -57,31 +60,32 @@ bool shard_needs_rebuild(shard *self);
 /* --- writing ------------------------------------------------------------------------------- */
 
 /* Log and apply. write->operation is set here. *sequence is the record's, for log_wait.
- * Errors: OCT_NOT_FOUND (an id that must exist), OCT_FULL, OCT_STOPPED, OCT_NOMEM, OCT_RANGE; nothing has changed then. */
+ * Errors: OCT_NOT_FOUND (an id that must exist), OCT_FULL, OCT_STOPPED, OCT_NOMEM, OCT_RANGE; nothing has changed
+ * then. */
 oct_status shard_write(shard *self, batch *write, uint64_t *sequence, oct_error *error);
 /* The same for a write whose points follow from the state: `resolve` makes them, with the write lock held, so that no
  * other write comes between finding them and changing them. It may replace ids, columns and payloads; what it makes
  * lives in `memory`. What is logged is its result: a replay resolves nothing. */
 typedef oct_status (*shard_resolve)(void *context, batch *write, arena *memory, oct_error *error);
-oct_status shard_write_resolved(shard *self, batch *write, shard_resolve resolve, void *context, uint64_t *sequence,
-                                oct_error *error);
+oct_status shard_write_resolved(shard *self, batch *write, shard_resolve resolve, void *context,
+                                uint64_t *sequence, oct_error *error);
 /* Apply a record that is in the log already. Records at or below the saved sequence are passed over. */
 oct_status shard_replay(shard *self, uint64_t sequence, oct_slice body, oct_error *error);
 
 /* --- reading: pinned --------------------------------------------------------------------------- */
 
 /* The last operation all of whose effects can be read; the versions of the points it touched are no smaller. */
-uint64_t    shard_version(const shard *self);
-point_set  *shard_points(shard *self);
-heap       *shard_heap(shard *self);
+uint64_t   shard_version(const shard *self);
+point_set *shard_points(shard *self);
+heap      *shard_heap(shard *self);
 /* The graph of a vector number; valid while pinned. NULL if there is none. */
-graph      *shard_graph(const shard *self, uint32_t number);
-oct_status  shard_search(shard *self, uint32_t number, graph_query *query, graph_hit *hits, size_t *count,
-                         graph_stats *stats, oct_error *error);
+graph     *shard_graph(const shard *self, uint32_t number);
+oct_status shard_search(shard *self, uint32_t number, graph_query *query, graph_hit *hits, size_t *count,
+                        graph_stats *stats, oct_error *error);
 /* OCT_NOT_FOUND: "No point with id ID found". */
-oct_status  shard_fail_unknown(const oct_id *id, oct_error *error);
+oct_status shard_fail_unknown(const oct_id *id, oct_error *error);
 /* OCT_CORRUPT if the stored vector of a point fails its checksum. */
-oct_status  shard_verify_vector(shard *self, uint32_t number, uint32_t point, oct_error *error);
+oct_status shard_verify_vector(shard *self, uint32_t number, uint32_t point, oct_error *error);
 
 typedef struct shard_info {
     uint64_t points, indexed_vectors, tail_vectors, dead_vectors, operation, sequence, ram_bytes, disk_bytes;
@@ -96,8 +100,8 @@ void shard_kick(shard *self);
 /* OCT_TIMEOUT when `timeout_ms` (0: none) runs out first. */
 oct_status shard_wait_indexed(shard *self, uint64_t timeout_ms, oct_error *error);
 /* Wait for a compaction under way, if there is one. */
-void     shard_wait_compacted(shard *self);
-uint64_t shard_checksum(shard *self);
+void       shard_wait_compacted(shard *self);
+uint64_t   shard_checksum(shard *self);
 oct_status shard_check(shard *self, oct_error *error);
 
 /* --- files ------------------------------------------------------------------------------------------ */
@@ -120,14 +124,14 @@ oct_status shard_load(shard *self, oct_slice json, oct_error *error);
 /* Records up to this one are covered by the durable image. */
 uint64_t shard_saved_sequence(shard *self);
 /* An image without files: its content is a record in the log. */
-bool     shard_image_is_in_log(const shard_image *image);
+bool shard_image_is_in_log(const shard_image *image);
 /* The same of the durable one. */
-bool     shard_saved_in_log(shard *self);
+bool shard_saved_in_log(shard *self);
 /* Must the log keep records after *after for this shard, once a manifest names `image` (NULL: the durable one; `dirty`
  * tells that it does not cover everything)? */
-bool     shard_needs_log(shard *self, const shard_image *image, bool dirty, uint64_t *after);
+bool shard_needs_log(shard *self, const shard_image *image, bool dirty, uint64_t *after);
 /* Remove the folder of a shard that no manifest names: `folder`/`name`. */
-void     shard_remove_folder(os *system, const char *folder, const char *name);
+void shard_remove_folder(os *system, const char *folder, const char *name);
 
 /* Smaller shards are not worth files: their content goes into the log again at each checkpoint. */
 #define SHARD_FILE_MIN_BYTES (256u << 10)

@@ -126,16 +126,17 @@ static oct_status
 restore_vector(shard *self, cursor *in, uint32_t point_count, oct_error *error)
 {
     const uint32_t number = take_u32(in), row_count = take_u32(in);
-    const char    *row_points = take(in, (uint64_t)row_count * 4), *row_live = take(in, (uint64_t)row_count * 4);
-    graph         *vectors = in->failed ? NULL : shard_graph(self, number);
-    const char    *values;
-    uint64_t       stride;
-    oct_status     status;
+    const char *row_points = take(in, (uint64_t)row_count * 4), *row_live = take(in, (uint64_t)row_count * 4);
+    graph      *vectors = in->failed ? NULL : shard_graph(self, number);
+    const char *values;
+    uint64_t    stride;
+    oct_status  status;
 
     if (vectors == NULL)
-        return in->failed ? OCT_OK
-                          : oct_fail(error, OCT_CORRUPT, "a restored shard has vector number %u, which its collection lacks",
-                                     number);
+        return in->failed
+                   ? OCT_OK
+                   : oct_fail(error, OCT_CORRUPT,
+                              "a restored shard has vector number %u, which its collection lacks", number);
     stride = graph_get_params(vectors)->dim * sizeof(float);
     values = take(in, row_count * stride);
     if (values == NULL)
@@ -170,12 +171,12 @@ is_empty(const shard *self)
 oct_status
 shard_restore_apply(shard *self, oct_slice body, oct_error *error)
 {
-    cursor     in = {body.data, body.data + body.size, false};
-    uint32_t   point_count, vector_count;
-    bool       ascending;
+    cursor      in = {body.data, body.data + body.size, false};
+    uint32_t    point_count, vector_count;
+    bool        ascending;
     const char *operation, *ids, *versions, *sizes;
-    oct_slice *documents = NULL;
-    oct_status status = OCT_OK;
+    oct_slice  *documents = NULL;
+    oct_status  status = OCT_OK;
 
     /* Records before it are replayed too when the log was not cut: the state is the same already. */
     if (!is_empty(self))
@@ -223,7 +224,8 @@ shard_restore_apply(shard *self, oct_slice body, oct_error *error)
     }
     oct_free(documents);
     if (status == OCT_OK && (in.failed || in.at != in.end))
-        status = oct_fail(error, OCT_CORRUPT, "the stored content of shard %llu (%u points) does not fit its record of %zu bytes",
+        status = oct_fail(error, OCT_CORRUPT,
+                          "the stored content of shard %llu (%u points) does not fit its record of %zu bytes",
                           (unsigned long long)self->id, point_count, body.size);
     if (status == OCT_OK) {
         shard_set_version(self, get_u64(operation));

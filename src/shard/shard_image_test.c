@@ -43,7 +43,8 @@ encode_now(stage *self)
 }
 
 /* Goal:   the state after the record is exactly the state before it: dead points, dead rows, numbers, versions and all.
- * Method: random small shards; encoded, applied to an empty one, checked against the model, encoded again: the same bytes.
+ * Method: random small shards; encoded, applied to an empty one, checked against the model, encoded again: the same
+ * bytes.
  *         Then both take the same writes and come to the same graphs. Seeds 421 to 432. */
 TEST(restore_record_holds_the_whole_state)
 {
@@ -83,7 +84,8 @@ TEST(restore_record_holds_the_whole_state)
     }
 }
 
-/* Goal:   a cut or changed record is OCT_CORRUPT or another state that holds together; never a crash, nothing outside of it
+/* Goal:   a cut or changed record is OCT_CORRUPT or another state that holds together; never a crash, nothing
+ * outside of it
  *         is read.
  * Method: every truncation; 1,500 bodies with flipped bits; each applied to an empty shard, which is freed. */
 TEST(damaged_restore_record_does_no_harm)
@@ -102,7 +104,8 @@ TEST(damaged_restore_record_does_no_harm)
         const oct_slice cut = copy_slice(body, size);
 
         (void)pthread_mutex_lock(&target->write_lock);
-        CHECK_MSG(shard_restore_apply(target, cut, &error) == OCT_CORRUPT, "cut at %zu of %zu", size, body.size);
+        CHECK_MSG(shard_restore_apply(target, cut, &error) == OCT_CORRUPT, "cut at %zu of %zu", size,
+                  body.size);
         (void)pthread_mutex_unlock(&target->write_lock);
         shard_free(target);
         free_slice(cut);
@@ -113,7 +116,8 @@ TEST(damaged_restore_record_does_no_harm)
         oct_status      status;
 
         for (uint64_t flips = 1 + test_below(&self.rng, 3); flips > 0; flips--)
-            ((char *)(uintptr_t)changed.data)[4 + test_below(&self.rng, test_below(&self.rng, 2) == 0 ? body.size - 4 : 60)] ^=
+            ((char *)(uintptr_t)changed
+                 .data)[4 + test_below(&self.rng, test_below(&self.rng, 2) == 0 ? body.size - 4 : 60)] ^=
                 (char)(1u << test_below(&self.rng, 8));
         (void)pthread_mutex_lock(&target->write_lock);
         status = shard_restore_apply(target, changed, &error);
@@ -168,7 +172,8 @@ TEST(restore_without_memory_is_not_damage)
     stage_close(&self);
 }
 
-/* Goal:   a manifest's entry that is cut, changed, or names what is not on the disk is an error, never a crash, and a shard
+/* Goal:   a manifest's entry that is cut, changed, or names what is not on the disk is an error, never a crash, and
+ * a shard
  *         that is opened from it all the same is the right one.
  * Method: the entry of a shard with files: every truncation, and 1,500 entries with a byte changed. (The manifest has a
  *         checksum, so this is about what a wrong writer could do.) */
@@ -193,12 +198,13 @@ TEST(damaged_manifest_entry_does_no_harm)
     }
     for (uint64_t i = 0; i < test_scaled(1500); i++) {
         shard          *target = empty_shard(&self);
-        const oct_slice changed = copy_slice((oct_slice){self.manifest.data, self.manifest.size}, self.manifest.size);
-        char           *at = (char *)(uintptr_t)changed.data + test_below(&self.rng, changed.size);
-        oct_status      status;
+        const oct_slice changed =
+            copy_slice((oct_slice){self.manifest.data, self.manifest.size}, self.manifest.size);
+        char      *at = (char *)(uintptr_t)changed.data + test_below(&self.rng, changed.size);
+        oct_status status;
 
         *at = (char)(*at >= '0' && *at <= '9' ? '0' + (int)test_below(&self.rng, 10)
-                                             : *at ^ 1 << test_below(&self.rng, 7));
+                                              : *at ^ 1 << test_below(&self.rng, 7));
         status = shard_load(target, changed, &error);
         refused += status != OCT_OK;
         shard_free(target);

@@ -54,7 +54,8 @@ index_job(void *context)
             shard_vector *vector = &self->vectors[v];
             bool          one = false;
 
-            if (graph_build_batch(vector_graph(vector), self->pool, atomic_load(&vector->threads_max), &one, NULL) != OCT_OK)
+            if (graph_build_batch(vector_graph(vector), self->pool, atomic_load(&vector->threads_max), &one,
+                                  NULL) != OCT_OK)
                 (void)atomic_fetch_add(&self->index_failures, 1);
             else if (one)
                 atomic_store(&self->index_failures, 0);
@@ -164,7 +165,8 @@ shard_wait_indexed(shard *self, uint64_t timeout_ms, oct_error *error)
             shard_kick(self);
             (void)pthread_mutex_lock(&self->index_lock);
             if (has_batch(self) || atomic_load(&self->compacting) != NULL)
-                wait_moved(self, timeout_ms == 0 ? TAIL_WAIT_MS : size_min(TAIL_WAIT_MS, timeout_ms - waited_ms));
+                wait_moved(self,
+                           timeout_ms == 0 ? TAIL_WAIT_MS : size_min(TAIL_WAIT_MS, timeout_ms - waited_ms));
         }
     }
     (void)pthread_mutex_unlock(&self->index_lock);
@@ -187,7 +189,10 @@ params_differ(const shard_vector *vector)
 {
     const graph_params *now = graph_get_params(vector_graph(vector)), *wanted = &vector->config.params;
 
-    return now->m != wanted->m || now->ef_construct != wanted->ef_construct || now->start_rows != wanted->start_rows;
+    if (now->m == 0 && wanted->m == 0) /* no graph, no settings */
+        return false;
+    return now->m != wanted->m || now->ef_construct != wanted->ef_construct ||
+           now->start_rows != wanted->start_rows;
 }
 
 bool
@@ -252,7 +257,8 @@ keep_tail_short(shard *self, shard_vector *vector)
     if (!graph_has_batch(vector_graph(vector)))
         return;
     (void)pthread_mutex_lock(&self->build_lock);
-    (void)graph_build_batch(vector_graph(vector), self->pool, atomic_load(&vector->threads_max), &built, NULL);
+    (void)graph_build_batch(vector_graph(vector), self->pool, atomic_load(&vector->threads_max), &built,
+                            NULL);
     (void)pthread_mutex_unlock(&self->build_lock);
     shard_index_moved(self);
 }
@@ -347,7 +353,7 @@ oct_status
 shard_begin_compaction(shard *self, bool forced, oct_error *error)
 {
     compaction *work = oct_calloc(1, sizeof *work);
-    bool        any = false;
+    bool        chosen[OCT_VECTORS_MAX] = {false}, any = false;
 
     OCT_MUST(atomic_load(&self->compacting) == NULL);
     if (work == NULL)
@@ -366,7 +372,7 @@ shard_begin_compaction(shard *self, bool forced, oct_error *error)
             return oct_fail_memory(error, graph_row_count(vectors) / 8);
         }
         work->params[v] = vector->config.params;
-        any = true;
+        chosen[v] = any = true;
     }
     if (!any) {
         compaction_free(work);
@@ -378,8 +384,9 @@ shard_begin_compaction(shard *self, bool forced, oct_error *error)
         compaction_free(work);
         return oct_fail_memory(error, sizeof *work);
     }
+    /* The job may be over already, without memory, and `work` with it. */
     for (size_t v = 0; v < self->vector_count; v++) {
-        if (work->live[v] != NULL)
+        if (chosen[v])
             self->vectors[v].logical_rows = graph_live_count(vector_graph(&self->vectors[v]));
     }
     return OCT_OK;

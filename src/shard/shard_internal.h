@@ -8,12 +8,14 @@
 
 /* One vector name. */
 typedef struct shard_vector {
-    shard_vector_config config;       /* guarded by write_lock */
+    uint32_t            number;                      /* set when made */
+    shard_vector_config config;                      /* guarded by write_lock */
     _Atomic uint32_t    full_scan_rows, threads_max; /* of config, for those who hold no lock */
-    _Atomic(graph *)    graph;        /* replaced by a compaction: store under both locks, retire the old */
-    _Atomic(column_check *) check;    /* of the vectors that came from a file; goes with the graph it was read for */
-    uint64_t            logical_rows; /* rows there would be if every compaction were instant; write_lock */
-    bool                rebuilt;      /* since the last save, so nothing on disk holds; save_lock and build_lock */
+    _Atomic(graph *)    graph; /* replaced by a compaction: store under both locks, retire the old */
+    _Atomic(column_check *)
+             check;        /* of the vectors that came from a file; goes with the graph it was read for */
+    uint64_t logical_rows; /* rows there would be if every compaction were instant; write_lock */
+    bool     rebuilt;      /* since the last save, so nothing on disk holds; save_lock and build_lock */
 } shard_vector;
 
 /* What a checkpoint says of a shard: the content of its entry in the manifest. */
@@ -33,10 +35,10 @@ struct shard_image {
 
 /* A compaction from its record to its swap. */
 typedef struct compaction {
-    shard     *shard;
-    uint32_t   row_counts[OCT_VECTORS_MAX]; /* rows when the record was applied; 0: this one is left alone */
-    uint64_t  *live[OCT_VECTORS_MAX];       /* and which of them were alive */
-    graph_params params[OCT_VECTORS_MAX];   /* what was configured then */
+    shard    *shard;
+    uint32_t  row_counts[OCT_VECTORS_MAX]; /* rows when the record was applied; 0: this one is left alone */
+    uint64_t *live[OCT_VECTORS_MAX];       /* and which of them were alive */
+    graph_params params[OCT_VECTORS_MAX];  /* what was configured then */
 } compaction;
 
 #define SHARD_COLUMNS_MAX (8u + OCT_VECTORS_MAX * GRAPH_COLUMNS_MAX)
@@ -51,24 +53,25 @@ struct shard {
     shard_vector *vectors;
     size_t        vector_count;
 
-    pthread_mutex_t write_lock; /* guards the next lines; see shard.h for the order */
-    point_set          points;     /* readers by its own rules */
-    heap            heap;
-    uint64_t        operation;  /* of the last write */
+    pthread_mutex_t  write_lock; /* guards the next lines; see shard.h for the order */
+    point_set        points;     /* readers by its own rules */
+    heap             heap;
+    uint64_t         operation; /* of the last write */
     _Atomic uint64_t version;   /* the same, stored (release) when it is applied; for readers */
-    uint64_t        sequence;   /* of the last record applied */
+    uint64_t         sequence;  /* of the last record applied */
 
-    pthread_mutex_t save_lock;  /* one save or swap at a time: a save must not lose its graphs half way */
-    pthread_mutex_t build_lock; /* guards the next line, and what vectors say it does */
-    shard_image    *saved;      /* what the durable manifest says; NULL: nothing */
+    pthread_mutex_t save_lock;     /* one save or swap at a time: a save must not lose its graphs half way */
+    pthread_mutex_t build_lock;    /* guards the next line, and what vectors say it does */
+    shard_image    *saved;         /* what the durable manifest says; NULL: nothing */
     uint64_t        rebuild_count; /* swaps of a graph so far; save_lock and both locks to change it */
 
-    atomic_bool     indexing;   /* an index job is queued or runs */
-    atomic_bool     stopping;
+    atomic_bool           indexing; /* an index job is queued or runs */
+    atomic_bool           stopping;
+    atomic_bool           dropped; /* its files may be gone */
     _Atomic(compaction *) compacting;
-    pthread_mutex_t index_lock; /* only for waiting on the next */
-    pthread_cond_t  index_moved; /* a batch joined, a compaction or the index job ended */
-    _Atomic uint32_t index_failures; /* in a row, for want of memory */
+    pthread_mutex_t       index_lock;     /* only for waiting on the next */
+    pthread_cond_t        index_moved;    /* a batch joined, a compaction or the index job ended */
+    _Atomic uint32_t      index_failures; /* in a row, for want of memory */
 };
 
 static inline graph *
@@ -82,23 +85,23 @@ const shard_vector *shard_find_vector(const shard *self, uint32_t number);
 void shard_set_version(shard *self, uint64_t operation);
 
 /* shard_index.c. Without locks: end the jobs, taking back those that have not begun; none begins any more. */
-void       shard_end_jobs(shard *self);
+void shard_end_jobs(shard *self);
 /* All with write_lock held. */
-bool       shard_wants_compaction(shard *self);
+bool shard_wants_compaction(shard *self);
 /* Take down what is alive now and start the job. `forced`: also if nothing is dead. */
 oct_status shard_begin_compaction(shard *self, bool forced, oct_error *error);
 void       shard_index_moved(shard *self);
 /* Without it: wait until the tails are short enough for another write. */
-void       shard_wait_tail(shard *self);
+void shard_wait_tail(shard *self);
 
 /* shard_image.c: a small shard as one record body (BATCH_RESTORE). With write_lock held. */
 oct_status shard_restore_encode(shard *self, buffer *out, oct_error *error);
 oct_status shard_restore_apply(shard *self, oct_slice body, oct_error *error);
 /* Bytes of the content, in memory or in files. */
-uint64_t   shard_content_bytes(const shard *self);
+uint64_t shard_content_bytes(const shard *self);
 /* shard_save.c */
-void       shard_image_free(shard_image *image);
+void shard_image_free(shard_image *image);
 /* shard.c */
-void       shard_set_vector_config(shard_vector *vector, const shard_vector_config *config);
+void shard_set_vector_config(shard_vector *vector, const shard_vector_config *config);
 
 #endif

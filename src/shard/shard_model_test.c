@@ -21,17 +21,19 @@ replay(void *context, const log_record *record, oct_error *error)
 {
     stage *self = context;
 
-    return record->shard == STAGE_ID ? shard_replay(self->shard, record->sequence, record->body, error) : OCT_OK;
+    return record->shard == STAGE_ID ? shard_replay(self->shard, record->sequence, record->body, error)
+                                     : OCT_OK;
 }
 
 static void
 open_parts(stage *self, bool from_scratch)
 {
     const shard_options options = {STAGE_ID, self->disk, self->pool, NULL, STAGE_FOLDER};
-    const log_options   log = {.system = self->disk, .path = "/data/log", .sync = OCT_SYNC_ALWAYS, .segment_bytes = 200000};
-    const bool          has_manifest = self->manifest.size > 0 && !from_scratch;
-    oct_error           error = {0};
-    oct_status          status = shard_new(&options, self->vectors, self->vector_count, &self->shard, &error);
+    const log_options   log = {
+          .system = self->disk, .path = "/data/log", .sync = OCT_SYNC_ALWAYS, .segment_bytes = 200000};
+    const bool has_manifest = self->manifest.size > 0 && !from_scratch;
+    oct_error  error = {0};
+    oct_status status = shard_new(&options, self->vectors, self->vector_count, &self->shard, &error);
 
     if (status == OCT_OK && has_manifest)
         status = shard_load(self->shard, (oct_slice){self->manifest.data, self->manifest.size}, &error);
@@ -39,7 +41,7 @@ open_parts(stage *self, bool from_scratch)
         status = log_open(&log, has_manifest ? self->log_after : 0, replay, self, &self->log, &error);
     if (status != OCT_OK) {
         test_failed(__FILE__, __LINE__, "cannot open: %s", error.text);
-        OCT_MUST(!"the stage cannot go on");
+        oct_must_failed("the stage cannot go on", __FILE__, __LINE__);
     }
     shard_set_log(self->shard, self->log);
 }
@@ -60,7 +62,10 @@ stage_open(stage *self, uint64_t seed, uint32_t kind, uint32_t threads)
     for (uint32_t v = 0; v < self->vector_count; v++)
         self->vectors[v] = (shard_vector_config){
             .number = v,
-            .params = {dims[v], distances[v], 4 + v, 20, kind == 0 ? GRAPH_START_NEVER : kind == 1 ? 1 : 150},
+            .params = {dims[v], distances[v], 4 + v, 20,
+                       kind == 0   ? GRAPH_START_NEVER
+                       : kind == 1 ? 1
+                                   : 150},
             .deleted_threshold = 0.2,
             .vacuum_rows_min = 30,
         };
@@ -142,9 +147,13 @@ prepare(const stage *self, size_t v, const float *values, float *out)
         memcpy(out, values, self->vectors[v].params.dim * sizeof *values);
 }
 
-static const char *const documents[] = {
-    "", "{}", "{\"a\":1}", "{\"city\":\"Bonn\",\"n\":[1,2,3]}", "{\"a\":{\"b\":{\"c\":null}},\"x\":2.5}",
-    "{\"long\":\"all work and no play makes jack a dull boy, all work and no play makes jack a dull boy, all work\"}"};
+static const char *const documents[] = {"",
+                                        "{}",
+                                        "{\"a\":1}",
+                                        "{\"city\":\"Bonn\",\"n\":[1,2,3]}",
+                                        "{\"a\":{\"b\":{\"c\":null}},\"x\":2.5}",
+                                        "{\"long\":\"all work and no play makes jack a dull boy, all work "
+                                        "and no play makes jack a dull boy, all work\"}"};
 
 /* The model's document after a change. */
 static void
@@ -152,7 +161,8 @@ change_document(model_point *point, const oct_payload_change *change)
 {
     buffer out = {0};
 
-    CHECK_OK(document_change(point->payload[0] == '\0' ? slice_of("{}") : slice_of(point->payload), change, &out, NULL));
+    CHECK_OK(document_change(point->payload[0] == '\0' ? slice_of("{}") : slice_of(point->payload), change,
+                             &out, NULL));
     OCT_MUST(out.size < sizeof point->payload);
     memcpy(point->payload, out.data, out.size);
     point->payload[out.size] = '\0';
@@ -162,8 +172,9 @@ change_document(model_point *point, const oct_payload_change *change)
 static batch_op
 pick_op(test_rng *rng)
 {
-    static const batch_op ops[] = {BATCH_UPSERT, BATCH_UPSERT, BATCH_UPSERT, BATCH_UPSERT, BATCH_UPDATE_VECTORS,
-                                   BATCH_DELETE_VECTORS, BATCH_DELETE, BATCH_CHANGE_PAYLOAD, BATCH_CHANGE_PAYLOAD};
+    static const batch_op ops[] = {BATCH_UPSERT, BATCH_UPSERT,         BATCH_UPSERT,
+                                   BATCH_UPSERT, BATCH_UPDATE_VECTORS, BATCH_DELETE_VECTORS,
+                                   BATCH_DELETE, BATCH_CHANGE_PAYLOAD, BATCH_CHANGE_PAYLOAD};
 
     return test_below(rng, 60) == 0 ? BATCH_COMPACT : ops[test_below(rng, countof(ops))];
 }
@@ -191,7 +202,8 @@ make_batch(stage *self, props *of)
         if (i > 0 && test_below(rng, 8) == 0)
             of->indices[i] = of->indices[test_below(rng, i)]; /* twice in one batch */
         /* Operations that need the point find it, mostly. */
-        for (int tries = 0; tries < 30 && made.op != BATCH_UPSERT && !self->points[of->indices[i]].live; tries++)
+        for (int tries = 0; tries < 30 && made.op != BATCH_UPSERT && !self->points[of->indices[i]].live;
+             tries++)
             of->indices[i] = (uint32_t)test_below(rng, STAGE_IDS);
         of->ids[i] = stage_id(of->indices[i]);
         of->payloads[i] = slice_of(documents[test_below(rng, countof(documents))]);
@@ -276,9 +288,9 @@ apply_to_model(stage *self, const batch *write, const props *of)
 void
 stage_write(stage *self)
 {
-    props      of = {0};
-    batch      write = make_batch(self, &of);
-    bool       must_exist = write.op == BATCH_UPDATE_VECTORS || write.op == BATCH_CHANGE_PAYLOAD, missing = false;
+    props of = {0};
+    batch write = make_batch(self, &of);
+    bool  must_exist = write.op == BATCH_UPDATE_VECTORS || write.op == BATCH_CHANGE_PAYLOAD, missing = false;
     oct_error  error = {0};
     uint64_t   sequence;
     oct_status status;
@@ -319,12 +331,13 @@ check_search(stage *self, size_t v, const char *when)
     epoch_pin();
     status = shard_search(self->shard, (uint32_t)v, &query, hits, &count, NULL, &error);
     CHECK_MSG(status == OCT_OK, "%s: %s", when, error.text);
-    CHECK_MSG(count == size_min(query.limit, with_vector), "%s: %zu hits, %zu have vector %zu", when, count, with_vector, v);
+    CHECK_MSG(count == size_min(query.limit, with_vector), "%s: %zu hits, %zu have vector %zu", when, count,
+              with_vector, v);
     for (size_t h = 0; h < count && status == OCT_OK; h++) {
-        const oct_id  *id = points_id(&self->shard->points, hits[h].point);
+        const oct_id      *id = points_id(&self->shard->points, hits[h].point);
         const oct_distance kind = self->vectors[v].params.distance;
-        uint32_t       index = 0;
-        float          distance;
+        uint32_t           index = 0;
+        float              distance;
 
         for (; index < STAGE_IDS; index++) {
             const oct_id known = stage_id(index);
@@ -364,22 +377,25 @@ stage_check(stage *self, const char *when)
 
         live += right->live;
         if ((point != POINT_NONE) != right->live) {
-            test_failed(__FILE__, __LINE__, "%s: id %u is %s", when, i, right->live ? "missing" : "still there");
+            test_failed(__FILE__, __LINE__, "%s: id %u is %s", when, i,
+                        right->live ? "missing" : "still there");
             break;
         }
         if (!right->live)
             continue;
-        CHECK_MSG(atomic_load(points_version(&self->shard->points, point)) == right->version, "%s: version of id %u", when, i);
+        CHECK_MSG(atomic_load(points_version(&self->shard->points, point)) == right->version,
+                  "%s: version of id %u", when, i);
         number = atomic_load(points_payload(&self->shard->points, point));
         if (number != HEAP_NONE)
             CHECK_OK(heap_get(&self->shard->heap, number, &document, NULL));
-        CHECK_MSG(slice_is(document, payload), "%s: id %u has %.*s, expected %s", when, i, SLICE_ARG(document), payload);
+        CHECK_MSG(slice_is(document, payload), "%s: id %u has %.*s, expected %s", when, i,
+                  SLICE_ARG(document), payload);
         for (size_t v = 0; v < self->vector_count; v++) {
             const float *stored = graph_vector(shard_graph(self->shard, (uint32_t)v), point);
 
             CHECK_MSG((stored != NULL) == right->has[v] &&
-                          (stored == NULL ||
-                           memcmp(stored, right->vectors[v], self->vectors[v].params.dim * sizeof *stored) == 0),
+                          (stored == NULL || memcmp(stored, right->vectors[v],
+                                                    self->vectors[v].params.dim * sizeof *stored) == 0),
                       "%s: vector %zu of id %u", when, v, i);
             CHECK_OK(shard_verify_vector(self->shard, (uint32_t)v, point, NULL));
         }

@@ -8,7 +8,8 @@
  *      the links, if the graph has grown by GRAPH_SAVE_SHARE since they were last written or the shard closes.
  * The links on disk may thus belong to an earlier, smaller graph over the same rows: what has joined since
  * comes back as tail and joins again, with the same result.
- * NOTHING ON DISK IS OVERWRITTEN that the last durable manifest names: appended columns grow behind what it counts, others
+ * NOTHING ON DISK IS OVERWRITTEN that the last durable manifest names: appended columns grow behind what it counts,
+ * others
  * get a file of the next generation. The image becomes true with the manifest; only then do old files go.
  */
 #include <inttypes.h>
@@ -17,7 +18,8 @@
 #include "base/json.h"
 #include "shard/shard_internal.h"
 
-#define SETTLE_BYTES_MAX (256u << 20) /* of a walked column, copied to huge pages at opening: at most some 0.1 s */
+#define SETTLE_BYTES_MAX                                                                                     \
+    (256u << 20)            /* of a walked column, copied to huge pages at opening: at most some 0.1 s */
 #define GRAPH_SAVE_SHARE 4u /* write links again when the graph has grown by a quarter */
 
 void
@@ -80,7 +82,8 @@ shard_is_dirty(shard *self, bool closing)
         const graph_state *on_disk = saved_graph(self, v);
 
         dirty = dirty || self->vectors[v].rebuilt ||
-                (closing && on_disk != NULL && graph_graph_count(vector_graph(&self->vectors[v])) > on_disk->graph_count);
+                (closing && on_disk != NULL &&
+                 graph_graph_count(vector_graph(&self->vectors[v])) > on_disk->graph_count);
     }
     (void)pthread_mutex_unlock(&self->write_lock);
     (void)pthread_mutex_unlock(&self->build_lock);
@@ -140,7 +143,8 @@ save_column(shard *self, shard_image *image, const char *name, const rows *data,
 
     if (!rewrite && state->generation != 0 && state->row_count == count)
         return OCT_OK;
-    return column_write(self->system, self->folder, state, data, count, rewrite || state->generation == 0, error);
+    return column_write(self->system, self->folder, state, data, count, rewrite || state->generation == 0,
+                        error);
 }
 
 static const char *
@@ -198,8 +202,8 @@ static oct_status
 freeze(shard *self, shard_image *image, copies *out, oct_error *error)
 {
     const point_set *all = &self->points;
-    char          name[COLUMN_NAME_MAX];
-    oct_status    status;
+    char             name[COLUMN_NAME_MAX];
+    oct_status       status;
 
     out->items = oct_calloc(4 + 2 * self->vector_count, sizeof *out->items);
     if (out->items == NULL)
@@ -252,8 +256,9 @@ save_appended(shard *self, shard_image *image, oct_error *error)
 
         for (size_t c = 0; c < count && status == OCT_OK; c++) {
             if (columns[c].appended)
-                status = save_column(self, image, vector_column_name(name, columns[c].name, image->numbers[v]),
-                                     columns[c].data, image->graphs[v].row_count, self->vectors[v].rebuilt, error);
+                status =
+                    save_column(self, image, vector_column_name(name, columns[c].name, image->numbers[v]),
+                                columns[c].data, image->graphs[v].row_count, self->vectors[v].rebuilt, error);
         }
     }
     return status;
@@ -346,8 +351,8 @@ save_files(shard *self, bool closing, shard_image *image, oct_error *error)
         status = save_graph(self, image, v, closing, error);
     (void)pthread_mutex_unlock(&self->build_lock);
     for (size_t i = 0; i < changing.count && status == OCT_OK; i++)
-        status = save_column(self, image, changing.items[i].name, &changing.items[i].data, changing.items[i].count,
-                             true, error);
+        status = save_column(self, image, changing.items[i].name, &changing.items[i].data,
+                             changing.items[i].count, true, error);
     if (status == OCT_OK)
         status = os_sync_dir(self->system, self->folder, error);
     copies_clear(&changing);
@@ -409,7 +414,9 @@ shard_save(shard *self, bool closing, shard_image **out, oct_error *error)
 
     *out = NULL;
     (void)pthread_mutex_lock(&self->save_lock);
-    status = atomic_load(&self->compacting) != NULL ? OCT_BUSY : image_new(self->vector_count, column_max, &image, error);
+    status = atomic_load(&self->compacting) != NULL
+                 ? OCT_BUSY
+                 : image_new(self->vector_count, column_max, &image, error);
     if (status == OCT_OK) {
         status = is_small(self) ? save_in_log(self, image, error) : save_files(self, closing, image, error);
         if (status == OCT_OK)
@@ -438,7 +445,8 @@ shard_save_done(shard *self, shard_image *image, bool durable)
     self->saved = image;
     /* A graph swapped in while the manifest was written is in no file yet. */
     for (size_t v = 0; v < self->vector_count && image->rebuild_count == self->rebuild_count; v++) {
-        if (image->graphs[v].graph_count == graph_graph_count(vector_graph(&self->vectors[v])) || !image->in_log)
+        if (image->graphs[v].graph_count == graph_graph_count(vector_graph(&self->vectors[v])) ||
+            !image->in_log)
             self->vectors[v].rebuilt = false;
     }
     (void)pthread_mutex_unlock(&self->build_lock);
@@ -504,10 +512,12 @@ static void
 write_graph(buffer *out, uint32_t number, const graph_state *state)
 {
     buffer_format(out,
-                  "{\"number\":%" PRIu32 ",\"rows\":%" PRIu32 ",\"live\":%" PRIu32 ",\"points\":%" PRIu32
-                  ",\"graph\":%" PRIu32 ",\"entry_level\":%" PRIu32 ",\"entry_node\":%" PRIu32 ",\"levels\":[",
-                  number, state->row_count, state->live_count, state->point_count, state->graph_count,
-                  state->entry_level, state->entry_node);
+                  "{\"number\":%" PRIu32 ",\"m\":%" PRIu32 ",\"ef_construct\":%" PRIu32 ",\"start\":%" PRIu32
+                  ",\"rows\":%" PRIu32 ",\"live\":%" PRIu32 ",\"points\":%" PRIu32 ",\"graph\":%" PRIu32
+                  ",\"entry_level\":%" PRIu32 ",\"entry_node\":%" PRIu32 ",\"levels\":[",
+                  number, state->m, state->ef_construct, state->start_rows, state->row_count,
+                  state->live_count, state->point_count, state->graph_count, state->entry_level,
+                  state->entry_node);
     for (uint32_t level = 1; level < GRAPH_LEVELS_MAX; level++)
         buffer_format(out, level == 1 ? "%" PRIu32 : ",%" PRIu32, state->level_counts[level]);
     buffer_add_text(out, "]}");
@@ -525,10 +535,11 @@ shard_image_write(shard *self, const shard_image *image, buffer *out, oct_error 
     buffer_format(out, "{\"sequence\":%" PRIu64, image->sequence);
     if (!image->in_log) {
         buffer_format(out,
-                      ",\"operation\":%" PRIu64 ",\"points\":%" PRIu32 ",\"live\":%" PRIu32 ",\"units\":%" PRIu32
-                      ",\"live_bytes\":%" PRIu64 ",\"map\":%" PRIu64 ",\"ascending\":%s,\"vectors\":[",
-                      image->operation, image->point_count, image->live_count, image->unit_count, image->live_bytes,
-                      image->map_capacity, image->ascending ? "true" : "false");
+                      ",\"operation\":%" PRIu64 ",\"points\":%" PRIu32 ",\"live\":%" PRIu32
+                      ",\"units\":%" PRIu32 ",\"live_bytes\":%" PRIu64 ",\"map\":%" PRIu64
+                      ",\"ascending\":%s,\"vectors\":[",
+                      image->operation, image->point_count, image->live_count, image->unit_count,
+                      image->live_bytes, image->map_capacity, image->ascending ? "true" : "false");
         for (size_t v = 0; v < image->vector_count; v++) {
             if (v > 0)
                 buffer_add_byte(out, ',');
@@ -539,8 +550,8 @@ shard_image_write(shard *self, const shard_image *image, buffer *out, oct_error 
             const column_state *column = &image->columns[i];
 
             buffer_format(out,
-                          "%s{\"name\":\"%s\",\"generation\":%" PRIu32 ",\"sums\":%" PRIu32 ",\"crc\":%" PRIu32
-                          ",\"stride\":%" PRIu32 ",\"rows\":%" PRIu64 "}",
+                          "%s{\"name\":\"%s\",\"generation\":%" PRIu32 ",\"sums\":%" PRIu32
+                          ",\"crc\":%" PRIu32 ",\"stride\":%" PRIu32 ",\"rows\":%" PRIu64 "}",
                           i > 0 ? "," : "", column->name, column->generation, column->sums_generation,
                           column->sums_crc, column->stride, column->row_count);
         }
@@ -579,6 +590,11 @@ read_graph(yyjson_val *entry, uint32_t *number, graph_state *out, bool *wrong)
     yyjson_val *levels = yyjson_obj_get(entry, "levels");
 
     *number = number32_of(entry, "number", wrong);
+    out->m = number32_of(entry, "m", wrong);
+    out->ef_construct = number32_of(entry, "ef_construct", wrong);
+    out->start_rows = number32_of(entry, "start", wrong);
+    if (out->m > OCT_M_MAX)
+        *wrong = true;
     out->row_count = number32_of(entry, "rows", wrong);
     out->live_count = number32_of(entry, "live", wrong);
     out->point_count = number32_of(entry, "points", wrong);
@@ -620,7 +636,9 @@ read_image(oct_slice json, shard_image **out, oct_error *error)
     *out = NULL;
     if (status != OCT_OK) {
         json_document_clear(&document);
-        return status == OCT_NOMEM ? status : oct_fail(error, OCT_CORRUPT, "the manifest's entry of a shard is not JSON");
+        return status == OCT_NOMEM
+                   ? status
+                   : oct_fail(error, OCT_CORRUPT, "the manifest's entry of a shard is not JSON");
     }
     vectors = yyjson_obj_get(document.root, "vectors");
     columns = yyjson_obj_get(document.root, "columns");
@@ -643,7 +661,8 @@ read_image(oct_slice json, shard_image **out, oct_error *error)
             read_column(item, &image->columns[image->column_count++], &wrong);
     }
     if (wrong)
-        status = oct_fail(error, OCT_CORRUPT, "the manifest's entry of a shard lacks a number, or has one that cannot be");
+        status = oct_fail(error, OCT_CORRUPT,
+                          "the manifest's entry of a shard lacks a number, or has one that cannot be");
     else
         *out = image;
 out:
@@ -657,8 +676,8 @@ out:
 
 /* Read one column and verify it, unless the caller keeps the check for later. */
 static oct_status
-load_column(shard *self, const shard_image *image, const char *name, rows *data, uint64_t count, column_check **check,
-            oct_error *error)
+load_column(shard *self, const shard_image *image, const char *name, rows *data, uint64_t count,
+            column_check **check, oct_error *error)
 {
     const column_state *state = find_column(image, name);
     column_check       *own = NULL;
@@ -667,7 +686,8 @@ load_column(shard *self, const shard_image *image, const char *name, rows *data,
     if (count == 0)
         return OCT_OK;
     if (state == NULL || state->row_count < count || state->stride != data->stride)
-        return oct_fail(error, OCT_CORRUPT, "%s: the manifest has %llu rows of %u bytes for column %s, expected %llu of %u",
+        return oct_fail(error, OCT_CORRUPT,
+                        "%s: the manifest has %llu rows of %u bytes for column %s, expected %llu of %u",
                         self->folder, state == NULL ? 0ull : (unsigned long long)state->row_count,
                         state == NULL ? 0u : state->stride, name, (unsigned long long)count, data->stride);
     status = column_read(self->system, self->folder, state, data, &own, error);
@@ -698,17 +718,22 @@ load_vector(shard *self, const shard_image *image, size_t v, oct_error *error)
     }
     if (state == NULL)
         return OCT_OK; /* a name added after the checkpoint: the log has it */
+    /* As it was made, whatever is configured now: new settings come with the next compaction. */
+    params.m = state->m;
+    params.ef_construct = state->ef_construct;
+    params.start_rows = state->start_rows;
     status = graph_load_begin(&params, state, &loaded, error);
     if (status != OCT_OK)
         return status;
     count = graph_columns(loaded, columns);
     for (size_t c = 0; c < count && status == OCT_OK; c++) {
-        char name[COLUMN_NAME_MAX];
+        char       name[COLUMN_NAME_MAX];
         const bool is_large = strcmp(columns[c].name, "vectors") == 0;
 
         status = load_column(self, image, vector_column_name(name, columns[c].name, vector->config.number),
                              columns[c].data, columns[c].count, is_large ? &check : NULL, error);
-        if (status == OCT_OK && columns[c].walked && columns[c].count * columns[c].data->stride <= SETTLE_BYTES_MAX)
+        if (status == OCT_OK && columns[c].walked &&
+            columns[c].count * columns[c].data->stride <= SETTLE_BYTES_MAX)
             status = rows_settle(columns[c].data, columns[c].count, error);
     }
     if (status == OCT_OK)
@@ -752,7 +777,8 @@ shard_load(shard *self, oct_slice json, oct_error *error)
     if (status == OCT_OK)
         status = load_column(self, image, "payloads", &all->payloads, image->point_count, NULL, error);
     if (status == OCT_OK)
-        status = load_column(self, image, "live", &all->live, ((uint64_t)image->point_count + 63) / 64, NULL, error);
+        status = load_column(self, image, "live", &all->live, ((uint64_t)image->point_count + 63) / 64, NULL,
+                             error);
     if (status == OCT_OK)
         status = load_column(self, image, "map", points_map_rows(all), image->map_capacity, NULL, error);
     if (status == OCT_OK)
@@ -771,7 +797,8 @@ shard_load(shard *self, oct_slice json, oct_error *error)
     return status;
 }
 
-/* --- checking -------------------------------------------------------------------------------------------------------- */
+/* --- checking
+ * -------------------------------------------------------------------------------------------------------- */
 
 uint64_t
 shard_checksum(shard *self)
@@ -797,15 +824,18 @@ check_point(const shard *self, uint32_t point, oct_error *error)
 
     if (points_find(all, points_id(all, point)) != point)
         return oct_fail(error, OCT_CORRUPT, "%s: the id of point %u leads elsewhere", self->folder, point);
-    if (point > 0 && atomic_load(&all->ascending) && id_compare(points_id(all, point - 1), points_id(all, point)) >= 0)
-        return oct_fail(error, OCT_CORRUPT, "%s: the id of point %u is not behind the one before, though all should be",
+    if (point > 0 && atomic_load(&all->ascending) &&
+        id_compare(points_id(all, point - 1), points_id(all, point)) >= 0)
+        return oct_fail(error, OCT_CORRUPT,
+                        "%s: the id of point %u is not behind the one before, though all should be",
                         self->folder, point);
     if (number != HEAP_NONE && !is_live)
-        return oct_fail(error, OCT_CORRUPT, "%s: point %u is dead and has payload %u", self->folder, point, number);
+        return oct_fail(error, OCT_CORRUPT, "%s: point %u is dead and has payload %u", self->folder, point,
+                        number);
     for (size_t v = 0; v < self->vector_count && !is_live; v++) {
         if (graph_row_of(vector_graph(&self->vectors[v]), point) != GRAPH_NONE)
-            return oct_fail(error, OCT_CORRUPT, "%s: point %u is dead and has a vector of number %u", self->folder, point,
-                            self->vectors[v].config.number);
+            return oct_fail(error, OCT_CORRUPT, "%s: point %u is dead and has a vector of number %u",
+                            self->folder, point, self->vectors[v].config.number);
     }
     if (number != HEAP_NONE)
         status = heap_get(&self->heap, number, &document, error);

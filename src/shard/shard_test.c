@@ -6,7 +6,8 @@
 #include "base/epoch.h"
 
 /* Goal:   after every step of a random history the shard is what the model says, and its invariants hold; saving at any
- *         moment, opening again from what was saved and the log's tail, and opening from the log alone give the same; the
+ *         moment, opening again from what was saved and the log's tail, and opening from the log alone give the
+ *         same; the
  *         graphs too, whatever was saved when and however compactions and batches fell.
  * Method: 30 histories of 150 writes of all kinds: in the log, in files, with late graphs; thresholds so low that
  *         compactions come by themselves; saves that become durable and that do not. The last word has a replay of the
@@ -39,15 +40,18 @@ TEST(random_histories_survive_saving_and_replaying)
         stage_check(&self, "at the end");
         stage_reopen(&self, false);
         stage_check(&self, "reopened at the end");
-        CHECK_MSG(stage_checksum(&self) == checksum, "seed %llu: the reopened graph is another", (unsigned long long)seed);
+        CHECK_MSG(stage_checksum(&self) == checksum, "seed %llu: the reopened graph is another",
+                  (unsigned long long)seed);
         stage_check(&self, "reopened and indexed");
         (void)stage_save(&self, true, true);
         stage_reopen(&self, false);
         stage_check(&self, "saved and reopened");
-        CHECK_MSG(stage_checksum(&self) == checksum, "seed %llu: the saved graph is another", (unsigned long long)seed);
+        CHECK_MSG(stage_checksum(&self) == checksum, "seed %llu: the saved graph is another",
+                  (unsigned long long)seed);
         stage_reopen(&self, true);
         stage_check(&self, "from scratch");
-        CHECK_MSG(stage_checksum(&self) == checksum, "seed %llu: the log's graph is another", (unsigned long long)seed);
+        CHECK_MSG(stage_checksum(&self) == checksum, "seed %llu: the log's graph is another",
+                  (unsigned long long)seed);
         stage_close(&self);
     }
     CHECK_MSG(saves > 60 && compactions > 10 && reopened > 60, "%llu saves, %llu compactions, %llu reopened",
@@ -116,8 +120,8 @@ TEST(closing_save_keeps_the_graph_that_grew_since)
         oct_id         ids[500];
         float          values[500 * 5];
         batch_column   column = {.number = 0, .dim = 5, .present_count = count, .values = values};
-        batch          write = {.op = BATCH_UPSERT, .count = count, .ids = ids, .column_count = 1, .columns = &column};
-        uint64_t       sequence;
+        batch write = {.op = BATCH_UPSERT, .count = count, .ids = ids, .column_count = 1, .columns = &column};
+        uint64_t sequence;
 
         test_fill(&self.rng, values, countof(values));
         for (uint32_t i = 0; i < count; i++)
@@ -264,9 +268,11 @@ hold_up(void *context)
     (void)pthread_mutex_unlock(gate);
 }
 
-/* Goal:   a shard may be freed by a job of the very pool that has its own jobs queued (a checkpoint lets go of a deleted
+/* Goal:   a shard may be freed by a job of the very pool that has its own jobs queued (a checkpoint lets go of a
+ * deleted
  *         collection): no job waits for one that is behind it.
- * Method: a pool of one thread, held up; index and compaction jobs are queued behind it, and the freeing before them. */
+ * Method: a pool of one thread, held up; index and compaction jobs are queued behind it, and the freeing before
+ * them. */
 TEST(shard_can_be_freed_by_the_only_worker)
 {
     for (uint64_t seed = 381; seed < 384; seed++) {
@@ -313,8 +319,8 @@ TEST(replay_does_not_wait_for_the_graph)
         oct_id       ids[500];
         float        values[500 * 5];
         batch_column column = {.number = 0, .dim = dim, .present_count = 500, .values = values};
-        batch        write = {.op = BATCH_UPSERT, .count = 500, .ids = ids, .column_count = 1, .columns = &column};
-        uint64_t     sequence;
+        batch write = {.op = BATCH_UPSERT, .count = 500, .ids = ids, .column_count = 1, .columns = &column};
+        uint64_t sequence;
 
         test_fill(&self.rng, values, countof(values));
         for (uint32_t i = 0; i < 500; i++)
@@ -335,8 +341,8 @@ TEST(replay_does_not_wait_for_the_graph)
 /* --- threads ------------------------------------------------------------------------------------------------ */
 
 typedef struct busy {
-    stage       stage;
-    atomic_bool end;
+    stage            stage;
+    atomic_bool      end;
     _Atomic uint64_t wrong, looked;
 } busy;
 

@@ -16,7 +16,7 @@
 #define STAGE_IDS     400u /* ids there may be: numbers and UUIDs */
 #define STAGE_VECTORS 3u
 #define STAGE_DIM_MAX 72u
-#define STAGE_ID      7u   /* of the shard */
+#define STAGE_ID      7u /* of the shard */
 #define STAGE_FOLDER  "/data/shard/7"
 
 typedef struct model_point {
@@ -39,7 +39,7 @@ typedef struct stage {
     uint64_t            log_after; /* what the manifest lets the log forget */
     model_point        *points;    /* STAGE_IDS */
     uint64_t            operation;
-    uint64_t            records;   /* in the log */
+    uint64_t            records; /* in the log */
 } stage;
 
 /* kind 0: small and never a graph, so that it lives in the log; 1: a graph from the first row; 2: one that starts late.

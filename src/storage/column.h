@@ -22,7 +22,8 @@
 
 /* What the manifest keeps of a column. */
 typedef struct column_state {
-    char     name[COLUMN_NAME_MAX]; /* file name without generations, such as "vectors.0"; letters, digits, . _ - */
+    char name
+        [COLUMN_NAME_MAX];    /* file name without generations, such as "vectors.0"; letters, digits, . _ - */
     uint32_t generation;      /* of the data file; 0: never written */
     uint32_t sums_generation; /* of the checksum file */
     uint32_t sums_crc;        /* crc32c of the checksum file's content */

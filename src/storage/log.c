@@ -60,6 +60,7 @@ struct write_log {
     uint64_t  queue_bytes_max;
     uint64_t  torn_bytes;
     bool      read_only;
+    bool      was_empty;
     bool      has_thread;
     pthread_t thread;
 
@@ -687,6 +688,12 @@ log_torn_bytes(write_log *self)
 }
 
 bool
+log_was_empty(const write_log *self)
+{
+    return self->was_empty;
+}
+
+bool
 log_stopped(write_log *self)
 {
     bool stopped;
@@ -747,7 +754,7 @@ recover(write_log *self, uint64_t after_sequence, log_visit visit, void *context
     self->next_number = recovery.next_number;
     self->last_sequence = recovery.last_sequence;
     self->torn_bytes = recovery.torn_bytes;
-    self->is_new = recovery.files == NULL;
+    self->is_new = self->was_empty = recovery.files == NULL;
     return status;
 }
 

@@ -8,10 +8,10 @@
 
 #include "os/os.h"
 
-#define LOG_BODY_MAX       (1u << 30)  /* bytes of one record */
-#define LOG_SEGMENT_BYTES  (64u << 20) /* a record that would make a file larger begins a new one */
+#define LOG_BODY_MAX        (1u << 30)  /* bytes of one record */
+#define LOG_SEGMENT_BYTES   (64u << 20) /* a record that would make a file larger begins a new one */
 #define LOG_QUEUE_BYTES_MAX (64u << 20) /* waiting to be written; more makes appenders wait */
-#define LOG_INTERVAL_MS    100u        /* for sync_interval_ms 0 */
+#define LOG_INTERVAL_MS     100u        /* for sync_interval_ms 0 */
 
 typedef struct write_log write_log;
 
@@ -20,15 +20,15 @@ typedef struct log_options {
     const char *path;   /* the folder `log`, made if absent */
     oct_sync    sync;
     uint32_t    sync_interval_ms;
-    bool        read_only; /* nothing is changed on disk; appends are OCT_FORBIDDEN */
+    bool        read_only;       /* nothing is changed on disk; appends are OCT_FORBIDDEN */
     uint64_t    segment_bytes;   /* 0: LOG_SEGMENT_BYTES */
     uint64_t    queue_bytes_max; /* 0: LOG_QUEUE_BYTES_MAX */
 } log_options;
 
 typedef struct log_record {
-    uint64_t sequence; /* 1, 2, 3, ... over all shards */
-    uint64_t shard;    /* 0: the catalogue */
-    oct_slice body;    /* valid during the call it is handed to; begins at a multiple of 8 bytes */
+    uint64_t  sequence; /* 1, 2, 3, ... over all shards */
+    uint64_t  shard;    /* 0: the catalogue */
+    oct_slice body;     /* valid during the call it is handed to; begins at a multiple of 8 bytes */
 } log_record;
 
 /* Return other than OCT_OK to stop reading. */
@@ -61,9 +61,10 @@ oct_status log_sync(write_log *self, oct_error *error);
  * that the log of an idle database shrinks. */
 oct_status log_truncate(write_log *self, uint64_t sequence, oct_error *error);
 
-uint64_t log_last_sequence(write_log *self);     /* of the last appended record; 0: none */
-uint64_t log_bytes(write_log *self);             /* record bytes in the files that are kept */
-uint64_t log_torn_bytes(write_log *self);        /* cut off at the end when it was opened */
+uint64_t log_last_sequence(write_log *self); /* of the last appended record; 0: none */
+uint64_t log_bytes(write_log *self);         /* record bytes in the files that are kept */
+uint64_t log_torn_bytes(write_log *self);    /* cut off at the end when it was opened */
+bool     log_was_empty(const write_log *self); /* there was no file with a header when it was opened */
 bool     log_stopped(write_log *self);
 
 #endif

@@ -67,7 +67,8 @@ live(story *self, write_log *log)
     }
 }
 
-/* The disk read again after the power (or only the process) went: everything safe is there, in order, and nothing else. */
+/* The disk read again after the power (or only the process) went: everything safe is there, in order, and nothing
+ * else. */
 static void
 check_after_crash(story *self)
 {
@@ -96,7 +97,8 @@ check_after_crash(story *self)
  *         taken for damage.
  * Method: 400 lives of 5 crashes each. The machine dies at a random call (all later ones fail) or
  *         while the log thread is at work; each unsynced write and name is kept, dropped or torn.
- *         Sometimes only the process dies first, and the disk later. Small files, so that rotation and truncation are always near. Bodies given twice differ. Seeds 1 to 400. */
+ *         Sometimes only the process dies first, and the disk later. Small files, so that rotation and truncation
+ *         are always near. Bodies given twice differ. Seeds 1 to 400. */
 TEST(crash_at_any_moment_costs_nothing_acknowledged)
 {
     uint64_t records = 0, crashes = 0, losses = 0, stops = 0, torn = 0;

@@ -14,11 +14,13 @@
 /* Read the newest manifest in `folder`. *number 0 and an empty content if there is none, or no folder. A
  * temporary file is a left-over and is ignored. If the newest is damaged: OCT_CORRUPT with file and
  * offset. content->data is NUL-terminated beyond `size` and released with oct_free. */
-oct_status manifest_read(os *system, const char *folder, uint64_t *number, oct_slice *content, oct_error *error);
+oct_status manifest_read(os *system, const char *folder, uint64_t *number, oct_slice *content,
+                         oct_error *error);
 /* Write `number` + 1 and drop older ones. *number is the new one on success and unchanged on failure.
  * OCT_STOPPED: the new name was given but could not be made durable, so nobody knows which manifest the
  * next open will find. Then write no checkpoint until the database was opened again: files that
  * either manifest names must stay as they are. After any other failure the old manifest counts. */
-oct_status manifest_write(os *system, const char *folder, uint64_t *number, oct_slice content, oct_error *error);
+oct_status manifest_write(os *system, const char *folder, uint64_t *number, oct_slice content,
+                          oct_error *error);
 
 #endif

@@ -17,6 +17,12 @@ def ids_of(method: str, arguments: Dict[str, Any]) -> List[Any]:
     return list(arguments.get("points") or arguments.get("points_selector") or [])
 
 
+def is_by_filter(arguments: Dict[str, Any]) -> bool:
+    """The points are chosen by a filter: there are no unknown ids."""
+    targets = arguments.get("points") or arguments.get("points_selector")
+    return targets is not None and not isinstance(targets, list)
+
+
 def known_ids(oracle: Door, collection: str, ids: List[Any]) -> Set[Any]:
     records = oracle.client.retrieve(collection, ids=ids, with_payload=False)
     return {record.id for record in records}
@@ -30,7 +36,7 @@ def unknown_ids_change_nothing(oracle: Door, method: str, arguments: Dict[str, A
     if method not in _NEEDS_ALL_IDS:
         return False
     collection = arguments["collection_name"]
-    if not oracle.client.collection_exists(collection):
+    if is_by_filter(arguments) or not oracle.client.collection_exists(collection):
         return False
     ids = ids_of(method, arguments)
     return len(known_ids(oracle, collection, ids)) < len(set(ids))
@@ -39,7 +45,9 @@ def unknown_ids_change_nothing(oracle: Door, method: str, arguments: Dict[str, A
 def delete_vectors_skips_unknown_ids(oracle: Door, method: str, arguments: Dict[str, Any]) -> Dict[str, Any]:
     """Deleting what is not there is no error: delete_vectors ignores unknown ids as delete does, while Qdrant
     deletes the others and answers 404."""
-    if method != "delete_vectors" or not oracle.client.collection_exists(arguments["collection_name"]):
+    if method != "delete_vectors" or is_by_filter(arguments):
+        return arguments
+    if not oracle.client.collection_exists(arguments["collection_name"]):
         return arguments
     known = known_ids(oracle, arguments["collection_name"], list(arguments["points"]))
     return {**arguments, "points": [point for point in arguments["points"] if point in known]}
@@ -47,7 +55,7 @@ def delete_vectors_skips_unknown_ids(oracle: Door, method: str, arguments: Dict[
 
 def nothing_left_to_delete(method: str, arguments: Dict[str, Any], original: Dict[str, Any]) -> bool:
     """Follows from delete_vectors_skips_unknown_ids: with only unknown ids there is nothing to ask the oracle."""
-    return method == "delete_vectors" and not arguments["points"] and bool(original["points"])
+    return method == "delete_vectors" and arguments["points"] == [] and bool(original["points"])
 
 
 def repeated_ids_are_retrieved_once(method: str, value: Any) -> Any:
@@ -78,8 +86,99 @@ def tiny_cosine_vectors_stay_as_they_are(vector: List[float]) -> bool:
     return 0 < sum(component * component for component in vector) < 2 * F32_EPSILON
 
 
+def text_is_a_substring_without_an_index(condition: Any) -> List[Any]:
+    """On a field without a text index, match text, text_any and phrase look for a part of a string, letter by letter,
+    as Qdrant 1.19 does (qdrant-api.md 3.5 and 5). The oracle of client 1.20 compares words, as later servers do.
+
+    Conditions of which one must hold, for the oracle: tests of substrings."""
+    from qdrant_client import models
+
+    match = condition.match
+    if isinstance(match, models.MatchText):
+        parts = [match.text]
+    elif isinstance(match, models.MatchPhrase):
+        parts = [match.phrase]
+    else:
+        parts = match.text_any.split()
+    return [
+        models.FieldCondition(key=condition.key, match=models.MatchSubstring(substring=part)) for part in parts
+    ] or [models.HasIdCondition(has_id=[])]
+
+
+def one_of_several_tests_of_a_field_is_enough(condition: Any) -> List[Any]:
+    """Of several tests in one field condition one must hold (qdrant-api.md 3.5); the oracle asks only the first it
+    looks for.
+
+    The same as conditions with one test each."""
+    from qdrant_client import models
+
+    names = ("match", "range", "geo_bounding_box", "geo_radius", "geo_polygon", "values_count", "is_empty", "is_null")
+    given = {name: getattr(condition, name) for name in names if getattr(condition, name) is not None}
+    single = [models.FieldCondition(key=condition.key, **{name: test}) for name, test in given.items()]
+    made: List[Any] = []
+    for one in single:
+        is_text = isinstance(one.match, (models.MatchText, models.MatchTextAny, models.MatchPhrase))
+        made += text_is_a_substring_without_an_index(one) if is_text else [one]
+    return made
+
+
+def for_oracle(value: Any) -> Any:
+    """The same request, with each filter in it said as the oracle must be told to mean what Qdrant 1.19 means."""
+    from pydantic import BaseModel
+    from qdrant_client import models
+
+    if isinstance(value, models.FieldCondition):
+        alternatives = one_of_several_tests_of_a_field_is_enough(value)
+        return alternatives[0] if len(alternatives) == 1 else models.Filter(should=alternatives)
+    if isinstance(value, BaseModel):
+        changed = {name: for_oracle(getattr(value, name)) for name in type(value).model_fields}
+        return value.model_copy(update={name: item for name, item in changed.items() if item is not None})
+    if isinstance(value, dict):
+        return {key: for_oracle(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [for_oracle(item) for item in value]
+    return value
+
+
+def updates_are_judged_before_the_request(points: Any) -> bool:
+    """update_filter and update_mode of an upsert are judged on the state before the request, for all of its points;
+    of several points with one id the last counts, as in any upsert. The oracle goes point by point, so that the
+    second of two points with one id is judged on what the first has left.
+
+    True if the request shows the difference: it has an id twice. (test_filters.py pins what Octant does.)"""
+    ids = [point.id for point in points]
+    return len(set(ids)) < len(ids)
+
+
+def used_ids_are_left_out_everywhere(arguments: Dict[str, Any]) -> Dict[str, Any]:
+    """Ids of this collection used anywhere in a query are left out of all of it (qdrant-api.md 3.6); the oracle leaves
+    them out of their own level and of those below it, so that a prefetch may find the example of its neighbour.
+
+    The arguments of query_points for the oracle: with a filter against the ids."""
+    from qdrant_client import models
+
+    from queries import ids_used
+
+    collection = arguments["collection_name"]
+    used = ids_used(arguments.get("query"), collection, arguments.get("lookup_from"))
+    waiting = [arguments.get("prefetch")]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting.extend(item)
+        elif item is not None:
+            used |= ids_used(item.query, collection, item.lookup_from)
+            waiting.append(item.prefetch)
+    if not used:
+        return arguments
+    without = models.HasIdCondition(has_id=sorted(used, key=str))
+    made = arguments.get("query_filter") or models.Filter()
+    return {**arguments, "query_filter": made.model_copy(update={"must_not": [*(made.must_not or []), without]})}
+
+
 def ask_oracle(oracle: Door, method: str, arguments: Dict[str, Any]) -> Outcome:
     """The oracle's outcome of a call, with the differences above taken into account."""
+    arguments = for_oracle(arguments)
     if unknown_ids_change_nothing(oracle, method, arguments):
         return Outcome(False, None, 404, "an id is unknown")
     asked = delete_vectors_skips_unknown_ids(oracle, method, arguments)

@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, List, Optional, Set
 from qdrant_client import models
 
 import differences
+import filters
 
 COLLECTIONS = ("first", "second", "third")
 KEYS = ("a", "b", "c", "city", "two words", "größe", "x-y")
@@ -112,6 +113,11 @@ class History:
     def known_ids(self, name: str, count: int) -> List[Any]:
         known = list(self.collections[name].points)
         return self.random.sample(known, min(count, len(known)))
+
+    def filter(self, name: str) -> models.Filter:
+        """Of the points of a collection. What it chooses only the oracle knows."""
+        vectors = list(self.collections[name].vectors)
+        return filters.Generator(self.random, self.ids, vectors, KEYS, self.path).filter()
 
     def some_ids(self, name: str, count: int = 4) -> List[Any]:
         """Ids of points; now and then one that no point has."""
@@ -263,10 +269,11 @@ class History:
         ids = self.some_ids(name)
         method = r.choice(["set_payload", "set_payload", "overwrite_payload", "delete_payload", "clear_payload"])
         arguments: Dict[str, Any] = {"collection_name": name}
+        targets = self.filter(name) if r.random() < 0.25 else ids
         if method == "clear_payload":
-            arguments["points_selector"] = ids
+            arguments["points_selector"] = targets
         else:
-            arguments["points"] = ids
+            arguments["points"] = targets
         if method in ("set_payload", "overwrite_payload"):
             arguments["payload"] = self.payload() or {"a": 1}
             if r.random() < 0.4:  # removes a member in set_payload, is a value in overwrite_payload
@@ -334,10 +341,13 @@ class History:
         }
         if self.random.random() < 0.5:
             arguments["offset"] = self.random.choice(self.ids)
+        if self.random.random() < 0.4:
+            arguments["scroll_filter"] = self.filter(name)
         return Step("page", "scroll", arguments)
 
     def count(self, name: str) -> Step:
-        return Step("count", "count", {"collection_name": name, "exact": True})
+        chosen = self.filter(name) if self.random.random() < 0.5 else None
+        return Step("count", "count", {"collection_name": name, "exact": True, "count_filter": chosen})
 
     def query(self, name: str) -> Step:
         r = self.random
@@ -356,6 +366,8 @@ class History:
             arguments["search_params"] = models.SearchParams(
                 exact=r.random() < 0.5, hnsw_ef=r.choice([None, 16, 64, 500])
             )
+        if r.random() < 0.3:
+            arguments["query_filter"] = self.filter(name)
         threshold_at = r.random() if r.random() < 0.4 else None
         if r.random() < 0.25:
             arguments["query_vector"] = self.vector(size) if collection.single else (using, self.vector(size))
@@ -387,6 +399,7 @@ class History:
                     with_payload=arguments["with_payload"],
                     with_vector=arguments["with_vectors"],
                     params=arguments.get("search_params"),
+                    filter=arguments.get("query_filter"),
                 )
                 if not isinstance(arguments.get("query_vector"), tuple)
                 else models.QueryRequest(

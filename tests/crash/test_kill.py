@@ -59,7 +59,9 @@ class Ledger:
             after = {point_id: version if kind == "u" else None for point_id in ids}
             before = {point_id: self.versions.get(point_id) for point_id in ids}
             found = {point_id: state.get(point_id) for point_id in ids}
-            assert found in (before, after), f"neither done nor undone (or what went before is lost): {kind} {version}: {found}, before {before}"
+            assert found in (before, after), (
+                f"neither done nor undone (or what went before is lost): {kind} {version}: {found}, before {before}"
+            )
             self.halves[found == after and before != after] += 1
             self.versions.update(found)
         self.in_flight = []

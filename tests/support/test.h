@@ -17,9 +17,9 @@
 #include "base/base.h"
 
 typedef struct test_case {
-    const char       *file;
-    const char       *name;
-    void            (*run)(void);
+    const char *file;
+    const char *name;
+    void (*run)(void);
     struct test_case *next;
 } test_case;
 
@@ -29,62 +29,62 @@ void test_failed(const char *file, int line, const char *format, ...) __attribut
 void test_skipped(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool test_has_failed(void); /* the running test has */
 
-#define TEST(name_)                                                               \
-    static void      test_##name_(void);                                          \
-    static test_case test_case_##name_ = {__FILE__, #name_, test_##name_, NULL};  \
-    __attribute__((constructor)) static void test_register_##name_(void)          \
-    {                                                                             \
-        test_register(&test_case_##name_);                                        \
-    }                                                                             \
+#define TEST(name_)                                                                                          \
+    static void                              test_##name_(void);                                             \
+    static test_case                         test_case_##name_ = {__FILE__, #name_, test_##name_, NULL};     \
+    __attribute__((constructor)) static void test_register_##name_(void)                                     \
+    {                                                                                                        \
+        test_register(&test_case_##name_);                                                                   \
+    }                                                                                                        \
     static void test_##name_(void)
 
 #define TEST_SKIP(...) test_skipped(__VA_ARGS__)
 
-#define CHECK(condition)                                                     \
-    do {                                                                     \
-        if (!(condition))                                                    \
-            test_failed(__FILE__, __LINE__, "%s is false", #condition);      \
+#define CHECK(condition)                                                                                     \
+    do {                                                                                                     \
+        if (!(condition))                                                                                    \
+            test_failed(__FILE__, __LINE__, "%s is false", #condition);                                      \
     } while (0)
 
 /* CHECK_MSG(x == y, "row %u", row) */
-#define CHECK_MSG(condition, ...)                                            \
-    do {                                                                     \
-        if (!(condition))                                                    \
-            test_failed(__FILE__, __LINE__, #condition ": " __VA_ARGS__);    \
+#define CHECK_MSG(condition, ...)                                                                            \
+    do {                                                                                                     \
+        if (!(condition))                                                                                    \
+            test_failed(__FILE__, __LINE__, #condition ": " __VA_ARGS__);                                    \
     } while (0)
 
-#define CHECK_INT(got, want)                                                                        \
-    do {                                                                                            \
-        const long long got_ = (long long)(got), want_ = (long long)(want);                         \
-        if (got_ != want_)                                                                          \
-            test_failed(__FILE__, __LINE__, "%s is %lld, expected %lld", #got, got_, want_);        \
+#define CHECK_INT(got, want)                                                                                 \
+    do {                                                                                                     \
+        const long long got_ = (long long)(got), want_ = (long long)(want);                                  \
+        if (got_ != want_)                                                                                   \
+            test_failed(__FILE__, __LINE__, "%s is %lld, expected %lld", #got, got_, want_);                 \
     } while (0)
 
-#define CHECK_NEAR(got, want, bound, ...)                                                    \
-    do {                                                                                     \
-        const double got_ = (double)(got), want_ = (double)(want), bound_ = (double)(bound); \
-        if (!(fabs(got_ - want_) <= bound_)) {                                               \
-            test_failed(__FILE__, __LINE__, "%s is %.9g, expected %.9g within %.3g", #got,   \
-                        got_, want_, bound_);                                                \
-            test_failed(__FILE__, __LINE__, __VA_ARGS__);                                    \
-        }                                                                                    \
+#define CHECK_NEAR(got, want, bound, ...)                                                                    \
+    do {                                                                                                     \
+        const double got_ = (double)(got), want_ = (double)(want), bound_ = (double)(bound);                 \
+        if (!(fabs(got_ - want_) <= bound_)) {                                                               \
+            test_failed(__FILE__, __LINE__, "%s is %.9g, expected %.9g within %.3g", #got, got_, want_,      \
+                        bound_);                                                                             \
+            test_failed(__FILE__, __LINE__, __VA_ARGS__);                                                    \
+        }                                                                                                    \
     } while (0)
 
-#define CHECK_TEXT(got, want)                                                                       \
-    do {                                                                                            \
-        const char *got_ = (got), *want_ = (want);                                                  \
-        if (got_ == NULL || strcmp(got_, want_) != 0)                                               \
-            test_failed(__FILE__, __LINE__, "%s is \"%s\", expected \"%s\"", #got,                  \
-                        got_ == NULL ? "(null)" : got_, want_);                                     \
+#define CHECK_TEXT(got, want)                                                                                \
+    do {                                                                                                     \
+        const char *got_ = (got), *want_ = (want);                                                           \
+        if (got_ == NULL || strcmp(got_, want_) != 0)                                                        \
+            test_failed(__FILE__, __LINE__, "%s is \"%s\", expected \"%s\"", #got,                           \
+                        got_ == NULL ? "(null)" : got_, want_);                                              \
     } while (0)
 
 /* The call must return the status; `error` is an oct_error variable, whose text is printed if not. */
-#define CHECK_STATUS(call, want)                                                                    \
-    do {                                                                                            \
-        const oct_status got_ = (call), want_ = (want);                                             \
-        if (got_ != want_)                                                                          \
-            test_failed(__FILE__, __LINE__, "%s is %d (%s), expected %d", #call, (int)got_,         \
-                        oct_status_text(got_), (int)want_);                                         \
+#define CHECK_STATUS(call, want)                                                                             \
+    do {                                                                                                     \
+        const oct_status got_ = (call), want_ = (want);                                                      \
+        if (got_ != want_)                                                                                   \
+            test_failed(__FILE__, __LINE__, "%s is %d (%s), expected %d", #call, (int)got_,                  \
+                        oct_status_text(got_), (int)want_);                                                  \
     } while (0)
 #define CHECK_OK(call) CHECK_STATUS(call, OCT_OK)
 

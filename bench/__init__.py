@@ -1,0 +1,1 @@
+"""Measurements of Octant beside other engines. `python -m bench` says what there is; README.md says how."""
