@@ -152,8 +152,7 @@ static const char *const documents[] = {"",
                                         "{\"a\":1}",
                                         "{\"city\":\"Bonn\",\"n\":[1,2,3]}",
                                         "{\"a\":{\"b\":{\"c\":null}},\"x\":2.5}",
-                                        "{\"long\":\"all work and no play makes jack a dull boy, all work "
-                                        "and no play makes jack a dull boy, all work\"}"};
+                                        "{\"long\":\"all work and no play makes jack a dull boy, all work and no play\"}"};
 
 /* The model's document after a change. */
 static void

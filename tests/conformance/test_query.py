@@ -1,7 +1,7 @@
 """Goal:   the query API means the same behind every door, and what the oracle says it means.
 Method: random queries of every kind over every distance (queries.py, seeds in the cases' names; OCTANT_SEED=n gives
-        others), prefetches nested, groups with lookups, batches, matrices, the old routes. Octant's doors must agree to the last bit; with the
-        oracle up to rounding and ties, and up to differences.py.
+        others), prefetches nested, groups with lookups, batches, matrices, the old routes. Octant's doors must
+        agree to the last bit; with the oracle up to rounding and ties, and up to differences.py.
 """
 
 import copy
