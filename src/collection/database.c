@@ -263,6 +263,9 @@ database_open_on(os *system, const oct_open_options *options, oct_database **out
         status = open_log(self, options, log_sequence, error);
     if (status != OCT_OK)
         goto out;
+    /* A full batch may have been saved in a tail, and no write may come to start the job. */
+    for (size_t i = 0; i < self->collection_count && !self->read_only; i++)
+        shard_kick(self->collections[i]->shard);
     self->open_seconds = (double)(os_clock_ns(self->system) - start_ns) / 1e9;
     *out = self;
     self = NULL; /* the caller owns it now */

@@ -115,7 +115,9 @@ class Queries:
             positive, negative = self.example(space), self.example(space)
             if positive != negative:
                 pairs.append(models.ContextPair(positive=positive, negative=negative))
-        return pairs or [models.ContextPair(positive=self.vector(self.size(space)), negative=self.vector(self.size(space)))]
+        if pairs or least == 0:
+            return pairs
+        return [models.ContextPair(positive=self.vector(self.size(space)), negative=self.vector(self.size(space)))]
 
     def filter(self) -> Optional[models.Filter]:
         r = self.random
