@@ -723,6 +723,7 @@ OCT_API oct_status oct_search_rows(oct_collection *collection, const float *quer
  * ------------------------------------------------------------------------------------------- */
 
 #define OCT_PREFETCH_DEPTH_MAX   64u     /* levels below the top one */
+#define OCT_PREFETCHES_MAX       4096u   /* of one request, over all levels */
 #define OCT_EXAMPLES_MAX         65536u  /* vectors and ids in one level */
 #define OCT_FEEDBACK_MAX         4096u   /* items of relevance feedback; their pairs are what counts */
 #define OCT_MMR_CANDIDATES_MAX   16384u

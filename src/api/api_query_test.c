@@ -206,6 +206,8 @@ TEST(prefetches_are_merged)
          "\"query\":[-1,0],"
          "\"limit\":1}",
          200, POINTS(H1("2", "-2.0"))},
+        /* an id used above is left out of the prefetch too, which then reaches further */
+        {Q, "{\"prefetch\":{\"limit\":2},\"query\":1}", 200, POINTS(H2("3", "4.0", "2", "3.0"))},
         {Q, "{\"prefetch\":{\"limit\":2},\"query\":[1,0]}", 200, POINTS(H2("2", "2.0", "1", "1.0"))},
         {Q, "{\"prefetch\":{\"query\":[1,0],\"score_threshold\":3},\"query\":[1,0]}", 200,
          POINTS(H2("5", "5.0", "4", "4.0"))},

@@ -169,6 +169,8 @@ collection_new(oct_database *database, oct_slice name, uint64_t shard_id, config
         collection_free(self);
         return status;
     }
+    if (database->read_only) /* there may be a writer, who replaces files */
+        shard_drop(self->shard);
     *out = self;
     return OCT_OK;
 }

@@ -18,6 +18,7 @@
 #include "storage/manifest.h"
 
 #define CHECKPOINT_LOG_BYTES (128u << 20) /* of log since the last: bounds replay to well under a second */
+#define READ_ONLY_LOOKS      5 /* of a reader, before it believes in damage */
 #define FORMAT_VERSION       1u
 #define FORMAT_FILE          "octant.json"
 #define FORMAT_BYTES_MAX     65536u
@@ -206,6 +207,7 @@ release(oct_database *self)
     catalogue_clear(self);
     epoch_drain();
     workers_free(self->pool);
+    (void)log_close(self->log, NULL);
     os_close(self->lock);
     os_free(self->own_system);
     oct_free(self->path);
@@ -224,8 +226,8 @@ database_open(const oct_open_options *options, oct_database **out, oct_error *er
     return database_open_on(in_memory ? NULL : os_posix(), options, out, error);
 }
 
-oct_status
-database_open_on(os *system, const oct_open_options *options, oct_database **out, oct_error *error)
+static oct_status
+open_once(os *system, const oct_open_options *options, oct_database **out, oct_error *error)
 {
     oct_database *self = oct_calloc(1, sizeof *self);
     uint64_t      start_ns, log_sequence;
@@ -271,6 +273,20 @@ database_open_on(os *system, const oct_open_options *options, oct_database **out
     self = NULL; /* the caller owns it now */
 out:
     release(self);
+    return status;
+}
+
+oct_status
+database_open_on(os *system, const oct_open_options *options, oct_database **out, oct_error *error)
+{
+    oct_status status = open_once(system, options, out, error);
+
+    /* A reader beside a living writer may find that a checkpoint has removed what the one before named. Then nothing is
+     * damaged: damage is what stays. */
+    for (int looks = 1; (status == OCT_CORRUPT || status == OCT_NOT_FOUND) && options->read_only &&
+                        looks < READ_ONLY_LOOKS;
+         looks++)
+        status = open_once(system, options, out, error);
     return status;
 }
 
@@ -436,8 +452,9 @@ checkpoint_job(void *context)
 {
     oct_database *self = context;
 
-    /* A failure leaves the log as it is; the next write tries again. */
-    (void)database_checkpoint(self, false, NULL);
+    /* A failure leaves the log as it is. Another try may fail like this one, so not with the very next write. */
+    if (database_checkpoint(self, false, NULL) != OCT_OK)
+        atomic_store(&self->checkpoint_at_bytes, log_bytes(self->log) + CHECKPOINT_LOG_BYTES / 8);
     (void)pthread_mutex_lock(&self->idle_lock);
     atomic_store(&self->checkpoint_queued, false);
     (void)pthread_cond_broadcast(&self->idle);

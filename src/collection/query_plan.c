@@ -9,6 +9,7 @@
 typedef struct planner {
     query_plan *plan;
     size_t      prefetch_factor;
+    size_t      prefetches; /* met so far, on all levels */
     oct_error  *error;
 } planner;
 
@@ -497,6 +498,9 @@ plan_level(planner *self, const oct_query *query, const oct_filter *outer, size_
         status = plan_formula(self, &query->as.formula, out);
     if (status != OCT_OK || query->prefetch_count == 0)
         return status;
+    if (query->prefetch_count > OCT_PREFETCHES_MAX - self->prefetches)
+        return oct_fail(self->error, OCT_BAD_REQUEST, "a request has more than %u prefetches", OCT_PREFETCHES_MAX);
+    self->prefetches += query->prefetch_count;
     out->prefetches = arena_array(memory, query->prefetch_count, sizeof *out->prefetches);
     if (out->prefetches == NULL)
         return oct_fail_memory(self->error, query->prefetch_count * sizeof *out->prefetches);
@@ -510,7 +514,7 @@ oct_status
 query_plan_make(oct_collection *self, const oct_query *query, size_t prefetch_factor, arena *memory,
                 query_plan *out, oct_error *error)
 {
-    planner work = {out, prefetch_factor, error};
+    planner work = {.plan = out, .prefetch_factor = prefetch_factor, .error = error};
 
     *out = (query_plan){.collection = self, .memory = memory};
     return plan_level(&work, query, NULL, 0, &out->top);

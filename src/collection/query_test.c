@@ -9,7 +9,7 @@
 #include "support/test.h"
 
 #define S(text_) ((oct_slice){(text_), sizeof(text_) - 1})
-#define DIM      16u
+#define DIM      64u /* large enough that a scan of 40,000 is split (exact.c) */
 
 /* --- a collection: vectors "" (of a distance) and "other" (Euclid), payload {"n": i % 7, "t": ...} ------------- */
 
@@ -55,6 +55,7 @@ world_open(world *self, oct_distance distance, size_t count, uint32_t threads, u
     }
     config.vectors = vectors;
     config.vector_count = 2;
+    config.optimizer.indexing_threshold = 0; /* no graph: it has tests of its own */
     CHECK_OK(oct_collection_create(self->database, S("c"), &config, NULL));
     CHECK_OK(oct_collection_open(self->database, S("c"), &self->collection, NULL));
     for (size_t i = 0; i < count; i++) {
@@ -183,10 +184,10 @@ check_ranked(const oct_records *got, const ranked *want, size_t count, const cha
 
 /* Goal:   queries of examples find what a look at every point finds, to the last bit, ties by id, however many
  *         threads share the scan; ids of the query are left out; a threshold cuts by the metric's direction.
- * Method: 30,000 points, 4 threads, seed 41; examples by id and by vector. */
+ * Method: 40,000 points, 4 threads, seed 41; examples by id and by vector. */
 TEST(scans_shared_by_workers_find_what_a_model_finds)
 {
-    enum { COUNT = 30000, LIMIT = 300 };
+    enum { COUNT = 40000, LIMIT = 300 };
     static const oct_distance distances[] = {OCT_COSINE, OCT_EUCLID};
     static const size_t       used[] = {17, 49, 20000};
 
@@ -479,10 +480,11 @@ TEST(formulas_see_prefetches_and_payload)
     world_close(&w);
 }
 
-/* Goal:   the ends of what there can be: 64 levels of prefetches work, one more does not. */
+/* Goal:   the ends of what there can be: 64 levels of prefetches work, one more does not, nor too many side by side. */
 TEST(prefetches_nest_to_their_limit)
 {
-    static oct_query levels[OCT_PREFETCH_DEPTH_MAX + 2];
+    static oct_query levels[OCT_PREFETCH_DEPTH_MAX + 2], wide[OCT_PREFETCHES_MAX + 1];
+    oct_query        many = {.kind = OCT_QUERY_DBSF, .limit = 10, .using_vector = S("")};
     world            w;
     oct_records     *got;
 
@@ -495,6 +497,11 @@ TEST(prefetches_nest_to_their_limit)
         }
     }
     refuse(&w, &levels[0], OCT_BAD_REQUEST, "more than 64 deep");
+    for (size_t i = 0; i < countof(wide); i++)
+        wide[i] = levels[countof(levels) - 1];
+    many.prefetch = wide;
+    many.prefetch_count = countof(wide);
+    refuse(&w, &many, OCT_BAD_REQUEST, "more than 4096 prefetches");
     got = ask(&w, &levels[1], 0);
     CHECK_INT(got->count, 10);
     oct_records_free(got);
@@ -862,7 +869,7 @@ TEST(queries_without_sense_are_refused)
     query.using_vector = S("none");
     refuse(&w, &query, OCT_INVALID, "Not existing vector name error: none");
     query.using_vector = S("other");
-    refuse(&w, &query, OCT_DIM, "Vector dimension error: expected dim: 1, got 16");
+    refuse(&w, &query, OCT_DIM, "Vector dimension error: expected dim: 1, got 64");
     query = nearest_to(by_vector(w.vectors), 1);
     query.as.nearest.target.vector.kind = OCT_SPARSE;
     refuse(&w, &query, OCT_UNSUPPORTED, "sparse vector");
@@ -878,7 +885,7 @@ TEST(queries_without_sense_are_refused)
     query.lookup_collection = S("c");
     query.has_lookup_vector = true;
     query.lookup_vector = S("other");
-    refuse(&w, &query, OCT_DIM, "expected dim: 16, got 1");
+    refuse(&w, &query, OCT_DIM, "expected dim: 64, got 1");
     query = nearest_to(by_vector(w.vectors), 1);
     query.as.nearest.mmr = true;
     query.as.nearest.mmr_diversity = 1.5f;
@@ -1083,15 +1090,16 @@ ask_on(void *context)
         const world      *w = self->w;
         const size_t      still = 8 * test_below(&rng, w->count / 8);
         const oct_example example = by_vector(w->vectors + still * DIM), other = by_point(w, 0);
+        const oct_example examples[] = {example, other, by_vector(w->vectors + DIM), by_vector(w->vectors + 2 * DIM)};
         oct_query         inner[2] = {nearest_to(example, 30), nearest_to(other, 30)},
                   query = nearest_to(example, 20);
         oct_records *got;
         bool         found = false;
 
         switch (test_below(&rng, 4)) {
-        case 0: /* best_score of an example that is there: 1/2 + its own length is not beaten in Euclid */
+        case 0: /* best_score of examples that are there: in Euclid none is better than one of them itself */
             query.kind = OCT_QUERY_RECOMMEND;
-            query.as.recommend = (oct_recommend){&example, 1, NULL, 0, OCT_BEST_SCORE};
+            query.as.recommend = (oct_recommend){examples, countof(examples), NULL, 0, OCT_BEST_SCORE};
             break;
         case 1:
             query.prefetch = inner;

@@ -236,8 +236,10 @@ decode_payloads(reader *self, arena *memory, batch *out)
 
     if (payloads == NULL)
         return;
-    for (size_t i = 0; i < out->count; i++)
+    for (size_t i = 0; i < out->count; i++) {
         total += get_u32(sizes + 4 * i);
+        self->failed = self->failed || get_u32(sizes + 4 * i) > OCT_PAYLOAD_BYTES_MAX;
+    }
     bytes = take(self, (total + 3) / 4 * 4);
     for (size_t i = 0; bytes != NULL && i < out->count; i++) {
         payloads[i] = (oct_slice){bytes, get_u32(sizes + 4 * i)};

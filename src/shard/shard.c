@@ -7,6 +7,8 @@
 #include "base/epoch.h"
 #include "payload/document.h"
 
+#define VERIFY_BYTES_MAX (64u << 20) /* of vectors, verified by the first search after opening: some 20 ms */
+
 /* --- life ---------------------------------------------------------------------------------------- */
 
 oct_status
@@ -111,14 +113,20 @@ shard_configure(shard *self, const shard_vector_config *vectors, size_t vector_c
     (void)pthread_mutex_unlock(&self->write_lock);
 }
 
-const shard_vector *
-shard_find_vector(const shard *self, uint32_t number)
+static shard_vector *
+find_vector(const shard *self, uint32_t number)
 {
     for (size_t i = 0; i < self->vector_count; i++) {
         if (self->vectors[i].number == number)
             return &self->vectors[i];
     }
     return NULL;
+}
+
+const shard_vector *
+shard_find_vector(const shard *self, uint32_t number)
+{
+    return find_vector(self, number);
 }
 
 uint64_t
@@ -573,6 +581,31 @@ compare_points(const void *context, uint32_t point_a, uint32_t point_b)
     return id_compare(points_id(all, point_a), points_id(all, point_b));
 }
 
+/* A failed verification counts if the rows are still read from what was verified: a compaction has verified all of it, and its
+ * file may be gone; so may a deleted collection's, whose memory holds. */
+static oct_status
+settle_check(const shard *self, const shard_vector *vector, const column_check *check, oct_status status)
+{
+    if (status != OCT_OK && atomic_load(&vector->check) != check)
+        return OCT_OK;
+    return status == OCT_NOT_FOUND && atomic_load(&self->dropped) ? OCT_OK : status;
+}
+
+oct_status
+shard_verify_vectors(shard *self, uint32_t number, oct_error *error)
+{
+    shard_vector *vector = find_vector(self, number);
+    column_check *check = vector == NULL ? NULL : atomic_load(&vector->check);
+    oct_status    status;
+
+    if (check == NULL || atomic_load(&vector->verified))
+        return OCT_OK;
+    status = settle_check(self, vector, check, column_verify(check, 0, UINT64_MAX, error));
+    if (status == OCT_OK)
+        atomic_store(&vector->verified, true);
+    return status;
+}
+
 oct_status
 shard_verify_vector(shard *self, uint32_t number, uint32_t point, oct_error *error)
 {
@@ -581,7 +614,7 @@ shard_verify_vector(shard *self, uint32_t number, uint32_t point, oct_error *err
     uint32_t            row;
     oct_status          status;
 
-    if (check == NULL)
+    if (check == NULL || atomic_load(&vector->verified))
         return OCT_OK;
     row = graph_row_of(vector_graph(vector), point);
     status = row == GRAPH_NONE ? OCT_OK : column_verify(check, row, 1, error);
@@ -599,13 +632,21 @@ shard_search(shard *self, uint32_t number, graph_query *query, graph_hit *hits, 
              graph_stats *stats, oct_error *error)
 {
     const shard_vector *vector = shard_find_vector(self, number);
-    oct_status          status;
+    oct_status          status = OCT_OK;
 
     OCT_MUST(vector != NULL);
     query->tie = compare_points;
     query->tie_context = &self->points;
     query->full_scan_rows = atomic_load(&vector->full_scan_rows);
-    status = graph_search(vector_graph(vector), query, hits, count, stats, error);
+    *count = 0;
+    /* A damaged vector may hide from an exact search; and where all are soon read, from no search. Otherwise the hits are
+     * verified, and a walk that passed over a damaged one has found a little less. */
+    if (query->exact || (uint64_t)graph_row_count(vector_graph(vector)) *
+                                graph_get_params(vector_graph(vector))->dim * sizeof(float) <=
+                            VERIFY_BYTES_MAX)
+        status = shard_verify_vectors(self, number, error);
+    if (status == OCT_OK)
+        status = graph_search(vector_graph(vector), query, hits, count, stats, error);
     for (size_t i = 0; i < *count && status == OCT_OK && atomic_load(&vector->check) != NULL; i++)
         status = shard_verify_vector(self, number, hits[i].point, error);
     return status;
@@ -614,23 +655,22 @@ shard_search(shard *self, uint32_t number, graph_query *query, graph_hit *hits, 
 void
 shard_describe(shard *self, shard_info *info)
 {
-    *info = (shard_info){0};
-    (void)pthread_mutex_lock(&self->write_lock);
-    info->points = atomic_load(&self->points.live_count);
-    info->operation = self->operation;
-    info->sequence = self->sequence;
-    info->ram_bytes = sizeof *self + shard_content_bytes(self);
+    /* No lock: a checkpoint holds them for as long as the disk takes, and reads wait for nobody. */
+    epoch_pin();
+    *info = (shard_info){
+        .points = atomic_load(&self->points.live_count),
+        .operation = shard_version(self),
+        .ram_bytes = sizeof *self + shard_content_bytes(self),
+        .disk_bytes = atomic_load(&self->disk_bytes),
+    };
     for (size_t v = 0; v < self->vector_count; v++) {
         const graph   *vectors = vector_graph(&self->vectors[v]);
-        const uint32_t row_count = graph_row_count(vectors), indexed = graph_graph_count(vectors);
+        const uint32_t live = graph_live_count(vectors), indexed = graph_graph_count(vectors);
+        const uint32_t row_count = graph_row_count(vectors); /* last: never less than what is indexed */
 
         info->indexed_vectors += indexed;
         info->tail_vectors += row_count - indexed;
-        info->dead_vectors += row_count - graph_live_count(vectors);
+        info->dead_vectors += row_count > live ? row_count - live : 0;
     }
-    (void)pthread_mutex_unlock(&self->write_lock);
-    (void)pthread_mutex_lock(&self->build_lock);
-    for (size_t i = 0; self->saved != NULL && i < self->saved->column_count; i++)
-        info->disk_bytes += column_bytes(&self->saved->columns[i]);
-    (void)pthread_mutex_unlock(&self->build_lock);
+    epoch_unpin();
 }

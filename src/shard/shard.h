@@ -84,11 +84,14 @@ oct_status shard_search(shard *self, uint32_t number, graph_query *query, graph_
                         graph_stats *stats, oct_error *error);
 /* OCT_NOT_FOUND: "No point with id ID found". */
 oct_status shard_fail_unknown(const oct_id *id, oct_error *error);
+/* OCT_CORRUPT if any stored vector of a name fails its checksum: for who reads them all. Costs a read of the file, the first
+ * time. */
+oct_status shard_verify_vectors(shard *self, uint32_t number, oct_error *error);
 /* OCT_CORRUPT if the stored vector of a point fails its checksum. */
 oct_status shard_verify_vector(shard *self, uint32_t number, uint32_t point, oct_error *error);
 
 typedef struct shard_info {
-    uint64_t points, indexed_vectors, tail_vectors, dead_vectors, operation, sequence, ram_bytes, disk_bytes;
+    uint64_t points, indexed_vectors, tail_vectors, dead_vectors, operation, ram_bytes, disk_bytes;
 } shard_info;
 
 void shard_describe(shard *self, shard_info *info);

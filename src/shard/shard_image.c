@@ -214,6 +214,7 @@ shard_restore_apply(shard *self, oct_slice body, oct_error *error)
         const uint32_t size = get_u32(sizes + 4 * (size_t)point);
 
         documents[point].size = size == DEAD_POINT ? 0 : size;
+        in.failed = in.failed || documents[point].size > OCT_PAYLOAD_BYTES_MAX;
         documents[point].data = take(&in, documents[point].size);
     }
     if (status == OCT_OK && !in.failed)

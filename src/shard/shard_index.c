@@ -45,7 +45,7 @@ static void
 index_job(void *context)
 {
     shard *self = context;
-    bool   built = true;
+    bool   built = true, failed = false;
 
     for (uint32_t i = 0; built && i < BATCHES_A_TURN && !atomic_load(&self->stopping); i++) {
         built = false;
@@ -55,20 +55,26 @@ index_job(void *context)
             bool          one = false;
 
             if (graph_build_batch(vector_graph(vector), self->pool, atomic_load(&vector->threads_max), &one,
-                                  NULL) != OCT_OK)
+                                  NULL) != OCT_OK) {
                 (void)atomic_fetch_add(&self->index_failures, 1);
-            else if (one)
+                failed = true;
+            } else if (one) {
                 atomic_store(&self->index_failures, 0);
+            }
             built = built || one;
         }
         (void)pthread_mutex_unlock(&self->build_lock);
         if (built)
             shard_index_moved(self);
     }
-    if (built && !atomic_load(&self->stopping) && workers_submit(self->pool, index_job, self))
-        return;
     /* Under the lock, as shard_free may release the shard as soon as it sees that no job is left. */
     (void)pthread_mutex_lock(&self->index_lock);
+    /* Or a write came since the last look, and started no job because there was this one. */
+    if ((built || (!failed && has_batch(self))) && !atomic_load(&self->stopping) &&
+        workers_submit(self->pool, index_job, self)) {
+        (void)pthread_mutex_unlock(&self->index_lock);
+        return;
+    }
     atomic_store(&self->indexing, false);
     (void)pthread_cond_broadcast(&self->index_moved);
     (void)pthread_mutex_unlock(&self->index_lock);
@@ -151,6 +157,7 @@ shard_wait_indexed(shard *self, uint64_t timeout_ms, oct_error *error)
     const uint64_t start_ns = os_clock_ns(self->system);
     oct_status     status = OCT_OK;
 
+    atomic_store(&self->index_failures, 0); /* there may be memory again */
     (void)pthread_mutex_lock(&self->index_lock);
     while (status == OCT_OK && (has_batch(self) || atomic_load(&self->compacting) != NULL)) {
         const uint64_t waited_ms = (os_clock_ns(self->system) - start_ns) / 1000000;
@@ -362,7 +369,8 @@ shard_begin_compaction(shard *self, bool forced, oct_error *error)
     for (size_t v = 0; v < self->vector_count; v++) {
         shard_vector *vector = &self->vectors[v];
         const graph  *vectors = vector_graph(vector);
-        const bool    has_dead = vector->logical_rows > graph_live_count(vectors);
+        /* What an earlier compaction left behind for want of memory counts too. */
+        const bool    has_dead = graph_row_count(vectors) > graph_live_count(vectors);
 
         if (!(forced ? has_dead || params_differ(vector) : has_many_dead(vector)))
             continue;

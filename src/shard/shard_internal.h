@@ -14,6 +14,7 @@ typedef struct shard_vector {
     _Atomic(graph *)    graph; /* replaced by a compaction: store under both locks, retire the old */
     _Atomic(column_check *)
              check;        /* of the vectors that came from a file; goes with the graph it was read for */
+    atomic_bool verified;  /* all of them have been */
     uint64_t logical_rows; /* rows there would be if every compaction were instant; write_lock */
     bool     rebuilt;      /* since the last save, so nothing on disk holds; save_lock and build_lock */
 } shard_vector;
@@ -68,6 +69,7 @@ struct shard {
     atomic_bool           indexing; /* an index job is queued or runs */
     atomic_bool           stopping;
     atomic_bool           dropped; /* its files may be gone */
+    _Atomic uint64_t disk_bytes; /* of the durable image */
     _Atomic(compaction *) compacting;
     pthread_mutex_t       index_lock;     /* only for waiting on the next */
     pthread_cond_t        index_moved;    /* a batch joined, a compaction or the index job ended */

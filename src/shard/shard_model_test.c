@@ -147,12 +147,13 @@ prepare(const stage *self, size_t v, const float *values, float *out)
         memcpy(out, values, self->vectors[v].params.dim * sizeof *values);
 }
 
-static const char *const documents[] = {"",
-                                        "{}",
-                                        "{\"a\":1}",
-                                        "{\"city\":\"Bonn\",\"n\":[1,2,3]}",
-                                        "{\"a\":{\"b\":{\"c\":null}},\"x\":2.5}",
-                                        "{\"long\":\"all work and no play makes jack a dull boy, all work and no play\"}"};
+static const char *const documents[] = {
+    "",
+    "{}",
+    "{\"a\":1}",
+    "{\"city\":\"Bonn\",\"n\":[1,2,3]}",
+    "{\"a\":{\"b\":{\"c\":null}},\"x\":2.5}",
+    "{\"long\":\"all work and no play makes jack a dull boy, all work and no play\"}"};
 
 /* The model's document after a change. */
 static void

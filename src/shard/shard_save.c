@@ -33,6 +33,16 @@ shard_image_free(shard_image *image)
     oct_free(image);
 }
 
+static uint64_t
+image_bytes(const shard_image *image)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < image->column_count; i++)
+        bytes += column_bytes(&image->columns[i]);
+    return bytes;
+}
+
 static oct_status
 image_new(size_t vector_count, size_t column_max, shard_image **out, oct_error *error)
 {
@@ -443,6 +453,7 @@ shard_save_done(shard *self, shard_image *image, bool durable)
     (void)pthread_mutex_lock(&self->build_lock);
     old = self->saved;
     self->saved = image;
+    atomic_store(&self->disk_bytes, image_bytes(image));
     /* A graph swapped in while the manifest was written is in no file yet. */
     for (size_t v = 0; v < self->vector_count && image->rebuild_count == self->rebuild_count; v++) {
         if (image->graphs[v].graph_count == graph_graph_count(vector_graph(&self->vectors[v])) ||
@@ -765,6 +776,7 @@ shard_load(shard *self, oct_slice json, oct_error *error)
         return OCT_OK;
     }
     self->saved = image;
+    atomic_store(&self->disk_bytes, image_bytes(image));
     self->sequence = image->sequence;
     if (image->in_log)
         return OCT_OK;
