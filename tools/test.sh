@@ -90,7 +90,11 @@ suite() {
     passed=$((passed + $1))
     failed=$((failed + failures))
     skipped=$((skipped + $3))
-    [ $verdict = ok ] || show_failures "$log"
+    if [ $verdict != ok ]; then
+        show_failures "$log"
+        { grep -B 3 '^ *FAILED\|^ERROR ' "$log" || echo "(no test named; see $log)"; } | head -n 20 | cut -c1-300 |
+            sed "s|^ *|$name: |" >>$logs/failures
+    fi
     printf '%-6s %-20s %5d passed, %d failed, %d skipped  (%d s)%s\n' $verdict "$name" "$1" "$failures" "$3" \
         "$seconds" "${why:+: $why}"
 }
@@ -197,6 +201,7 @@ fi
 if [ "$wanted" != -l ]; then
     sh tools/setup.sh test
     mkdir -p $logs
+    rm -f $logs/failures
     echo "building (all of build/)"
     if ! make -j"$jobs" all >$logs/build.log 2>&1; then
         grep -v '^gcc\|^clang' $logs/build.log | tail -n 40
@@ -225,6 +230,10 @@ done
 if [ $((passed + failed)) = 0 ]; then
     echo "no test was run"
     failed=1
+fi
+if [ -e $logs/failures ]; then # again at the end, where it is read
+    echo "what failed:"
+    cat $logs/failures
 fi
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]
