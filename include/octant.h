@@ -80,6 +80,8 @@ OCT_API const char *oct_status_text(oct_status status);
 #define OCT_DIM_MAX             65536u     /* components of one vector */
 #define OCT_COLLECTION_NAME_MAX 255u       /* bytes */
 #define OCT_VECTOR_NAME_MAX     200u       /* bytes */
+#define OCT_SHARD_KEY_MAX       255u       /* bytes */
+#define OCT_SHARD_KEYS_MAX      65536u     /* of one collection */
 #define OCT_VECTORS_MAX         256u       /* named vectors of one collection */
 #define OCT_PAYLOAD_BYTES_MAX   (32u << 20) /* one payload document */
 #define OCT_PAYLOAD_DEPTH_MAX   128u       /* nesting of one payload document */
@@ -105,8 +107,15 @@ typedef struct oct_id {
     uint64_t high;
     uint64_t low;
     uint32_t is_uuid;
-    uint32_t reserved; /* zero */
+    uint32_t reserved; /* zero; inside the library the number of the point's shard key */
 } oct_id;
+
+/* With custom sharding every point belongs to a key, and two points of different keys may have the same id. */
+typedef struct oct_shard_key {
+    bool      is_number;
+    uint64_t  number;
+    oct_slice text; /* UTF-8, not empty; unless is_number */
+} oct_shard_key;
 
 static inline oct_id
 oct_id_number(uint64_t number)
@@ -191,6 +200,46 @@ typedef struct oct_wal_config {
     int64_t wal_retain_closed;
 } oct_wal_config;
 
+/* A limit for one vector name: vectors of a multivector, entries of a sparse vector. */
+typedef struct oct_strict_vector {
+    oct_slice name;
+    int64_t   max;
+} oct_strict_vector;
+
+/* Strict mode: what requests may ask for. Only looked at when `enabled` is 1. */
+typedef struct oct_strict_config {
+    int64_t enabled;
+    int64_t max_query_limit;
+    int64_t max_timeout; /* seconds */
+    int64_t unindexed_filtering_retrieve;
+    int64_t unindexed_filtering_update;
+    int64_t search_max_hnsw_ef;
+    int64_t search_allow_exact;
+    double  search_max_oversampling; /* negative: not given */
+    int64_t upsert_max_batchsize;
+    int64_t search_max_batchsize;
+    int64_t max_collection_vector_size_bytes;
+    int64_t read_rate_limit;  /* operations in a minute */
+    int64_t write_rate_limit; /* operations in a minute */
+    int64_t max_collection_payload_size_bytes;
+    int64_t max_points_count;
+    int64_t filter_max_conditions;
+    int64_t condition_max_size;
+    int64_t max_payload_index_count;
+    int64_t max_resident_memory_percent;
+    const oct_strict_vector *multivectors; /* changes: when given, they replace all */
+    size_t                   multivector_count;
+    const oct_strict_vector *sparse;
+    size_t                   sparse_count;
+} oct_strict_config;
+
+typedef struct oct_shard_key_info {
+    oct_shard_key key;
+    uint32_t      number;       /* inside the library; at least 1, never used again */
+    uint32_t      shard_number; /* as asked for; here all of them are one */
+    uint32_t      replication_factor;
+} oct_shard_key_info;
+
 typedef struct oct_collection_config {
     const oct_vector_config *vectors;
     size_t                   vector_count;
@@ -199,12 +248,19 @@ typedef struct oct_collection_config {
     int64_t                  replication_factor;
     int64_t                  write_consistency_factor;
     int64_t                  read_fan_out_factor;
+    int64_t                  read_fan_out_delay_ms;
     int64_t                  on_disk_payload;
+    int64_t                  payload_memory;  /* enum oct_memory */
+    int64_t                  sharding_method; /* 1: custom; only when created */
     oct_hnsw_config          hnsw;
     oct_optimizer_config     optimizer;
     oct_wal_config           wal;
     oct_quantization_config  quantization;
     oct_slice                metadata; /* a JSON object, or empty */
+    oct_strict_config        strict;
+    const oct_shard_key_info *shard_keys; /* shown, and made by oct_shard_key_create only */
+    size_t                    shard_key_count;
+    int64_t                   shard_keys_made; /* so far: the last number given to one */
 } oct_collection_config;
 
 /* Every field "not given". Call it before filling in what is wanted. */
@@ -282,6 +338,13 @@ OCT_API oct_status oct_collection_update(oct_database *database, oct_slice name,
 
 /* Delete a collection and its aliases. *existed tells whether there was one. */
 OCT_API oct_status oct_collection_delete(oct_database *database, oct_slice name, bool *existed, oct_error *error);
+
+/* Shard keys of a collection with custom sharding. They are in oct_collection_info.config. Deleting a key deletes its
+ * points. Errors: OCT_BAD_REQUEST (no custom sharding, the key is there already, or is not), OCT_RANGE. */
+OCT_API oct_status oct_shard_key_create(oct_database *database, oct_slice collection,
+                                        const oct_shard_key_info *key, oct_error *error);
+OCT_API oct_status oct_shard_key_delete(oct_database *database, oct_slice collection, const oct_shard_key *key,
+                                        oct_error *error);
 
 /* Find a collection by name or alias. The handle keeps the collection alive, even past its deletion. */
 OCT_API oct_status oct_collection_open(oct_database *database, oct_slice name_or_alias,
@@ -453,7 +516,8 @@ typedef enum oct_condition_kind {
     OCT_CONDITION_HAS_VECTOR = 4, /* vector: the point has one of this name */
     OCT_CONDITION_SLICE = 5,      /* slice_*: SipHash-2-4 of the id, modulo total, is index */
     OCT_CONDITION_NESTED = 6,     /* key, filter: one object of the array satisfies the whole filter */
-    OCT_CONDITION_FILTER = 7      /* filter */
+    OCT_CONDITION_FILTER = 7,     /* filter */
+    OCT_CONDITION_SHARD_KEY = 8   /* shard_keys: the point belongs to one of them; an unknown one is OCT_BAD_REQUEST */
 } oct_condition_kind;
 
 typedef struct oct_condition {
@@ -466,6 +530,8 @@ typedef struct oct_condition {
     uint32_t                   slice_total; /* at least 1 */
     uint32_t                   slice_index; /* below slice_total */
     const struct oct_filter   *filter;
+    const oct_shard_key       *shard_keys;
+    size_t                     shard_key_count;
 } oct_condition;
 
 /* All four parts must hold. Zeroes: every point. */
@@ -514,6 +580,9 @@ typedef enum oct_write_status { OCT_WRITE_ACKNOWLEDGED = 0, OCT_WRITE_COMPLETED 
 
 typedef struct oct_write_options {
     bool wait; /* true: return when the write is durable and visible; false: when it is in the log's queue */
+    /* With custom sharding, whose points are meant: of all these keys. Otherwise none may be given. */
+    const oct_shard_key *shard_keys;
+    size_t               shard_key_count;
 } oct_write_options;
 
 typedef struct oct_write_result {
@@ -637,6 +706,7 @@ typedef struct oct_record {
     oct_slice         payload; /* JSON object; data NULL: not asked for */
     const oct_vector *vectors; /* NULL: not asked for */
     size_t            vector_count;
+    const oct_shard_key *shard_key; /* NULL: no custom sharding */
 } oct_record;
 
 typedef struct oct_records { /* one allocation, with all it points to */
@@ -651,6 +721,11 @@ OCT_API void oct_records_free(oct_records *records);
 /* Points by id, in the order asked for; repeated ids once, unknown ids left out. */
 OCT_API oct_status oct_retrieve(oct_collection *collection, const oct_id *ids, size_t count,
                                 const oct_select *select, oct_records **out, oct_error *error);
+
+/* The same of some shard keys (`key_count` 0: of all). With custom sharding one id may give several points. */
+OCT_API oct_status oct_retrieve_of(oct_collection *collection, const oct_id *ids, size_t count,
+                                   const oct_shard_key *keys, size_t key_count, const oct_select *select,
+                                   oct_records **out, oct_error *error);
 
 /* Points by ascending id, from `from` (inclusive; NULL: the first), at most `limit`. */
 OCT_API oct_status oct_scroll(oct_collection *collection, const oct_id *from, size_t limit,

@@ -550,6 +550,7 @@ decode_condition(const json_path *at, yyjson_val *object, arena *memory, oct_con
     case OCT_CONDITION_NESTED:
         return decode_nested(&value_at, value, memory, out, error);
     case OCT_CONDITION_FILTER:
+    case OCT_CONDITION_SHARD_KEY: /* not in filters of requests: shard_key stands beside them */
         break;
     }
     status = make_array(memory, 1, sizeof(oct_filter), &made, error);

@@ -13,6 +13,7 @@
  */
 #include "collection/config_internal.h"
 
+#include <float.h>
 #include <stddef.h>
 
 #define NO_DEFAULT     .preset = OCT_UNSET, .preset_double = -1
@@ -22,6 +23,8 @@
 #define BOOL(owner, member) .type = FIELD_BOOL, .offset = offsetof(owner, member)
 #define NAME(owner, member, list)                                                                            \
     .type = FIELD_NAME, .offset = offsetof(owner, member), .names = (list), .name_count = countof(list)
+#define DOUBLE(owner, member, low_, high_)                                                                   \
+    .type = FIELD_DOUBLE, .offset = offsetof(owner, member), .low = (low_), .high = (high_)
 #define TABLE(fields_)                                                                                       \
     {                                                                                                        \
         (fields_), countof(fields_)                                                                          \
@@ -35,6 +38,7 @@ static const json_name datatype_names[] = {
     {"float32", OCT_FLOAT32}, {"uint8", OCT_UINT8}, {"float16", OCT_FLOAT16}};
 static const json_name memory_names[] = {
     {"cold", OCT_MEMORY_COLD}, {"cached", OCT_MEMORY_CACHED}, {"pinned", OCT_MEMORY_PINNED}};
+static const json_name sharding_names[] = {{"auto", 0}, {"custom", 1}};
 static const json_name int8_names[] = {{"int8", 0}};
 static const json_name compression_names[] = {{"x4", 4}, {"x8", 8}, {"x16", 16}, {"x32", 32}, {"x64", 64}};
 static const json_name encoding_names[] = {{"one_bit", 0}, {"two_bits", 1}, {"one_and_half_bits", 2}};
@@ -135,18 +139,54 @@ const config_table config_vector_table = TABLE(vector_fields);
 const config_table config_vector_update_table = {
     vector_fields + countof(vector_fields) - VECTOR_UPDATE_FIELDS, VECTOR_UPDATE_FIELDS};
 
-/* All but the first may change after creation. */
+/* All but the first PARAMS_FIXED may change after creation. */
+enum { PARAMS_FIXED = 2 };
 static const config_field params_fields[] = {
     {"shard_number", NULL, UINT(oct_collection_config, shard_number, 1, UINT32_MAX), DEFAULT(1)},
+    {"sharding_method", NULL, NAME(oct_collection_config, sharding_method, sharding_names), NO_DEFAULT},
     {"replication_factor", NULL, UINT(oct_collection_config, replication_factor, 1, UINT32_MAX), DEFAULT(1)},
     {"write_consistency_factor", NULL, UINT(oct_collection_config, write_consistency_factor, 1, UINT32_MAX),
      DEFAULT(1)},
     {"read_fan_out_factor", NULL, UINT(oct_collection_config, read_fan_out_factor, 0, UINT32_MAX),
      NO_DEFAULT},
+    {"read_fan_out_delay_ms", NULL, UINT(oct_collection_config, read_fan_out_delay_ms, 0, ANY_UINT), NO_DEFAULT},
     {"on_disk_payload", NULL, BOOL(oct_collection_config, on_disk_payload), DEFAULT(1)},
 };
 const config_table config_params_table = TABLE(params_fields);
-const config_table config_params_update_table = {params_fields + 1, countof(params_fields) - 1};
+const config_table config_params_update_table = {params_fields + PARAMS_FIXED,
+                                                 countof(params_fields) - PARAMS_FIXED};
+
+static const config_field payload_fields[] = {
+    {"memory", NULL, NAME(oct_collection_config, payload_memory, memory_names), NO_DEFAULT},
+};
+const config_table config_payload_table = TABLE(payload_fields); /* of oct_collection_config itself */
+
+#define STRICT_UINT(name, low) {#name, NULL, UINT(oct_strict_config, name, low, ANY_UINT), NO_DEFAULT}
+#define STRICT_BOOL(name)      {#name, NULL, BOOL(oct_strict_config, name), NO_DEFAULT}
+
+static const config_field strict_fields[] = {
+    STRICT_BOOL(enabled),
+    STRICT_UINT(max_query_limit, 1),
+    STRICT_UINT(max_timeout, 1),
+    STRICT_BOOL(unindexed_filtering_retrieve),
+    STRICT_BOOL(unindexed_filtering_update),
+    STRICT_UINT(search_max_hnsw_ef, 0),
+    STRICT_BOOL(search_allow_exact),
+    {"search_max_oversampling", NULL, DOUBLE(oct_strict_config, search_max_oversampling, 0, DBL_MAX), NO_DEFAULT},
+    STRICT_UINT(upsert_max_batchsize, 0),
+    STRICT_UINT(search_max_batchsize, 0),
+    STRICT_UINT(max_collection_vector_size_bytes, 0),
+    STRICT_UINT(read_rate_limit, 1),
+    STRICT_UINT(write_rate_limit, 1),
+    STRICT_UINT(max_collection_payload_size_bytes, 0),
+    STRICT_UINT(max_points_count, 1),
+    STRICT_UINT(filter_max_conditions, 0),
+    STRICT_UINT(condition_max_size, 0),
+    STRICT_UINT(max_payload_index_count, 0),
+    {"max_resident_memory_percent", NULL, UINT(oct_strict_config, max_resident_memory_percent, 1, 100),
+     .tell_both = true, NO_DEFAULT},
+};
+const config_table config_strict_table = TABLE(strict_fields);
 
 /* --- loops over a table ----------------------------------------------------------------------- */
 
@@ -322,6 +362,15 @@ oct_collection_config_init(oct_collection_config *config)
     config->single_vector = OCT_UNSET;
     config->metadata = (oct_slice){NULL, 0};
     table_init(&config_params_table, config);
+    table_init(&config_payload_table, config);
+    table_init(&config_strict_table, &config->strict);
+    config->strict.multivectors = NULL;
+    config->strict.multivector_count = 0;
+    config->strict.sparse = NULL;
+    config->strict.sparse_count = 0;
+    config->shard_keys = NULL;
+    config->shard_key_count = 0;
+    config->shard_keys_made = 0;
     table_init(&config_optimizer_table, &config->optimizer);
     table_init(&config_wal_table, &config->wal);
     oct_hnsw_config_init(&config->hnsw);
@@ -447,6 +496,35 @@ check_vector(const json_path *at, const oct_vector_config *vector, oct_error *er
     return OCT_OK;
 }
 
+static oct_status
+check_strict_list(const json_path *up, const char *name, const char *field, const oct_strict_vector *list,
+                  size_t count, oct_error *error)
+{
+    const json_path at = json_at(up, name);
+
+    if (count > OCT_VECTORS_MAX)
+        return json_fail(&at, error, OCT_RANGE, "%zu names, at most %u are allowed", count, OCT_VECTORS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        const json_path name_at = json_at_slice(&at, list[i].name), field_at = json_at(&name_at, field);
+
+        if (list[i].max == 0 || list[i].max < OCT_UNSET)
+            return json_fail(&field_at, error, OCT_RANGE, "value %lld invalid, must be 1 or larger",
+                             (long long)list[i].max);
+    }
+    return OCT_OK;
+}
+
+static oct_status
+check_strict_vectors(const json_path *at, const oct_strict_config *strict, oct_error *error)
+{
+    const oct_status status = check_strict_list(at, "multivector_config", "max_vectors", strict->multivectors,
+                                                strict->multivector_count, error);
+
+    return status == OCT_OK ? check_strict_list(at, "sparse_config", "max_length", strict->sparse,
+                                                strict->sparse_count, error)
+                            : status;
+}
+
 oct_status
 config_check(const oct_collection_config *config, oct_error *error)
 {
@@ -455,6 +533,8 @@ config_check(const oct_collection_config *config, oct_error *error)
     const json_path optimizer_at = json_at(NULL, "optimizers_config");
     const json_path wal_at = json_at(NULL, "wal_config");
     const json_path metadata_at = json_at(NULL, "metadata");
+    const json_path payload_at = json_at(NULL, "payload");
+    const json_path strict_at = json_at(NULL, "strict_mode_config");
     oct_status      status;
 
     if (config->vector_count > OCT_VECTORS_MAX)
@@ -475,6 +555,15 @@ config_check(const oct_collection_config *config, oct_error *error)
                              SLICE_ARG(vector->name));
     }
     status = table_check(NULL, &config_params_table, config, error);
+    if (status == OCT_OK)
+        status = table_check(&payload_at, &config_payload_table, config, error);
+    if (status == OCT_OK && config->payload_memory == OCT_MEMORY_PINNED)
+        status = json_fail(&payload_at, error, OCT_RANGE,
+                           "memory: `pinned` is not possible for payload storage; use `cold` or `cached`");
+    if (status == OCT_OK)
+        status = table_check(&strict_at, &config_strict_table, &config->strict, error);
+    if (status == OCT_OK)
+        status = check_strict_vectors(&strict_at, &config->strict, error);
     if (status == OCT_OK)
         status = table_check(&hnsw_at, &config_hnsw_table, &config->hnsw, error);
     if (status == OCT_OK)
@@ -499,11 +588,48 @@ config_check(const oct_collection_config *config, oct_error *error)
 
 /* --- merging and copying ---------------------------------------------------------------------- */
 
+static oct_status
+copy_strict_list(const oct_strict_vector **list, size_t count, arena *memory, oct_error *error)
+{
+    oct_strict_vector *copies = arena_array(memory, size_max(count, 1), sizeof *copies);
+
+    if (copies == NULL)
+        return oct_fail_memory(error, count * sizeof *copies);
+    for (size_t i = 0; i < count; i++) {
+        copies[i] = (*list)[i];
+        copies[i].name.data = arena_text(memory, copies[i].name.data, copies[i].name.size);
+        if (copies[i].name.data == NULL)
+            return oct_fail_memory(error, copies[i].name.size);
+    }
+    *list = copies;
+    return OCT_OK;
+}
+
+static oct_status
+copy_shard_keys(const oct_shard_key_info **list, size_t count, arena *memory, oct_error *error)
+{
+    oct_shard_key_info *copies = arena_array(memory, size_max(count, 1), sizeof *copies);
+
+    if (copies == NULL)
+        return oct_fail_memory(error, count * sizeof *copies);
+    for (size_t i = 0; i < count; i++) {
+        copies[i] = (*list)[i];
+        if (copies[i].key.is_number)
+            continue;
+        copies[i].key.text.data = arena_text(memory, copies[i].key.text.data, copies[i].key.text.size);
+        if (copies[i].key.text.data == NULL)
+            return oct_fail_memory(error, copies[i].key.text.size);
+    }
+    *list = copies;
+    return OCT_OK;
+}
+
 oct_status
 config_copy(const oct_collection_config *config, arena *memory, oct_collection_config *out, oct_error *error)
 {
     const oct_vector_config *from = config->vectors;
     oct_vector_config *vectors = arena_array(memory, size_max(config->vector_count, 1), sizeof *vectors);
+    oct_status         status;
 
     *out = *config; /* `out` may be `config` itself */
     if (vectors == NULL)
@@ -520,7 +646,12 @@ config_copy(const oct_collection_config *config, arena *memory, oct_collection_c
         if (out->metadata.data == NULL)
             return oct_fail_memory(error, out->metadata.size);
     }
-    return OCT_OK;
+    status = copy_strict_list(&out->strict.multivectors, out->strict.multivector_count, memory, error);
+    if (status == OCT_OK)
+        status = copy_strict_list(&out->strict.sparse, out->strict.sparse_count, memory, error);
+    if (status == OCT_OK)
+        status = copy_shard_keys(&out->shard_keys, out->shard_key_count, memory, error);
+    return status;
 }
 
 oct_status
@@ -639,6 +770,16 @@ config_merge(const oct_collection_config *base, const oct_collection_config *cha
             return status;
     }
     table_merge(&config_params_table, out, changes);
+    table_merge(&config_payload_table, out, changes);
+    table_merge(&config_strict_table, &out->strict, &changes->strict);
+    if (changes->strict.multivector_count > 0) {
+        out->strict.multivectors = changes->strict.multivectors;
+        out->strict.multivector_count = changes->strict.multivector_count;
+    }
+    if (changes->strict.sparse_count > 0) {
+        out->strict.sparse = changes->strict.sparse;
+        out->strict.sparse_count = changes->strict.sparse_count;
+    }
     table_merge(&config_hnsw_table, &out->hnsw, &changes->hnsw);
     table_merge(&config_optimizer_table, &out->optimizer, &changes->optimizer);
     table_merge(&config_wal_table, &out->wal, &changes->wal);

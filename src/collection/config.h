@@ -57,6 +57,19 @@ oct_quantization_config config_vector_quantization(const oct_collection_config *
 /* NULL if there is no vector of that name. */
 const oct_vector_config *config_find_vector(const oct_collection_config *config, oct_slice name);
 
+/* --- shard keys (config_strict.c) --- */
+
+/* A string or an unsigned number. Text is copied into `memory`. */
+oct_status shard_key_decode(const json_path *at, yyjson_val *value, arena *memory, oct_shard_key *out,
+                            oct_error *error);
+void       shard_key_encode(const oct_shard_key *key, buffer *out);
+bool       shard_key_equal(const oct_shard_key *a, const oct_shard_key *b);
+/* "Shard key X not found". */
+oct_status shard_key_fail_unknown(const oct_shard_key *key, oct_status status, oct_error *error);
+/* NULL if there is none. */
+const oct_shard_key_info *config_find_shard_key(const oct_collection_config *config, const oct_shard_key *key);
+const oct_shard_key_info *config_shard_key_of(const oct_collection_config *config, uint32_t number);
+
 /* Names of collections, aliases and vectors. OCT_RANGE begins with `what`, such as "vector name". */
 oct_status config_check_name(const char *what, oct_slice name, size_t bytes_max, oct_error *error);
 

@@ -51,6 +51,8 @@ extern const config_table config_optimizer_table;
 extern const config_table config_wal_table;
 extern const config_table config_params_table;        /* of oct_collection_config itself */
 extern const config_table config_params_update_table; /* those of them that may change */
+extern const config_table config_payload_table;       /* of oct_collection_config itself: the member `payload` */
+extern const config_table config_strict_table;
 extern const config_table config_vector_table;
 extern const config_table config_vector_update_table;
 
@@ -67,6 +69,24 @@ oct_status config_fail_uint(const json_path *at, const config_field *field, uint
                             oct_error *error);
 oct_status config_check_double(const json_path *at, const config_field *field, double value,
                                oct_error *error);
+
+/* --- config_json.c: one table, one key ---------------------------------------------------------- */
+
+/* Set the fields of the table that the object has; its other keys are not looked at. */
+oct_status config_table_decode(const json_path *at, const config_table *table, yyjson_val *object, json_form form,
+                               void *config, oct_error *error);
+void       config_table_encode(const config_table *table, const void *config, json_form form, buffer *out);
+/* `"name":`, after a comma unless this is the first member of its object. */
+void config_add_key(buffer *out, const char *name);
+
+/* --- config_strict.c ------------------------------------------------------------------------------ */
+
+oct_status config_strict_decode(yyjson_val *object, json_form form, arena *memory, oct_strict_config *out,
+                                oct_error *error);
+void       config_strict_encode(const oct_strict_config *strict, json_form form, buffer *out);
+oct_status config_shard_keys_read(yyjson_val *list, yyjson_val *made, arena *memory, oct_collection_config *out,
+                                  oct_error *error);
+void       config_shard_keys_write(const oct_collection_config *config, buffer *out);
 
 /* Add `"key":value` for the members of a metadata object, except keys that `hidden` has too and, if so
  * asked, those that are null. Of a repeated key the last counts. */

@@ -2,7 +2,6 @@
 #include "collection/config_internal.h"
 
 static const json_name comparator_names[] = {{"max_sim", 1}};
-static const json_name sharding_names[] = {{"auto", 0}, {"custom", 1}};
 
 /* --- one table -------------------------------------------------------------------------------- */
 
@@ -66,8 +65,8 @@ decode_field(const json_path *at, const config_field *field, yyjson_val *value, 
 }
 
 /* Set the fields of the table that the object has; its other keys are not looked at. */
-static oct_status
-table_decode(const json_path *at, const config_table *table, yyjson_val *object, json_form form, void *config,
+oct_status
+config_table_decode(const json_path *at, const config_table *table, yyjson_val *object, json_form form, void *config,
              oct_error *error)
 {
     json_field  fields[JSON_FIELDS_MAX];
@@ -88,8 +87,8 @@ table_decode(const json_path *at, const config_table *table, yyjson_val *object,
 }
 
 /* `"name":`, after a comma unless this is the first member of its object. */
-static void
-add_key(buffer *out, const char *name)
+void
+config_add_key(buffer *out, const char *name)
 {
     if (out->size > 0 && out->data[out->size - 1] != '{')
         buffer_add_byte(out, ',');
@@ -97,8 +96,8 @@ add_key(buffer *out, const char *name)
     buffer_add_byte(out, ':');
 }
 
-static void
-table_encode(const config_table *table, const void *config, json_form form, buffer *out)
+void
+config_table_encode(const config_table *table, const void *config, json_form form, buffer *out)
 {
     for (size_t i = 0; i < table->count; i++) {
         const config_field *field = &table->fields[i];
@@ -107,12 +106,12 @@ table_encode(const config_table *table, const void *config, json_form form, buff
         if (!config_is_set(field, config) || (form == FORM_SHOWN && field->type == FIELD_THREADS &&
                                               *config_number_in(field, config) == THREADS_AUTO)) {
             if (form == FORM_SHOWN && field->null_when_unset) {
-                add_key(out, field->name);
+                config_add_key(out, field->name);
                 buffer_add_text(out, "null");
             }
             continue;
         }
-        add_key(out, field->name);
+        config_add_key(out, field->name);
         switch (field->type) {
         case FIELD_FIXED:
             json_add_text(out, slice_of(field->names[0].text));
@@ -151,7 +150,7 @@ decode_section(const json_path *up, const char *name, const config_table *table,
 {
     const json_path at = json_at(up, name);
 
-    return object == NULL ? OCT_OK : table_decode(&at, table, object, form, config, error);
+    return object == NULL ? OCT_OK : config_table_decode(&at, table, object, form, config, error);
 }
 
 /* `{"scalar": {..}}` and its kin; in updates and in the log also "Disabled". */
@@ -215,7 +214,7 @@ decode_vector(const json_path *at, oct_slice name, yyjson_val *object, vector_us
         return status;
     if (yyjson_equals_str(yyjson_obj_get(object, "datatype"), "turbo4"))
         return json_fail(&type_at, error, OCT_UNSUPPORTED, "datatype turbo4 is not supported so far");
-    status = table_decode(at, use == VECTOR_UPDATE ? &config_vector_update_table : &config_vector_table,
+    status = config_table_decode(at, use == VECTOR_UPDATE ? &config_vector_update_table : &config_vector_table,
                           object, form, out, error);
     if (status == OCT_OK)
         status = decode_section(at, "hnsw_config", &config_hnsw_table, values[HNSW], form, &out->hnsw, error);
@@ -335,46 +334,29 @@ refuse_given(const char *name, yyjson_val *value, const char *why, oct_error *er
 static oct_status
 refuse_unsupported(yyjson_val *object, oct_error *error)
 {
-    enum { SPARSE, STRICT, SHARDING, PAYLOAD };
-    static const json_field fields[] = {{"sparse_vectors", NULL, false},
-                                        {"strict_mode_config", NULL, false},
-                                        {"sharding_method", NULL, false},
-                                        {"payload", NULL, false}};
-    const json_path         sharding_at = json_at(NULL, "sharding_method");
+    enum { SPARSE };
+    static const json_field fields[] = {{"sparse_vectors", NULL, false}};
     yyjson_val             *values[countof(fields)];
-    int64_t                 sharding = 0;
     oct_status              status = json_fields(NULL, object, fields, countof(fields), false, values, error);
 
     if (status == OCT_OK)
         status =
             refuse_given("sparse_vectors", values[SPARSE], "sparse vectors are not supported so far", error);
-    /* `{"enabled": false}` asks for nothing. */
-    if (status == OCT_OK && values[STRICT] != NULL &&
-        !(yyjson_obj_size(values[STRICT]) == 1 && yyjson_is_false(yyjson_obj_get(values[STRICT], "enabled"))))
-        status =
-            refuse_given("strict_mode_config", values[STRICT], "strict mode is not supported so far", error);
-    if (status == OCT_OK)
-        status = refuse_given("payload", values[PAYLOAD],
-                              "memory placement of the payload is not supported so far; use on_disk_payload",
-                              error);
-    if (status == OCT_OK)
-        status = json_get_name(&sharding_at, values[SHARDING], sharding_names, countof(sharding_names),
-                               &sharding, error);
-    if (status == OCT_OK && sharding != 0)
-        status = oct_fail(error, OCT_UNSUPPORTED, "sharding_method: custom sharding is not supported so far");
     return status;
 }
 
 oct_status
 config_decode_create(yyjson_val *body, arena *memory, oct_collection_config *out, oct_error *error)
 {
-    enum { VECTORS, HNSW, WAL, OPTIMIZERS, QUANTIZATION, METADATA };
+    enum { VECTORS, HNSW, WAL, OPTIMIZERS, QUANTIZATION, METADATA, STRICT, PAYLOAD };
     static const json_field fields[] = {{"vectors", NULL, false},
                                         {"hnsw_config", NULL, false},
                                         {"wal_config", NULL, false},
                                         {"optimizers_config", "optimizer_config", false},
                                         {"quantization_config", "quantization", false},
-                                        {"metadata", NULL, false}};
+                                        {"metadata", NULL, false},
+                                        {"strict_mode_config", NULL, false},
+                                        {"payload", NULL, false}};
     const json_path         at = json_at(NULL, "vectors");
     yyjson_val             *values[countof(fields)];
     oct_status              status;
@@ -383,6 +365,10 @@ config_decode_create(yyjson_val *body, arena *memory, oct_collection_config *out
     status = json_fields(NULL, body, fields, countof(fields), false, values, error);
     if (status == OCT_OK)
         status = refuse_unsupported(body, error);
+    if (status == OCT_OK)
+        status = config_strict_decode(values[STRICT], FORM_REQUEST, memory, &out->strict, error);
+    if (status == OCT_OK)
+        status = decode_section(NULL, "payload", &config_payload_table, values[PAYLOAD], FORM_REQUEST, out, error);
     if (status == OCT_OK && values[VECTORS] != NULL) {
         if (!yyjson_is_obj(values[VECTORS]))
             status = json_fail_type(&at, values[VECTORS], "vector parameters or a map of them", error);
@@ -394,7 +380,7 @@ config_decode_create(yyjson_val *body, arena *memory, oct_collection_config *out
     if (out->single_vector == OCT_UNSET)
         out->single_vector = 0;
     if (status == OCT_OK)
-        status = table_decode(NULL, &config_params_table, body, FORM_REQUEST, out, error);
+        status = config_table_decode(NULL, &config_params_table, body, FORM_REQUEST, out, error);
     if (status == OCT_OK)
         status = decode_section(NULL, "hnsw_config", &config_hnsw_table, values[HNSW], FORM_REQUEST,
                                 &out->hnsw, error);
@@ -415,13 +401,14 @@ config_decode_create(yyjson_val *body, arena *memory, oct_collection_config *out
 oct_status
 config_decode_update(yyjson_val *body, arena *memory, oct_collection_config *out, oct_error *error)
 {
-    enum { VECTORS, PARAMS, HNSW, OPTIMIZERS, QUANTIZATION, METADATA };
+    enum { VECTORS, PARAMS, HNSW, OPTIMIZERS, QUANTIZATION, METADATA, STRICT };
     static const json_field fields[] = {{"vectors", NULL, false},
                                         {"params", NULL, false},
                                         {"hnsw_config", NULL, false},
                                         {"optimizers_config", "optimizer_config", false},
                                         {"quantization_config", "quantization", false},
-                                        {"metadata", NULL, false}};
+                                        {"metadata", NULL, false},
+                                        {"strict_mode_config", NULL, false}};
     const json_path         at = json_at(NULL, "vectors");
     yyjson_val             *values[countof(fields)];
     oct_status              status;
@@ -430,8 +417,11 @@ config_decode_update(yyjson_val *body, arena *memory, oct_collection_config *out
     status = json_fields(NULL, body, fields, countof(fields), false, values, error);
     if (status == OCT_OK)
         status = refuse_unsupported(body, error);
-    if (status == OCT_OK && values[PARAMS] != NULL && yyjson_is_obj(values[PARAMS]))
-        status = refuse_unsupported(values[PARAMS], error);
+    if (status == OCT_OK)
+        status = config_strict_decode(values[STRICT], FORM_REQUEST, memory, &out->strict, error);
+    if (status == OCT_OK && yyjson_is_obj(values[PARAMS]))
+        status = decode_section(NULL, "payload", &config_payload_table, yyjson_obj_get(values[PARAMS], "payload"),
+                                FORM_REQUEST, out, error);
     if (status == OCT_OK && values[VECTORS] != NULL) {
         if (!yyjson_is_obj(values[VECTORS]))
             status = json_fail_type(&at, values[VECTORS], "a map from vector name to changes", error);
@@ -494,7 +484,7 @@ read_vectors(yyjson_val *list, arena *memory, oct_collection_config *out, oct_er
 oct_status
 config_read(oct_slice json, arena *memory, oct_collection_config *out, oct_error *error)
 {
-    enum { VECTORS, SINGLE, PARAMS, HNSW, OPTIMIZER, WAL, QUANTIZATION, METADATA };
+    enum { VECTORS, SINGLE, PARAMS, HNSW, OPTIMIZER, WAL, QUANTIZATION, METADATA, STRICT, PAYLOAD, KEYS, KEYS_MADE };
     static const json_field fields[] = {{"vectors", NULL, false},
                                         {"single_vector", NULL, false},
                                         {"params", NULL, false},
@@ -502,7 +492,11 @@ config_read(oct_slice json, arena *memory, oct_collection_config *out, oct_error
                                         {"optimizer_config", NULL, false},
                                         {"wal_config", NULL, false},
                                         {"quantization_config", NULL, false},
-                                        {"metadata", NULL, false}};
+                                        {"metadata", NULL, false},
+                                        {"strict_mode_config", NULL, false},
+                                        {"payload", NULL, false},
+                                        {"shard_keys", NULL, false},
+                                        {"shard_keys_made", NULL, false}};
     const json_path         single_at = json_at(NULL, "single_vector");
     json_document           document;
     yyjson_val             *values[countof(fields)];
@@ -537,6 +531,12 @@ config_read(oct_slice json, arena *memory, oct_collection_config *out, oct_error
             decode_quantization(NULL, values[QUANTIZATION], FORM_STORED, true, &out->quantization, error);
     if (status == OCT_OK)
         status = decode_metadata(values[METADATA], memory, &out->metadata, error);
+    if (status == OCT_OK)
+        status = config_strict_decode(values[STRICT], FORM_STORED, memory, &out->strict, error);
+    if (status == OCT_OK)
+        status = decode_section(NULL, "payload", &config_payload_table, values[PAYLOAD], FORM_STORED, out, error);
+    if (status == OCT_OK)
+        status = config_shard_keys_read(values[KEYS], values[KEYS_MADE], memory, out, error);
 out:
     json_document_clear(&document);
     return status;
@@ -549,9 +549,9 @@ encode_section(const char *name, const config_table *table, const void *config, 
 {
     if (form == FORM_STORED && config_table_is_unset(table, config))
         return;
-    add_key(out, name);
+    config_add_key(out, name);
     buffer_add_byte(out, '{');
-    table_encode(table, config, form, out);
+    config_table_encode(table, config, form, out);
     buffer_add_byte(out, '}');
 }
 
@@ -564,9 +564,9 @@ encode_quantization(const oct_quantization_config *config, json_form form, buffe
         return;
     }
     buffer_add_byte(out, '{');
-    add_key(out, config_quantization_kinds[config->kind].name);
+    config_add_key(out, config_quantization_kinds[config->kind].name);
     buffer_add_byte(out, '{');
-    table_encode(&config_quantization_kinds[config->kind].table, config, form, out);
+    config_table_encode(&config_quantization_kinds[config->kind].table, config, form, out);
     buffer_add_text(out, "}}");
 }
 
@@ -574,19 +574,19 @@ encode_quantization(const oct_quantization_config *config, json_form form, buffe
 static void
 encode_vector(const oct_vector_config *vector, json_form form, buffer *out)
 {
-    table_encode(&config_vector_table, vector, form, out);
+    config_table_encode(&config_vector_table, vector, form, out);
     if (vector->hnsw.m == OCT_CLEAR) {
-        add_key(out, "hnsw_config");
+        config_add_key(out, "hnsw_config");
         buffer_add_text(out, "{}");
     } else if (!config_table_is_unset(&config_hnsw_table, &vector->hnsw)) {
         encode_section("hnsw_config", &config_hnsw_table, &vector->hnsw, form, out);
     }
     if (vector->quantization.kind != OCT_QUANTIZATION_UNSET) {
-        add_key(out, "quantization_config");
+        config_add_key(out, "quantization_config");
         encode_quantization(&vector->quantization, form, out);
     }
     if (vector->multivector == 1) {
-        add_key(out, "multivector_config");
+        config_add_key(out, "multivector_config");
         buffer_add_text(out, "{\"comparator\":\"max_sim\"}");
     }
 }
@@ -615,18 +615,21 @@ config_encode(const oct_collection_config *config, buffer *out)
 {
     buffer_add_text(out, "{\"params\":{\"vectors\":");
     encode_vectors_shown(config, out);
-    table_encode(&config_params_table, config, FORM_SHOWN, out);
+    config_table_encode(&config_params_table, config, FORM_SHOWN, out);
+    if (!config_table_is_unset(&config_payload_table, config))
+        encode_section("payload", &config_payload_table, config, FORM_SHOWN, out);
     buffer_add_byte(out, '}');
     encode_section("hnsw_config", &config_hnsw_table, &config->hnsw, FORM_SHOWN, out);
     encode_section("optimizer_config", &config_optimizer_table, &config->optimizer, FORM_SHOWN, out);
     encode_section("wal_config", &config_wal_table, &config->wal, FORM_SHOWN, out);
-    add_key(out, "quantization_config");
+    config_add_key(out, "quantization_config");
     if (config->quantization.kind == OCT_QUANTIZATION_UNSET)
         buffer_add_text(out, "null");
     else
         encode_quantization(&config->quantization, FORM_SHOWN, out);
+    config_strict_encode(&config->strict, FORM_SHOWN, out);
     if (config->metadata.size > 0) {
-        add_key(out, "metadata");
+        config_add_key(out, "metadata");
         buffer_add(out, config->metadata.data, config->metadata.size);
     }
     buffer_add_byte(out, '}');
@@ -637,14 +640,14 @@ config_write(const oct_collection_config *config, buffer *out)
 {
     buffer_add_byte(out, '{');
     if (config->single_vector != OCT_UNSET) {
-        add_key(out, "single_vector");
+        config_add_key(out, "single_vector");
         buffer_add_text(out, config->single_vector != 0 ? "true" : "false");
     }
-    add_key(out, "vectors");
+    config_add_key(out, "vectors");
     buffer_add_byte(out, '[');
     for (size_t i = 0; i < config->vector_count; i++) {
         buffer_add_text(out, i > 0 ? ",{" : "{");
-        add_key(out, "name");
+        config_add_key(out, "name");
         json_add_text(out, config->vectors[i].name);
         encode_vector(&config->vectors[i], FORM_STORED, out);
         buffer_add_byte(out, '}');
@@ -655,11 +658,14 @@ config_write(const oct_collection_config *config, buffer *out)
     encode_section("optimizer_config", &config_optimizer_table, &config->optimizer, FORM_STORED, out);
     encode_section("wal_config", &config_wal_table, &config->wal, FORM_STORED, out);
     if (config->quantization.kind != OCT_QUANTIZATION_UNSET) {
-        add_key(out, "quantization_config");
+        config_add_key(out, "quantization_config");
         encode_quantization(&config->quantization, FORM_STORED, out);
     }
+    config_strict_encode(&config->strict, FORM_STORED, out);
+    encode_section("payload", &config_payload_table, config, FORM_STORED, out);
+    config_shard_keys_write(config, out);
     if (config->metadata.size > 0) {
-        add_key(out, "metadata");
+        config_add_key(out, "metadata");
         buffer_add(out, config->metadata.data, config->metadata.size);
     }
     buffer_add_byte(out, '}');

@@ -92,6 +92,7 @@ TEST(what_was_set_is_shown)
                "\"hnsw_config\":{\"m\":0},\"quantization_config\":{\"scalar\":{\"type\":\"int8\","
                "\"quantile\":0.99}}},"
                "\"\":{\"size\":1,\"distance\":\"Manhattan\",\"memory\":\"cold\"}},\"shard_number\":2,"
+               "\"sharding_method\":\"auto\","
                "\"replication_factor\":1,\"write_consistency_factor\":1,\"on_disk_payload\":false},"
                "\"hnsw_config\":{\"m\":16,\"ef_construct\":100,\"full_scan_threshold\":10000,"
                "\"max_indexing_threads\":0,\"on_disk\":false,\"payload_m\":8},\"optimizer_config\":{"
@@ -183,10 +184,13 @@ TEST(bad_configurations_are_refused_by_name)
          "unknown variant `bits3`"},
         {"{" ONE ",\"metadata\":[]}", OCT_FORMAT, "metadata: invalid type: sequence"},
         {"{" ONE ",\"sparse_vectors\":{\"s\":{}}}", OCT_UNSUPPORTED, "sparse vectors"},
-        {"{" ONE ",\"strict_mode_config\":{\"enabled\":true}}", OCT_UNSUPPORTED, "strict mode"},
-        {"{" ONE ",\"sharding_method\":\"custom\"}", OCT_UNSUPPORTED, "custom sharding"},
+        {"{" ONE ",\"strict_mode_config\":{\"max_query_limit\":0}}", OCT_RANGE, "must be 1 or larger"},
+        {"{" ONE ",\"strict_mode_config\":{\"sparse_config\":{\"a\":{\"max_length\":0}}}}", OCT_RANGE,
+         "strict_mode_config.sparse_config.a.max_length: value 0 invalid"},
+        {"{" ONE ",\"strict_mode_config\":{\"max_resident_memory_percent\":101}}", OCT_RANGE, "from 1 to 100"},
+        {"{" ONE ",\"payload\":{\"memory\":\"pinned\"}}", OCT_RANGE, "pinned"},
         {"{" ONE ",\"sharding_method\":\"other\"}", OCT_FORMAT, "unknown variant `other`"},
-        {"{" ONE ",\"payload\":{\"memory\":\"cold\"}}", OCT_UNSUPPORTED, "payload"},
+        {"{" ONE ",\"payload\":{\"memory\":\"lukewarm\"}}", OCT_FORMAT, "payload.memory: unknown variant"},
     };
 #undef ONE
 
@@ -484,4 +488,45 @@ TEST(configuration_survives_every_failed_allocation)
             if (test_has_failed())
                 return;
         }
+}
+
+/* Goal:   strict mode and shard keys are stored and shown as given, and PATCH merges strict mode field by field. */
+TEST(strict_mode_and_shard_keys_survive_storing)
+{
+    static const char create[] = "{\"vectors\":{\"size\":4,\"distance\":\"Dot\"},\"sharding_method\":\"custom\","
+                                 "\"strict_mode_config\":{\"enabled\":true,\"max_query_limit\":9,"
+                                 "\"search_max_oversampling\":1.5,\"multivector_config\":{\"a\":{\"max_vectors\":5}}},"
+                                 "\"payload\":{\"memory\":\"cold\"}}";
+    static const char change[] = "{\"strict_mode_config\":{\"max_timeout\":3,\"max_query_limit\":8,"
+                                 "\"sparse_config\":{\"s\":{\"max_length\":4}}}}";
+    const oct_shard_key_info keys[] = {{{false, 0, {"5", 1}}, 1, 2, 1}, {{true, 5, {NULL, 0}}, 7, 1, 3}};
+    arena                    memory = {0};
+    oct_collection_config    config, changes, back;
+    oct_error                error = {0};
+    buffer                   kept = {0}, text = {0};
+
+    CHECK_OK(decode(create, false, &memory, &config, &error));
+    CHECK_OK(decode(change, true, &memory, &changes, &error));
+    CHECK_OK(config_merge(&config, &changes, &memory, &config, &error));
+    config.shard_keys = keys;
+    config.shard_key_count = countof(keys);
+    config.shard_keys_made = 7;
+    (void)stored(&config, &kept);
+    CHECK_OK(config_read((oct_slice){kept.data, kept.size - 1}, &memory, &back, &error));
+    config_strict_encode(&back.strict, FORM_SHOWN, &text);
+    buffer_add_byte(&text, '\0');
+    CHECK_TEXT(text.data,
+               "\"strict_mode_config\":{\"enabled\":true,\"max_query_limit\":8,\"max_timeout\":3,"
+               "\"search_max_oversampling\":1.5,\"multivector_config\":{\"a\":{\"max_vectors\":5}},"
+               "\"sparse_config\":{\"s\":{\"max_length\":4}}}");
+    CHECK_INT(back.payload_memory, OCT_MEMORY_COLD);
+    CHECK_INT(back.sharding_method, 1);
+    CHECK_INT(back.shard_key_count, 2);
+    CHECK_INT(back.shard_keys_made, 7);
+    CHECK(config_find_shard_key(&back, &keys[0].key)->number == 1 &&
+          config_find_shard_key(&back, &keys[1].key)->number == 7);
+    CHECK(config_shard_key_of(&back, 7)->replication_factor == 3 && config_shard_key_of(&back, 2) == NULL);
+    buffer_clear(&text);
+    buffer_clear(&kept);
+    arena_clear(&memory);
 }

@@ -379,6 +379,10 @@ holds(const filter_node *node, look *at)
                  bsearch(point->id, node->as.ids.items, node->as.ids.count, sizeof(oct_id),
                          filter_id_compare) != NULL;
         break;
+    case NODE_SHARD:
+        for (size_t i = 0; point != NULL && i < node->as.shard.count && !result; i++)
+            result = node->as.shard.numbers[i] == point->id->reserved;
+        break;
     case NODE_FIELD:
         result = field_holds(node, at);
         break;

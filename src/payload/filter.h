@@ -27,7 +27,11 @@
 
 typedef struct filter filter;
 
-/* The number by which the caller knows a vector's name, or FILTER_NO_VECTOR: then no point has one. */
+/* The number by which the caller knows a vector's name, or FILTER_NO_VECTOR: then no point has one. Shard keys are asked for
+ * in the same way, spelled so that no vector can have that name: FILTER_SHARD_TEXT and a text, or FILTER_SHARD_NUMBER and
+ * decimal digits. The number of a point's key is in the `reserved` of its id. */
+#define FILTER_SHARD_TEXT   "\x1Ft"
+#define FILTER_SHARD_NUMBER "\x1Fn"
 typedef uint32_t (*filter_vector_number)(const void *context, oct_slice name);
 
 /* Errors: OCT_RANGE (too many conditions, too deep, a field condition without a test, a slice that cannot be),

@@ -536,6 +536,49 @@ compile_slice(compiler *self, const oct_condition *given, filter_node *out)
     return OCT_OK;
 }
 
+static int
+compare_numbers(const void *a, const void *b)
+{
+    return (get_u32(a) > get_u32(b)) - (get_u32(a) < get_u32(b));
+}
+
+static oct_status
+compile_shard_keys(compiler *self, const oct_condition *given, filter_node *out)
+{
+    uint32_t  *numbers = make_array(self, given->shard_key_count, sizeof *numbers);
+    oct_status status = check_list(self, given->shard_keys, given->shard_key_count, "shard_keys");
+
+    if (status != OCT_OK || numbers == NULL)
+        return status != OCT_OK ? status : OCT_NOMEM;
+    for (size_t i = 0; i < given->shard_key_count; i++) {
+        const oct_shard_key *key = &given->shard_keys[i];
+        buffer               name = {0};
+
+        buffer_add_text(&name, key->is_number ? FILTER_SHARD_NUMBER : FILTER_SHARD_TEXT);
+        if (key->is_number)
+            buffer_format(&name, "%llu", (unsigned long long)key->number);
+        else
+            buffer_add(&name, key->text.data, key->text.size);
+        numbers[i] = name.failed ? FILTER_NO_VECTOR
+                                 : self->number_of(self->context, (oct_slice){name.data, name.size});
+        if (name.failed)
+            status = oct_fail_memory(self->error, key->text.size);
+        else if (numbers[i] == FILTER_NO_VECTOR)
+            status = oct_fail(self->error, OCT_BAD_REQUEST, "Shard key %.*s not found",
+                              (int)size_min(name.size - strlen(FILTER_SHARD_TEXT), OCT_SHARD_KEY_MAX),
+                              name.data + strlen(FILTER_SHARD_TEXT));
+        buffer_clear(&name);
+        if (status != OCT_OK)
+            return status;
+    }
+    *out = (filter_node){.kind = NODE_SHARD, .cost = COST_IDS};
+    out->as.shard.count = sort_unique(numbers, given->shard_key_count, sizeof *numbers, compare_numbers);
+    out->as.shard.numbers = numbers;
+    key_number(self, out->as.shard.count);
+    buffer_add(&self->key, numbers, out->as.shard.count * sizeof *numbers);
+    return OCT_OK;
+}
+
 static oct_status
 compile_condition(compiler *self, const oct_condition *given, size_t depth, filter_node *out)
 {
@@ -562,6 +605,8 @@ compile_condition(compiler *self, const oct_condition *given, size_t depth, filt
         return OCT_OK;
     case OCT_CONDITION_SLICE:
         return compile_slice(self, given, out);
+    case OCT_CONDITION_SHARD_KEY:
+        return compile_shard_keys(self, given, out);
     case OCT_CONDITION_FILTER:
         if (given->filter == NULL)
             return oct_fail(self->error, OCT_INVALID, "a condition that is a filter has no `filter`");

@@ -55,6 +55,7 @@ typedef enum node_kind {
     NODE_SLICE,
     NODE_VECTOR,
     NODE_IDS,
+    NODE_SHARD,
     NODE_FIELD /* one of the tests holds */
 } node_kind;
 
@@ -75,6 +76,10 @@ typedef struct filter_node {
             const oct_id *items; /* sorted, without repeats */
             size_t        count;
         } ids;
+        struct {
+            const uint32_t *numbers; /* sorted, without repeats */
+            size_t          count;
+        } shard;
         struct {
             path              path;
             const field_test *tests;
