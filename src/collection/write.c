@@ -169,35 +169,41 @@ static oct_status
 keep_vectors(const batch_column *from, const uint32_t *kept, size_t kept_count, size_t count, arena *memory,
              batch_column *out, oct_error *error)
 {
-    size_t *places =
-        arena_array(memory, count + 1, sizeof *places); /* of each point's vector in from->values */
-    uint8_t *present = arena_alloc(memory, kept_count / 8 + 1);
-    float   *values;
-    size_t   place = 0;
+    const bool   is_sparse = batch_is_sparse(from);
+    uint8_t     *present = arena_alloc(memory, kept_count / 8 + 1);
+    uint32_t    *counts = from->counts == NULL ? NULL : arena_array(memory, from->present_count + 1, sizeof *counts);
+    const size_t value_max = batch_value_count(from) + 1;
+    float       *values = arena_array(memory, value_max, sizeof *values);
+    uint32_t    *indices = is_sparse ? arena_array(memory, value_max, sizeof *indices) : NULL;
+    batch_cursor in = {0};
+    size_t       place = 0, at = 0;
 
-    if (places == NULL || present == NULL)
-        return oct_fail_memory(error, count * sizeof *places);
-    for (size_t i = 0; i < count; i++) {
-        places[i] = place;
-        place += batch_has(from, i);
+    if (present == NULL || (from->counts != NULL && counts == NULL) || values == NULL || (is_sparse && indices == NULL))
+        return oct_fail_memory(error, value_max * sizeof *values);
+    for (size_t i = 0, k = 0; i < count && k < kept_count; i++) {
+        const bool   has = batch_has(from, i), keeps = kept[k] == i;
+        const size_t some = has ? batch_cursor_count(&in, from) : 0;
+
+        if (has && keeps) {
+            present[k / 8] |= (uint8_t)(1u << (k % 8));
+            memcpy(values + at, from->values + in.at, some * sizeof *values);
+            if (is_sparse)
+                memcpy(indices + at, from->indices + in.at, some * sizeof *indices);
+            if (counts != NULL)
+                counts[place] = (uint32_t)some;
+            at += some;
+            place++;
+        }
+        if (has)
+            batch_cursor_pass(&in, from);
+        k += keeps;
     }
     *out = *from;
-    out->present_count = 0;
-    for (size_t i = 0; i < kept_count; i++)
-        out->present_count += batch_has(from, kept[i]);
-    values = arena_array(memory, out->present_count + 1, from->dim * sizeof *values);
-    if (values == NULL)
-        return oct_fail_memory(error, out->present_count * from->dim * sizeof *values);
-    place = 0;
-    for (size_t i = 0; i < kept_count; i++) {
-        if (!batch_has(from, kept[i]))
-            continue;
-        present[i / 8] |= (uint8_t)(1u << (i % 8));
-        memcpy(values + place++ * from->dim, from->values + places[kept[i]] * from->dim,
-               from->dim * sizeof *values);
-    }
+    out->present = place < kept_count ? present : NULL;
+    out->present_count = place;
+    out->counts = counts;
+    out->indices = indices;
     out->values = values;
-    out->present = out->present_count < kept_count ? present : NULL;
     return OCT_OK;
 }
 

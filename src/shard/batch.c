@@ -8,7 +8,8 @@
  *         16    4  column count
  *         20    4  flags: 1 payloads follow, 2 a payload change follows
  *         24  24n  ids: high, low (8 each), is_uuid (4), zero (4)
- *                  columns: number, dim, present count, 1 if a bitmap follows (4 each); the bitmap; the floats
+ *                  columns: number, dim, present count, what follows (4 each; 1 a bitmap, 2 counts, 4 indices); the
+ *                  bitmap; the counts, one a present point (4 each); the indices, one a float (4 each); the floats
  *                  payloads: n sizes (4 each), then their bytes one after the other
  *                  change: action, payload size, key size, key count, then key_count sizes (4 each), then bytes
  */
@@ -19,6 +20,7 @@
 #define CHANGE_HEAD_BYTES 16u
 
 enum { HAS_PAYLOADS = 1, HAS_CHANGE = 2 };
+enum { HAS_BITMAP = 1, HAS_COUNTS = 2, HAS_INDICES = 4 }; /* of a column */
 
 _Static_assert(sizeof(oct_id) == 24, "ids are stored as they are in memory");
 
@@ -26,6 +28,18 @@ static size_t
 padded(size_t bytes)
 {
     return (bytes + 3) / 4 * 4;
+}
+
+size_t
+batch_value_count(const batch_column *column)
+{
+    size_t total = 0;
+
+    if (column->counts == NULL)
+        return column->present_count * column->dim;
+    for (size_t i = 0; i < column->present_count; i++)
+        total += column->counts[i];
+    return total;
 }
 
 /* --- encoding ---------------------------------------------------------------------------------- */
@@ -62,6 +76,7 @@ static void
 encode_column(writer *self, const batch_column *column, size_t count)
 {
     const size_t bitmap = column->present == NULL ? 0 : padded((count + 7) / 8);
+    const size_t value_count = batch_value_count(column);
     char        *head = new_part(self, COLUMN_HEAD_BYTES + bitmap);
 
     if (head == NULL)
@@ -69,10 +84,15 @@ encode_column(writer *self, const batch_column *column, size_t count)
     put_u32(head, column->number);
     put_u32(head + 4, column->dim);
     put_u32(head + 8, (uint32_t)column->present_count);
-    put_u32(head + 12, column->present != NULL);
+    put_u32(head + 12, (column->present != NULL ? HAS_BITMAP : 0u) | (column->counts != NULL ? HAS_COUNTS : 0u) |
+                           (batch_is_sparse(column) ? HAS_INDICES : 0u));
     if (column->present != NULL)
         memcpy(head + COLUMN_HEAD_BYTES, column->present, (count + 7) / 8);
-    add_part(self, column->values, column->present_count * column->dim * sizeof(float));
+    if (column->counts != NULL)
+        add_part(self, column->counts, column->present_count * sizeof *column->counts);
+    if (batch_is_sparse(column))
+        add_part(self, column->indices, value_count * sizeof *column->indices);
+    add_part(self, column->values, value_count * sizeof(float));
 }
 
 static void
@@ -130,7 +150,7 @@ encode_change(writer *self, const oct_payload_change *change)
 oct_status
 batch_encode(const batch *self, arena *memory, oct_slice **parts, size_t *part_count, oct_error *error)
 {
-    const size_t part_max = 8 + 2 * self->column_count;
+    const size_t part_max = 8 + 4 * self->column_count;
     writer       out = {.memory = memory};
     char        *head;
 
@@ -201,30 +221,65 @@ take_u32(reader *self)
     return at == NULL ? 0 : get_u32(at);
 }
 
-/* A deletion's columns are a number each: no dim, no values, and every point is meant. */
+/* What the flags of a column promise must be one of the kinds in batch.h. A deletion's columns are a number each: no dim,
+ * no values, and every point is meant. */
+static bool
+column_head_holds(const batch_column *column, batch_op op, uint32_t flags, size_t count)
+{
+    const bool has_counts = (flags & HAS_COUNTS) != 0, has_indices = (flags & HAS_INDICES) != 0;
+
+    if (flags > (HAS_BITMAP | HAS_COUNTS | HAS_INDICES) || column->present_count > count || column->dim > OCT_DIM_MAX)
+        return false;
+    if (op == BATCH_DELETE_VECTORS)
+        return column->dim == 0 && column->present_count == 0 && !has_counts && !has_indices;
+    return column->dim == 0 ? has_counts && has_indices : !has_indices;
+}
+
+/* Multivectors are whole rows; the indices of a sparse vector ascend. */
+static bool
+column_counts_hold(const batch_column *column, const uint32_t *counts, const uint32_t *indices)
+{
+    bool holds = true;
+
+    for (size_t i = 0; i < column->present_count; i++) {
+        if (column->dim > 0)
+            holds = holds && counts[i] > 0 && counts[i] % column->dim == 0;
+        for (uint32_t j = 1; column->dim == 0 && j < counts[i]; j++)
+            holds = holds && indices[j - 1] < indices[j];
+        if (indices != NULL)
+            indices += counts[i];
+    }
+    return holds;
+}
+
 static void
 decode_column(reader *self, batch_op op, batch_column *column, size_t count)
 {
-    uint32_t has_bitmap;
+    uint32_t flags;
+    uint64_t value_count;
+    size_t   bits = 0;
 
     column->number = take_u32(self);
     column->dim = take_u32(self);
     column->present_count = take_u32(self);
-    has_bitmap = take_u32(self);
-    if (has_bitmap != 0)
+    flags = take_u32(self);
+    self->failed = self->failed || !column_head_holds(column, op, flags, count);
+    if ((flags & HAS_BITMAP) != 0)
         column->present = (const uint8_t *)take(self, padded((count + 7) / 8));
-    if (column->present_count > count || column->dim > OCT_DIM_MAX ||
-        (column->dim == 0) != (op == BATCH_DELETE_VECTORS) || (column->dim == 0 && column->present_count > 0))
-        self->failed = true;
-    column->values = (const float *)(const void *)take(self, (uint64_t)column->present_count * column->dim *
-                                                                 sizeof(float));
-    if (!self->failed && column->dim > 0) {
-        size_t bits = 0;
-
-        for (size_t i = 0; i < count; i++)
-            bits += batch_has(column, i);
-        self->failed = bits != column->present_count;
+    value_count = (uint64_t)column->present_count * column->dim;
+    if ((flags & HAS_COUNTS) != 0) {
+        column->counts = (const uint32_t *)(const void *)take(self, (uint64_t)column->present_count * 4);
+        value_count = self->failed ? 0 : batch_value_count(column);
     }
+    if ((flags & HAS_INDICES) != 0)
+        column->indices = (const uint32_t *)(const void *)take(self, value_count * 4);
+    column->values = (const float *)(const void *)take(self, value_count * sizeof(float));
+    if (self->failed || op == BATCH_DELETE_VECTORS)
+        return;
+    for (size_t i = 0; i < count; i++)
+        bits += batch_has(column, i);
+    self->failed = bits != column->present_count ||
+                   (column->counts != NULL && !column_counts_hold(column, column->counts, column->indices));
 }
 
 static void

@@ -19,13 +19,18 @@ typedef enum batch_op {
     BATCH_RESTORE = 7,        /* a small shard's whole content, in a form of its own: shard_image.c */
 } batch_op;
 
-/* The vectors of one name. `values` holds those of the points marked in `present`, one after the other. */
+/* The vectors of one name. `values` holds those of the points marked in `present`, one after the other:
+ *     dense   `dim` floats each
+ *     multi   `counts` floats each: whole rows of `dim`, at least one
+ *     sparse  `counts` floats each, maybe none, and as many `indices`, ascending; `dim` is 0 */
 typedef struct batch_column {
-    uint32_t       number;  /* of the vector name in its collection */
-    uint32_t       dim;     /* floats of one vector; 0: the column has no values */
-    const uint8_t *present; /* a bit a point; NULL: every point has one */
-    size_t         present_count;
-    const float   *values;
+    uint32_t        number;  /* of the vector name in its collection */
+    uint32_t        dim;     /* floats of one row; 0: sparse, or a deletion, which has no values */
+    const uint8_t  *present; /* a bit a point; NULL: every point has one */
+    size_t          present_count;
+    const uint32_t *counts;  /* floats of each present point; NULL: `dim` */
+    const uint32_t *indices; /* of all values; NULL: not sparse */
+    const float    *values;
 } batch_column;
 
 typedef struct batch {
@@ -44,6 +49,35 @@ batch_has(const batch_column *column, size_t point)
 {
     return column->present == NULL || (column->present[point / 8] >> (point % 8) & 1) != 0;
 }
+
+static inline bool
+batch_is_sparse(const batch_column *column)
+{
+    return column->counts != NULL && column->dim == 0;
+}
+
+/* Walks the vectors of a column, point by point. Starts as {0}. */
+typedef struct batch_cursor {
+    size_t place; /* present points passed */
+    size_t at;    /* values passed */
+} batch_cursor;
+
+/* Floats of the vector at the cursor: of a point that has one. */
+static inline size_t
+batch_cursor_count(const batch_cursor *self, const batch_column *column)
+{
+    return column->counts == NULL ? column->dim : column->counts[self->place];
+}
+
+static inline void
+batch_cursor_pass(batch_cursor *self, const batch_column *column)
+{
+    self->at += batch_cursor_count(self, column);
+    self->place++;
+}
+
+/* Floats of the whole column. */
+size_t batch_value_count(const batch_column *column);
 
 /* What a record body is, without decoding it; 0 if it is too short to be one. */
 uint32_t batch_op_of(oct_slice body);

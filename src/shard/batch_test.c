@@ -6,6 +6,32 @@
 #include "support/test.h"
 
 #define POINTS_MAX 40u
+#define COUNT_MAX  9u /* floats of a dense vector, rows of a multivector, entries of a sparse one */
+
+/* Vectors of a random kind for the column's present points. */
+static void
+fill_column(test_rng *rng, batch_column *column, arena *hold)
+{
+    const uint64_t kind = test_below(rng, 3); /* dense, multi, sparse */
+    uint32_t      *counts = arena_array(hold, column->present_count + 1, sizeof *counts), *indices;
+    float         *values;
+    size_t         total = 0;
+
+    column->dim = kind == 2 ? 0 : 1 + (uint32_t)test_below(rng, COUNT_MAX);
+    for (size_t i = 0; i < column->present_count; i++)
+        counts[i] = kind == 1 ? column->dim * (1 + (uint32_t)test_below(rng, 4)) : (uint32_t)test_below(rng, COUNT_MAX);
+    column->counts = kind == 0 ? NULL : counts;
+    total = batch_value_count(column);
+    values = arena_array(hold, total + 1, sizeof *values);
+    indices = arena_array(hold, total + 1, sizeof *indices);
+    test_fill(rng, values, total);
+    for (size_t i = 0, at = 0; kind == 2 && i < column->present_count; at += counts[i++]) {
+        for (uint32_t j = 0; j < counts[i]; j++)
+            indices[at + j] = (uint32_t)test_below(rng, 100) + (j == 0 ? 0 : indices[at + j - 1] + 1);
+    }
+    column->indices = kind == 2 ? indices : NULL;
+    column->values = values;
+}
 
 /* A random write of a kind, in memory of `hold`. */
 static batch
@@ -25,12 +51,10 @@ make_batch(test_rng *rng, batch_op op, arena *hold)
         made.column_count = test_below(rng, 4);
     for (size_t c = 0; c < made.column_count; c++) {
         uint8_t *present = arena_alloc(hold, made.count / 8 + 1);
-        float   *values;
 
         columns[c].number = (uint32_t)test_below(rng, 1000);
         if (op == BATCH_DELETE_VECTORS)
             continue;
-        columns[c].dim = 1 + (uint32_t)test_below(rng, 9);
         for (size_t i = 0; i < made.count; i++) {
             if (test_below(rng, 3) > 0) {
                 present[i / 8] |= (uint8_t)(1u << (i % 8));
@@ -42,9 +66,7 @@ make_batch(test_rng *rng, batch_op op, arena *hold)
             columns[c].present = NULL;
             columns[c].present_count = made.count;
         }
-        values = arena_array(hold, columns[c].present_count * columns[c].dim + 1, sizeof *values);
-        test_fill(rng, values, columns[c].present_count * columns[c].dim);
-        columns[c].values = values;
+        fill_column(rng, &columns[c], hold);
     }
     if (op == BATCH_UPSERT && test_below(rng, 3) > 0) {
         oct_slice *payloads = arena_array(hold, made.count + 1, sizeof *payloads);
@@ -105,7 +127,12 @@ check_equal(const batch *got, const batch *want)
         CHECK(a->number == b->number && a->dim == b->dim && a->present_count == b->present_count);
         for (size_t i = 0; i < want->count && want->op != BATCH_DELETE_VECTORS; i++)
             CHECK_INT(batch_has(a, i), batch_has(b, i));
-        CHECK(b->dim == 0 || memcmp(a->values, b->values, b->present_count * b->dim * sizeof(float)) == 0);
+        CHECK_INT(batch_is_sparse(a), batch_is_sparse(b));
+        CHECK_INT(batch_value_count(a), batch_value_count(b));
+        CHECK(b->counts == NULL || memcmp(a->counts, b->counts, b->present_count * sizeof *b->counts) == 0);
+        CHECK(b->indices == NULL || memcmp(a->indices, b->indices, batch_value_count(b) * sizeof *b->indices) == 0);
+        CHECK(want->op == BATCH_DELETE_VECTORS ||
+              memcmp(a->values, b->values, batch_value_count(b) * sizeof(float)) == 0);
     }
     CHECK_INT(got->payloads != NULL, want->payloads != NULL && want->count > 0);
     for (size_t i = 0; got->payloads != NULL && i < want->count; i++)
@@ -131,8 +158,10 @@ read_all(const batch *self)
     for (size_t c = 0; c < self->column_count; c++) {
         for (size_t i = 0; i < self->count; i++)
             sum += batch_has(&self->columns[c], i);
-        for (size_t i = 0; i < self->columns[c].present_count * self->columns[c].dim; i++)
-            sum += ((const unsigned char *)self->columns[c].values)[i];
+        sum += hash_bytes((const char *)self->columns[c].values, batch_value_count(&self->columns[c]) * sizeof(float));
+        if (self->columns[c].indices != NULL)
+            sum += hash_bytes((const char *)self->columns[c].indices,
+                              batch_value_count(&self->columns[c]) * sizeof(uint32_t));
     }
     for (size_t i = 0; self->payloads != NULL && i < self->count; i++)
         sum += hash_bytes(self->payloads[i].data, self->payloads[i].size);
@@ -161,6 +190,47 @@ TEST(writes_survive_their_encoding)
         free((void *)(uintptr_t)body.data);
         arena_clear(&memory);
         arena_clear(&hold);
+    }
+}
+
+/* Goal:   columns whose parts do not belong together are refused: multivectors that are not whole rows, sparse indices that
+ *         do not ascend, flags of no kind.
+ * Method: a good column of each kind, encoded with one word wrong. */
+TEST(columns_of_no_kind_are_refused)
+{
+    static const oct_id   ids[2] = {{0, 1, 0, 0}, {0, 2, 0, 0}};
+    static const float    values[6] = {1, 2, 3, 4, 5, 6};
+    static const uint32_t rows[2] = {2, 4}, broken_rows[2] = {3, 3}, no_rows[2] = {6, 0};
+    static const uint32_t entries[2] = {2, 4}, ascending[6] = {7, 9, 1, 2, 3, 4};
+    static const uint32_t repeated[6] = {7, 7, 1, 2, 3, 4}, falling[6] = {7, 9, 1, 2, 4, 3};
+    const struct {
+        oct_status   want;
+        batch_column column;
+    } cases[] = {
+        {OCT_OK, {.dim = 2, .counts = rows}},
+        {OCT_CORRUPT, {.dim = 2, .counts = broken_rows}},
+        {OCT_CORRUPT, {.dim = 2, .counts = no_rows}},
+        {OCT_OK, {.counts = entries, .indices = ascending}},
+        {OCT_OK, {.counts = no_rows, .indices = (const uint32_t[]){1, 2, 3, 4, 5, 6}}},
+        {OCT_CORRUPT, {.counts = entries, .indices = repeated}},
+        {OCT_CORRUPT, {.counts = entries, .indices = falling}},
+        {OCT_OK, {.dim = 3}},
+    };
+
+    for (size_t i = 0; i < countof(cases); i++) {
+        batch_column column = cases[i].column;
+        batch        write = {.op = BATCH_UPSERT, .count = 2, .ids = ids, .column_count = 1, .columns = &column}, got;
+        arena        memory = {0};
+        oct_slice    body;
+        oct_status   status;
+
+        column.present_count = 2;
+        column.values = values;
+        body = encode(&write);
+        status = batch_decode(body, &memory, &got, NULL);
+        CHECK_MSG(status == cases[i].want, "case %zu: status %d, want %d", i, (int)status, (int)cases[i].want);
+        free((void *)(uintptr_t)body.data);
+        arena_clear(&memory);
     }
 }
 

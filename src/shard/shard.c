@@ -297,6 +297,9 @@ reserve(const plan *self, shard *target, oct_error *error)
         if (vectors == NULL)
             return oct_fail(error, OCT_CORRUPT,
                             "a write names vector number %u, which the shard does not have", column->number);
+        if (column->counts != NULL)
+            return oct_fail(error, OCT_CORRUPT, "a write has vectors of another kind for number %u, which is dense",
+                            column->number);
         if (column->dim != 0 && column->dim != graph_get_params(vectors)->dim)
             return oct_fail(error, OCT_CORRUPT,
                             "a write has vectors of %u components for number %u, which has %u", column->dim,
@@ -373,17 +376,17 @@ static void
 apply_vectors(shard *self, const plan *work)
 {
     const batch *write = work->write;
-    const float *next[OCT_VECTORS_MAX];
+    batch_cursor next[OCT_VECTORS_MAX] = {0};
 
-    for (size_t c = 0; c < write->column_count; c++)
-        next[c] = write->columns[c].values;
     for (size_t i = 0; i < write->count; i++) {
         const oct_slice none = {NULL, 0};
         uint32_t        point = work->found[i];
 
         if (work->superseded != NULL && work->superseded[i] && write->op == BATCH_UPSERT) {
-            for (size_t c = 0; c < write->column_count; c++)
-                next[c] += batch_has(&write->columns[c], i) ? write->columns[c].dim : 0;
+            for (size_t c = 0; c < write->column_count; c++) {
+                if (batch_has(&write->columns[c], i))
+                    batch_cursor_pass(&next[c], &write->columns[c]);
+            }
             continue;
         }
         if (write->op == BATCH_UPSERT) {
@@ -398,8 +401,8 @@ apply_vectors(shard *self, const plan *work)
             for (size_t c = 0; c < write->column_count; c++) {
                 if (write->columns[c].number != vector->config.number || !batch_has(&write->columns[c], i))
                     continue;
-                set_vector(vector, point, next[c], work->prepared);
-                next[c] += write->columns[c].dim;
+                set_vector(vector, point, write->columns[c].values + next[c].at, work->prepared);
+                batch_cursor_pass(&next[c], &write->columns[c]);
                 given = true;
             }
             if (!given && write->op == BATCH_UPSERT)
