@@ -19,6 +19,7 @@ OPT_release := -O3 -g
 OPT_debug := -O0 -g3
 OPT_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+OPT_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 WARN := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wundef
 # No contraction: a score is the same bits on every CPU (docs/design/numbers.md).
@@ -43,7 +44,7 @@ TEST_OBJ := $(TEST_SRC:%.c=$(B)/obj/%.o)
 LIBS := -lm -lpthread
 SERVER_LIBS := -luv -lyaml -lz
 
-.PHONY: all help setup lib test check check-all demo tidy symbols install clean bench asan tsan format unit
+.PHONY: all help setup lib test check check-all demo tidy symbols install clean bench asan tsan format unit fuzz fuzz-quick fuzz-targets
 all: $(B)/octant $(B)/liboctant.so $(B)/liboctant.a
 
 help:
@@ -53,15 +54,17 @@ help:
 	@echo "make test         set up, build, run every test"
 	@echo "make unit         the C unit tests, as built (V=asan, V=tsan: watched)"
 	@echo "make check        unit tests under ASan and UBSan"
+	@echo "make fuzz-quick   every decoder against random bytes, a minute in all (make fuzz FUZZ_TARGETS=log: ten)"
 	@echo "make tidy         layers, symbols, warnings as errors"
 	@echo "make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
 	@echo "make bench        recall, speed and memory beside other engines (BENCH_ARGS=--quick: 8 minutes)"
 
-$(T)/yyjson/.done $(T)/httptools/.done:
+$(T)/yyjson/.done:
 	@sh tools/third_party.sh
+$(T)/httptools/.done: $(T)/yyjson/.done ;
 
-$(T)/yyjson/yyjson.c: $(T)/yyjson/.done
-$(T)/httptools/src/%.c: $(T)/httptools/.done
+$(T)/yyjson/yyjson.c: $(T)/yyjson/.done ;
+$(patsubst %,$(T)/httptools/src/%.c,llhttp api http): $(T)/httptools/.done ;
 
 # Instruction sets are chosen per file; src/kernel picks one at run time.
 $(B)/obj/src/kernel/%_avx2.o: ISA := -mavx2 -mfma
@@ -96,6 +99,16 @@ $(B)/unit: $(TEST_OBJ) $(LIB_OBJ) $(SERVER_OBJ)
 # One program per question (bench/README.md says which).
 $(B)/%_bench: $(B)/obj/bench/%_bench.o $(LIB_OBJ)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+# Fuzz targets (tests/fuzz/README.md): clang only, as `make V=fuzz CC=clang fuzz-targets`.
+FUZZ := $(patsubst tests/fuzz/%.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
+$(B)/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/support/os_fault.o $(LIB_OBJ) $(SERVER_OBJ)
+	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(SERVER_LIBS) $(LIBS)
+fuzz-targets: $(FUZZ)
+fuzz-quick:
+	@sh tools/fuzz.sh 5
+fuzz:
+	@sh tools/fuzz.sh $(or $(SECONDS_EACH),600) $(FUZZ_TARGETS)
 
 unit: $(B)/unit
 	$(B)/unit $(T_ARGS)

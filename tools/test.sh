@@ -216,6 +216,7 @@ suite unit 600 sh "$0" --run unit_release
 suite unit_asan 900 sh "$0" --run unit_asan
 suite unit_tsan 1200 sh "$0" --run unit_tsan
 suite unit_clang 900 sh "$0" --run unit_clang
+suite fuzz 600 sh tools/fuzz.sh "${OCTANT_FUZZ_SECONDS:-5}"
 suite neon 600 sh tools/neon_test.sh
 suite tidy 900 sh tools/tidy.sh "$jobs"
 suite install 300 sh "$0" --run install_and_use

@@ -333,7 +333,7 @@ check_documents(const oct_slice *given, size_t stride, size_t count, arena *memo
         ends[i] = text->size;
     }
     for (size_t i = 0, start = 0; i < count && status == OCT_OK; start = ends[i++])
-        (*out)[i] = (oct_slice){text->data + start, ends[i] - start};
+        (*out)[i] = (oct_slice){text->data == NULL ? NULL : text->data + start, ends[i] - start};
     return status;
 }
 

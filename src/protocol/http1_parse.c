@@ -620,7 +620,7 @@ explain(http1_parser *self, llhttp_errno_t problem, unsigned char culprit)
 
     if (problem == HPE_PAUSED_H2_UPGRADE)
         (void)refuse(self, 505, "HTTP/2 is not spoken on this port, use HTTP/1.1");
-    if (self->target_size == 0 && culprit == 0x16) /* begins a TLS handshake */
+    if (self->head_bytes == 0 && culprit == 0x16) /* begins a TLS handshake */
         (void)refuse(self, 400,
                      "Malformed HTTP request: this looks like TLS, but the port speaks plain HTTP");
     (void)refuse(self, 400, "Malformed HTTP request: %s",
