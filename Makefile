@@ -45,7 +45,7 @@ LIBS := -lm -lpthread
 SERVER_LIBS := -luv -lyaml -lz
 
 .PHONY: all help setup lib test check check-all demo tidy symbols install clean bench asan tsan format unit fuzz fuzz-quick fuzz-targets
-all: $(B)/octant $(B)/liboctant.so $(B)/liboctant.a
+all: $(B)/octant $(B)/liboctant.so $(B)/liboctant.a $(B)/_fast.abi3.so
 
 help:
 	@echo "make              build/octant, build/liboctant.so, build/liboctant.a"
@@ -93,10 +93,21 @@ $(B)/liboctant.a: $(LIB_OBJ)
 $(B)/octant: $(CLI_OBJ) $(SERVER_OBJ) $(LIB_OBJ)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(SERVER_LIBS) $(LIBS)
 
+# The Python package's compiled part, which it can do without: made where Python's headers are.
+$(B)/_fast.abi3.so: python/fast.c include/octant.h
+	@include=$$(python3 -c "import sysconfig; print(sysconfig.get_paths()['include'])" 2>/dev/null); \
+	[ -e "$$include/Python.h" ] || include=/usr/include/python3.11; \
+	if [ -e "$$include/Python.h" ]; then \
+		$(CC) -shared -std=c17 -O2 -g $(WARN) $(WERROR) -fPIC -fvisibility=hidden -D_GNU_SOURCE -Iinclude \
+			-isystem "$$include" $(CFLAGS) $(LDFLAGS) -o $@ $<; \
+	fi
+
 $(B)/unit: $(TEST_OBJ) $(LIB_OBJ) $(SERVER_OBJ)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(SERVER_LIBS) $(LIBS)
 
 # One program per question (bench/README.md says which).
+$(B)/versus_bench: $(B)/obj/bench/versus_bench.o # loads its libraries itself
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) -ldl
 $(B)/%_bench: $(B)/obj/bench/%_bench.o $(LIB_OBJ)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
@@ -151,6 +162,6 @@ install: all
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/octant.pc
 
 clean:
-	rm -rf build/obj build/asan build/tsan build/debug build/octant build/unit build/liboctant.*
+	rm -rf build/_fast.abi3.so build/obj build/asan build/tsan build/debug build/octant build/unit build/liboctant.*
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

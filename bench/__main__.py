@@ -10,6 +10,7 @@ COMMANDS = {
     "gloss": ("gloss", "make the data set gloss-384: dictionary glosses, embedded"),
     "generate": ("generate", "make a larger set that resembles one, and show how well it does"),
     "grow": ("grow", "cost of inserting a point as the collection grows"),
+    "versus": ("versus", "two builds of the library against each other, interleaved in one process"),
     "engines": ("listing", "which engines are known, which of them run here, and with what parameters"),
 }
 

@@ -1,7 +1,8 @@
 """Builds the wheel: py3-none-<platform>, with the shared library inside.
 
 Nothing is compiled here. The library is the one that `make` has built, ../build/liboctant.so, or the file that
-OCTANT_LIB names; the version is the Makefile's. pyproject.toml says the rest.
+OCTANT_LIB names; the compiled module for searches, which the package can do without, is ../build/_fast.abi3.so if
+`make` found Python's headers; the version is the Makefile's. pyproject.toml says the rest.
 """
 
 import os
@@ -16,6 +17,7 @@ from setuptools.command.build_py import build_py
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 LIBRARY = "liboctant.so"
+FAST = "_fast.abi3.so"
 
 
 def version() -> str:
@@ -46,10 +48,14 @@ class BuildWithLibrary(build_py):
             target = Path(self.build_lib) / "octant" / LIBRARY
             shutil.copyfile(library(), target)
             target.chmod(0o755)
+            if (ROOT / "build" / FAST).is_file():
+                shutil.copyfile(ROOT / "build" / FAST, target.with_name(FAST))
+                target.with_name(FAST).chmod(0o755)
 
 
 class PlatformWheel(bdist_wheel):
-    """Any Python 3, this platform: the library is reached by ctypes."""
+    """Any Python 3, this platform: the library is reached by ctypes, and the compiled module is left aside by
+    versions that cannot load it."""
 
     def get_tag(self):
         return "py3", "none", super().get_tag()[2]

@@ -9,7 +9,7 @@ if [ ! -e build/liboctant.so ] || [ ! -x build/octant ]; then
     exit 1
 fi
 state=$( (find python -type f -not -path '*/build/*' -not -path '*.egg-info/*' -not -name '*.pyc' \
-    -exec sha256sum {} + | sort && sha256sum build/liboctant.so) | sha256sum)
+    -exec sha256sum {} + | sort && sha256sum build/liboctant.so && cat build/_fast.abi3.so 2>/dev/null | sha256sum) | sha256sum)
 stamp=.venv/octant.done
 if [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$state" ]; then
     exit 0

@@ -6,8 +6,9 @@ WHAT     A database may be open once per process (its directory carries a lock),
          in memory are never shared by name: each lease of ":memory:" is a database of its own.
 STATES   closed -> open [lease]; open -> closed [last lease released and last running call left].
          A handle that closed is done for; the next lease of its path makes a new one.
-THREADS  `with handle as pointer:` counts a call that is running. oct_close must be the last call on its
-         database, so it waits for the count: the thread that takes it to zero closes. One lock per handle
+THREADS  `with handle as pointer:` counts a call that is running; `door` counts searches that do not come by here.
+         oct_close must be the last call on its database, so it waits for both counts: the thread that takes
+         the last to zero closes. One lock per handle
          guards all of its fields; the registry's lock guards the table only, and is taken last. Locks are
          re-entrant because the garbage collector may release a lease in any line of this file.
 FORKS    A forked child inherits the memory but not the engine's threads: it may neither use nor close its
@@ -69,6 +70,7 @@ class Handle:
         self._calls: Dict[int, int] = {}  # thread -> calls it has running
         self._collections: Dict[int, int] = {}  # oct_collection * -> how often it was opened
         self._failure: Optional[Error] = None  # of the closing checkpoint
+        self.door: Any = None  # of searches that run in ../fast.c, when that is there and the handle open
 
     # --- opening and closing --------------------------------------------------------------------
 
@@ -90,6 +92,9 @@ class Handle:
                         f"{self.key} is open in this process with {difference}; close it first"
                     )
             self._leases += 1
+            if self.door is not None:
+                self.door.keep()
+            self._changed.notify_all()  # a thread may wait for the last call, to close
             return True
 
     def _open(self, options: OpenOptions) -> None:
@@ -108,6 +113,8 @@ class Handle:
         )
         self._options = options
         self._pointer = pointer.value
+        fast = _lib.fast()
+        self.door = None if fast is None else fast.Door(self._fast_calls_left)
 
     def release(self) -> None:
         """Give a lease back. When it was the last, the database closes: now, or with the last running call."""
@@ -120,6 +127,10 @@ class Handle:
     def _close_if_left(self) -> None:
         if self._leases or self._calls or self._pointer is None:
             return
+        if self.door is not None:
+            if not self.door.shut():
+                return  # a search runs; _fast_calls_left will be called
+            self.door = None
         library = _lib.library()
         failure = _lib.error()
         pointer, self._pointer = self._pointer, None
@@ -133,6 +144,10 @@ class Handle:
             self._failure = reason
         finally:
             self._retire()
+
+    def _fast_calls_left(self) -> None:
+        with self._changed:
+            self._close_if_left()
 
     def _retire(self) -> None:
         self._done = True

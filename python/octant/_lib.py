@@ -4,6 +4,7 @@ WHAT    A mirror of what the package uses, nothing more: the same names without 
         fields in the same order. What the fields mean stands in the headers.
 WHY     ctypes and not a compiled module: one wheel serves every Python version, and ctypes.CDLL lets the
         interpreter's lock go for the time of each call, so that threads which search in parallel do.
+        Only searches are worth a compiled module, which may be missing: `fast`.
 TESTS   tests/python/test_lib.py asks the C compiler for every size and offset, and compares the structs and
         functions here with those of the headers, one by one.
 """
@@ -11,7 +12,10 @@ TESTS   tests/python/test_lib.py asks the C compiler for every size and offset, 
 from __future__ import annotations
 
 import ctypes
+import importlib.machinery
+import importlib.util
 import os
+import sys
 import threading
 from ctypes import (
     POINTER,
@@ -35,6 +39,8 @@ from .errors import Error, Status, error_for
 
 LIBRARY_NAME = "liboctant.so"
 LIBRARY_VARIABLE = "OCTANT_LIB"  # a path in the environment that wins over the library of the package
+FAST_NAME = "_fast.abi3.so"
+FAST_VARIABLE = "OCTANT_FAST"  # 0: search by ctypes, although the faster way is there
 
 ERROR_TEXT_MAX = 1024
 UNSET = -1  # "not given", for the signed fields of configurations
@@ -353,3 +359,43 @@ def load(path: Path) -> Any:
         function.restype = result
         function.argtypes = arguments
     return loaded
+
+
+_fast: Any = None
+_fast_sought = False
+
+
+def fast() -> Any:
+    """The compiled module for searches (../fast.c), or None: then they go through ctypes."""
+    global _fast, _fast_sought
+    if not _fast_sought:
+        with _library_lock:
+            if not _fast_sought:
+                _fast = _find_fast()
+                _fast_sought = True
+    return _fast
+
+
+def _find_fast() -> Any:
+    if os.environ.get(FAST_VARIABLE) == "0" or sys.implementation.name != "cpython":
+        return None
+    if sys.version_info < (3, 11):  # the first whose stable ABI has buffers
+        return None
+    package = Path(__file__).resolve().parent
+    root = package.parent.parent
+    places = [package / FAST_NAME]
+    if (root / "include" / "octant.h").is_file():
+        places.append(root / "build" / FAST_NAME)
+    for place in places:
+        if not place.is_file():
+            continue
+        loader = importlib.machinery.ExtensionFileLoader("octant._fast", str(place))
+        spec = importlib.util.spec_from_file_location("octant._fast", str(place), loader=loader)
+        assert spec is not None
+        try:
+            module = importlib.util.module_from_spec(spec)
+            loader.exec_module(module)
+        except ImportError:  # a Python without the stable ABI, such as the free-threaded one
+            return None
+        return module if module.ERROR_TEXT_MAX == ERROR_TEXT_MAX else None
+    return None

@@ -303,6 +303,23 @@ def _record_of(record: Any) -> Record:
 # --- collections ---------------------------------------------------------------------------------------
 
 
+def _raise(status: int, text: bytes) -> None:
+    failure = _lib.error()
+    failure.text = text
+    _lib.check(status, failure)
+
+
+def _searcher(owner: Handle, pointer: int) -> Any:
+    """What answers the common searches of a collection without ctypes, or None."""
+    door = owner.door
+    fast = _lib.fast()
+    if door is None or fast is None:
+        return None
+    np = _numpy()
+    function = ctypes.cast(_lib.library().oct_search_rows, ctypes.c_void_p).value
+    return fast.Searcher(door, function, pointer, _raise, np.empty, np.dtype(np.uint64), np.dtype(np.float32)).search
+
+
 class Collection:
     """Points with one vector each (or several, under names, when a client made it so; this interface writes and
     searches the unnamed vector). Made by `Database.create` and ``database[name]``.
@@ -314,6 +331,7 @@ class Collection:
         self._handle = owner
         self._name = name
         self._pointer = owner.open_collection(name.encode())
+        self._search = _searcher(owner, self._pointer)
         weakref.finalize(self, owner.close_collection, self._pointer).atexit = False
 
     @property
@@ -421,6 +439,10 @@ class Collection:
             DimensionError, InvalidError (a component is not finite, k is out of range), UnsupportedError (a
             hit has a UUID for an id, which these arrays cannot hold).
         """
+        if self._search is not None:
+            found = self._search(queries, k, ef, exact, threads)
+            if found is not None:
+                return found
         np = _numpy()
         array = np.asarray(queries, dtype=np.float32)
         if array.ndim not in (1, 2):
