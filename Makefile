@@ -36,7 +36,7 @@ SERVER_SRC := $(filter-out %_test.c,$(wildcard src/server/*.c src/protocol/*.c))
 CLI_SRC := $(wildcard cli/*.c)
 TEST_SRC := $(wildcard src/*/*_test.c tests/support/*.c)
 
-LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o) $(B)/obj/third_party/yyjson.o
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o) $(B)/obj/third_party/yyjson.o $(B)/obj/grpc_tables.o
 SERVER_OBJ := $(SERVER_SRC:%.c=$(B)/obj/%.o) $(patsubst %,$(B)/obj/third_party/%.o,llhttp api http)
 CLI_OBJ := $(CLI_SRC:%.c=$(B)/obj/%.o)
 TEST_OBJ := $(TEST_SRC:%.c=$(B)/obj/%.o)
@@ -65,6 +65,14 @@ $(T)/httptools/.done: $(T)/yyjson/.done ;
 
 $(T)/yyjson/yyjson.c: $(T)/yyjson/.done ;
 $(patsubst %,$(T)/httptools/src/%.c,llhttp api http): $(T)/httptools/.done ;
+
+# The messages and methods of gRPC, as tables (src/api/grpc.h).
+build/gen/grpc_tables.c: tools/protogen.py $(wildcard src/api/proto/*.proto src/api/proto/*/*/*.proto)
+	@mkdir -p $(@D)
+	python3 tools/protogen.py src/api/proto $@
+$(B)/obj/grpc_tables.o: build/gen/grpc_tables.c src/api/grpc.h | $(T)/yyjson/.done
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -isystem $(T)/yyjson -c -o $@ $<
 
 # Instruction sets are chosen per file; src/kernel picks one at run time.
 $(B)/obj/src/kernel/%_avx2.o: ISA := -mavx2 -mfma

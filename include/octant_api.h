@@ -39,6 +39,50 @@ typedef struct oct_api_response {
 OCT_API void oct_api_call(oct_database *database, const oct_api_request *request, oct_api_response *response);
 OCT_API void oct_api_response_clear(oct_api_response *response);
 
+/* --- the same over gRPC: method and message in, status and message out ----------------------- */
+
+/* https://grpc.github.io/grpc/core/md_doc_statuscodes.html; those that are used. */
+typedef enum oct_grpc_status {
+    OCT_GRPC_OK = 0,
+    OCT_GRPC_CANCELLED = 1,
+    OCT_GRPC_INVALID_ARGUMENT = 3,
+    OCT_GRPC_DEADLINE_EXCEEDED = 4,
+    OCT_GRPC_NOT_FOUND = 5,
+    OCT_GRPC_ALREADY_EXISTS = 6,
+    OCT_GRPC_PERMISSION_DENIED = 7,
+    OCT_GRPC_RESOURCE_EXHAUSTED = 8,
+    OCT_GRPC_FAILED_PRECONDITION = 9,
+    OCT_GRPC_UNIMPLEMENTED = 12,
+    OCT_GRPC_INTERNAL = 13,
+    OCT_GRPC_UNAVAILABLE = 14,
+    OCT_GRPC_UNAUTHENTICATED = 16
+} oct_grpc_status;
+
+typedef struct oct_grpc_request {
+    oct_slice path;    /* "/qdrant.Points/Query" */
+    oct_slice message; /* protobuf, decompressed, without gRPC's prefix; may be empty */
+} oct_grpc_request;
+
+typedef struct oct_grpc_response {
+    int       status;  /* enum oct_grpc_status */
+    oct_slice message; /* protobuf, if OK */
+    oct_slice details; /* why not, in UTF-8 */
+    uint32_t  retry_after;     /* seconds, for metadata `retry-after`; 0: none */
+    bool      is_out_of_space; /* for metadata `qdrant-insufficient-storage` */
+    void     *reserved;        /* owns message or details */
+} oct_grpc_response;
+
+/* As oct_api_call. Release *response with oct_grpc_response_clear. */
+OCT_API void oct_grpc_call(oct_database *database, const oct_grpc_request *request, oct_grpc_response *response);
+OCT_API void oct_grpc_response_clear(oct_grpc_response *response);
+
+/* The REST route that a method is, such as "POST", "/collections/{collection_name}/points/query": for deciding who may
+ * call it. False: there is no such method. */
+OCT_API bool oct_grpc_method_route(oct_slice path, const char **method, const char **pattern);
+
+/* Server reflection (grpc.reflection.v1 and v1alpha): one ServerReflectionRequest in, one response out. */
+OCT_API void oct_grpc_reflect(oct_slice message, oct_grpc_response *response);
+
 #define OCT_API_VERSION "1.19.0" /* the version of Qdrant whose API this is, as GET / reports it */
 
 #ifdef __cplusplus

@@ -89,6 +89,10 @@ api_body(api_call *call, yyjson_val **root, oct_error *error)
 {
     oct_status status = OCT_OK;
 
+    if (call->tree.size > 0) {
+        *root = (yyjson_val *)(void *)call->tree.data;
+        return OCT_OK;
+    }
     if (call->document.doc == NULL)
         status = json_parse(call->body, &call->document, error);
     *root = call->document.root;
@@ -146,24 +150,43 @@ api_open(api_call *call, oct_collection **out, oct_error *error)
 
 /* --- the answer ------------------------------------------------------------------------------- */
 
-static void
-write_error(api_call *call, const oct_error *error, uint64_t nanoseconds)
+int
+api_http_status(const api_call *call, oct_status status)
 {
-    const status_row *row = row_of(error->status);
-    const char       *prefix = row->prefix, *suffix = "";
-    buffer            text = {0};
+    return call->http_status != 0 ? call->http_status : row_of(status)->http;
+}
+
+uint32_t
+api_retry_after(oct_status status)
+{
+    return status == OCT_BUSY ? RETRY_SECONDS : 0;
+}
+
+/* Messages of gRPC have no parts to tell apart, and its parser has no JSON to speak of. */
+void
+api_error_text(const api_call *call, const oct_error *error, buffer *out)
+{
+    const char *prefix = row_of(error->status)->prefix, *suffix = "";
 
     if (error->status == OCT_FORMAT)
-        prefix = format_prefixes[call->place];
+        prefix = call->is_grpc ? "" : format_prefixes[call->place];
     if (error->status == OCT_RANGE) {
-        prefix = range_prefixes[call->place];
+        prefix = call->is_grpc ? "Validation error in body: [" : range_prefixes[call->place];
         suffix = "]";
     }
     if (call->http_status != 0)
-        prefix = "";
-    buffer_add_text(&text, prefix);
-    buffer_add_text(&text, error->text);
-    buffer_add_text(&text, suffix);
+        prefix = suffix = "";
+    buffer_add_text(out, prefix);
+    buffer_add_text(out, error->text);
+    buffer_add_text(out, suffix);
+}
+
+static void
+write_error(api_call *call, const oct_error *error, uint64_t nanoseconds)
+{
+    buffer text = {0};
+
+    api_error_text(call, error, &text);
 
     call->out.size = 0;
     buffer_add_text(&call->out, "{\"status\":{\"error\":");
@@ -216,8 +239,8 @@ oct_api_call(oct_database *database, const oct_api_request *request, oct_api_res
         call.out.failed = false; /* a failed append says nothing about the room for a short error */
         error.status = status;
         write_error(&call, &error, nanoseconds);
-        response->status = call.http_status != 0 ? call.http_status : row_of(status)->http;
-        response->retry_after = status == OCT_BUSY ? RETRY_SECONDS : 0;
+        response->status = api_http_status(&call, status);
+        response->retry_after = api_retry_after(status);
     }
     response->content_type = call.content_type;
     buffer_add_byte(&call.out, '\0');

@@ -63,8 +63,11 @@ struct api_call {
     size_t           option_count;
     oct_slice        body;
     json_document    document;
+    buffer           tree; /* gRPC: the body as values, where JSON has a document */
     buffer           out; /* the answer as it grows */
     api_place        place;
+    bool             is_grpc;
+    bool             is_protobuf; /* gRPC: `out` holds fields of the response, not JSON */
     bool             plain; /* the answer is what the handler wrote, without an envelope */
     const char      *content_type;
     int              http_status; /* of a failure, when the table would not give it; 0: the table's */
@@ -74,6 +77,11 @@ struct api_call {
 
 /* The root of the body, parsed on first use. An empty body is a format error. */
 oct_status api_body(api_call *call, yyjson_val **root, oct_error *error);
+
+/* How a failure is told: its HTTP status, seconds for Retry-After, and the text with its prefix. */
+int      api_http_status(const api_call *call, oct_status status);
+uint32_t api_retry_after(oct_status status);
+void     api_error_text(const api_call *call, const oct_error *error, buffer *out);
 
 /* "FEATURE is not supported yet", HTTP 501. The one way to say so. */
 oct_status api_unsupported(const json_path *at, const char *feature, oct_error *error);

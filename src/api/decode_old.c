@@ -42,7 +42,7 @@ decode_named_vector(const json_path *up, yyjson_val *vector, arena *memory, oct_
         status = json_fields(&at, vector, fields, countof(fields), false, values, error);
     if (status == OCT_OK)
         status = json_get_text(&name_at, values[0], &out->using_vector, error);
-    if (status == OCT_OK && !yyjson_is_arr(values[1]) && !yyjson_is_obj(values[1]))
+    if (status == OCT_OK && !yyjson_is_arr(values[1]) && !yyjson_is_obj(values[1]) && !yyjson_is_raw(values[1]))
         status = json_fail_type(&at, values[1], "a vector, or {name, vector}", error);
     return status == OCT_OK ? decode_vector(&at, values[1], memory, &out->as.nearest.target.vector, error)
                             : status;
