@@ -336,6 +336,16 @@ OCT_API oct_status oct_collection_create(oct_database *database, oct_slice name,
 OCT_API oct_status oct_collection_update(oct_database *database, oct_slice name,
                                          const oct_collection_config *changes, oct_error *error);
 
+/* Add vector names to a collection: those that `additions` lists, whose other fields do not matter. Points that are there
+ * have no vector of such a name until they are given one. A name that is there already, the same, is fine; if its size,
+ * distance, datatype or kind differs: OCT_INVALID. Reads and writes go on. */
+OCT_API oct_status oct_collection_add_vectors(oct_database *database, oct_slice name,
+                                              const oct_collection_config *additions, oct_error *error);
+
+/* Remove a vector name, with the vectors of all points; it may come back as another. No such name: nothing happens. */
+OCT_API oct_status oct_collection_remove_vector(oct_database *database, oct_slice name, oct_slice vector_name,
+                                                oct_error *error);
+
 /* Delete a collection and its aliases. *existed tells whether there was one. */
 OCT_API oct_status oct_collection_delete(oct_database *database, oct_slice name, bool *existed, oct_error *error);
 

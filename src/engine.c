@@ -61,6 +61,19 @@ oct_collection_update(oct_database *database, oct_slice name, const oct_collecti
 }
 
 oct_status
+oct_collection_add_vectors(oct_database *database, oct_slice name, const oct_collection_config *additions,
+                           oct_error *error)
+{
+    return catalogue_add_vectors(database, name, additions, error);
+}
+
+oct_status
+oct_collection_remove_vector(oct_database *database, oct_slice name, oct_slice vector_name, oct_error *error)
+{
+    return catalogue_remove_vector(database, name, vector_name, error);
+}
+
+oct_status
 oct_collection_delete(oct_database *database, oct_slice name, bool *existed, oct_error *error)
 {
     bool ignored;

@@ -129,6 +129,8 @@ oct_status collections_describe(api_call *call, oct_error *error);
 oct_status collections_create(api_call *call, oct_error *error);
 oct_status collections_update(api_call *call, oct_error *error);
 oct_status collections_delete(api_call *call, oct_error *error);
+oct_status collections_add_vector(api_call *call, oct_error *error);
+oct_status collections_remove_vector(api_call *call, oct_error *error);
 oct_status collections_exists(api_call *call, oct_error *error);
 oct_status collections_cluster(api_call *call, oct_error *error);
 oct_status collections_shards(api_call *call, oct_error *error);

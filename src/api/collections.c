@@ -127,6 +127,64 @@ collections_delete(api_call *call, oct_error *error)
     return status;
 }
 
+/* What both answer: an UpdateResult, whose operation number is the collection's. */
+static oct_status
+finish_vector_name(api_call *call, oct_collection *collection, const oct_write_options *options,
+                   oct_error *error)
+{
+    oct_collection_info *info = NULL;
+    oct_write_result     result = {0};
+    const oct_status     status = oct_collection_describe(collection, &info, error);
+
+    if (status == OCT_OK)
+        result = (oct_write_result){info->version,
+                                    options->wait ? OCT_WRITE_COMPLETED : OCT_WRITE_ACKNOWLEDGED};
+    encode_write_result(&call->out, &result);
+    oct_collection_info_free(info);
+    return status;
+}
+
+oct_status
+collections_add_vector(api_call *call, oct_error *error)
+{
+    oct_collection       *collection = NULL;
+    oct_collection_config additions;
+    oct_write_options     options;
+    yyjson_val           *body;
+    oct_status            status = api_write_options(call, &options, error);
+
+    if (status == OCT_OK)
+        status = api_body(call, &body, error);
+    if (status == OCT_OK)
+        status = config_decode_vector_name(call->params[1], body, &call->memory, &additions, error);
+    if (status == OCT_OK)
+        status = api_open(call, &collection, error);
+    if (status == OCT_OK)
+        status = oct_collection_add_vectors(call->database, call->params[0], &additions, error);
+    if (status == OCT_OK)
+        status = finish_vector_name(call, collection, &options, error);
+    oct_collection_close(collection);
+    return status;
+}
+
+oct_status
+collections_remove_vector(api_call *call, oct_error *error)
+{
+    oct_collection   *collection = NULL;
+    oct_write_options options;
+    oct_status        status = api_write_options(call, &options, error);
+
+    if (status == OCT_OK)
+        status = api_open(call, &collection, error);
+    if (status == OCT_OK)
+        status =
+            oct_collection_remove_vector(call->database, call->params[0], call->params[1], error);
+    if (status == OCT_OK)
+        status = finish_vector_name(call, collection, &options, error);
+    oct_collection_close(collection);
+    return status;
+}
+
 oct_status
 collections_exists(api_call *call, oct_error *error)
 {

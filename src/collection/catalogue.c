@@ -1,12 +1,14 @@
 /* The catalogue: which collections and aliases there are, and what they are configured to be.
  *
  * RECORDS  Every change is a record of shard 0 in the log, a small JSON object:
- *              {"op":"create","shard":S,"name":"..","numbers":[..],"config":{..}}
- *              {"op":"update","shard":S,"config":{..}}      the whole configuration after the change
+ *              {"op":"create","shard":S,"name":"..","numbers":[..],"next_number":N,"config":{..}}
+ *              {"op":"update","shard":S,"numbers":[..],"next_number":N,"config":{..}}   the whole after the change
  *              {"op":"delete","shard":S}                    with all its aliases
  *              {"op":"aliases","aliases":{"name":S, ..}}    all aliases after the change
  *          The change is prepared, logged, made, and answered when the log is synced.
- * MANIFEST The same facts for all collections, with each shard's entry (shard/shard_save.c).
+ * MANIFEST The same facts for all collections, with each shard's entry (shard/shard_save.c), and "changed", the sequence
+ *          of the record that its configuration is from: it may be newer than the manifest's catalogue_sequence, and then
+ *          older records must not bring back what it has left behind.
  * SHARDS   have numbers that are never used again; so a deleted collection's late records find nobody.
  */
 #include <inttypes.h>
@@ -35,7 +37,8 @@ box_free(void *memory)
 
 /* A box of a copy of `config`. `numbers` NULL: 0, 1, 2, ... */
 static oct_status
-box_new(const oct_collection_config *config, const uint32_t *numbers, config_box **out, oct_error *error)
+box_new(const oct_collection_config *config, const uint32_t *numbers, uint32_t next_number, config_box **out,
+        oct_error *error)
 {
     config_box *self = oct_calloc(1, sizeof *self);
     oct_status  status;
@@ -54,10 +57,28 @@ box_new(const oct_collection_config *config, const uint32_t *numbers, config_box
         return status;
     }
     config_fill_defaults(&self->filled);
-    for (size_t i = 0; i < config->vector_count; i++)
+    self->next_number = next_number;
+    for (size_t i = 0; i < config->vector_count; i++) {
         self->numbers[i] = numbers == NULL ? (uint32_t)i : numbers[i];
+        if (self->numbers[i] >= self->next_number)
+            self->next_number = self->numbers[i] + 1;
+    }
     *out = self;
     return OCT_OK;
+}
+
+/* What becomes of a box by a change: names that it had keep their numbers, others get new ones. */
+static oct_status
+box_after(const config_box *before, const oct_collection_config *config, config_box **out, oct_error *error)
+{
+    uint32_t numbers[OCT_VECTORS_MAX], next = before->next_number;
+
+    for (size_t i = 0; i < config->vector_count; i++) {
+        const oct_vector_config *known = config_find_vector(&before->config, config->vectors[i].name);
+
+        numbers[i] = known != NULL ? before->numbers[known - before->config.vectors] : next++;
+    }
+    return box_new(config, numbers, next, out, error);
 }
 
 oct_status
@@ -369,15 +390,22 @@ log_change(oct_database *self, buffer *body, uint64_t *sequence, oct_error *erro
 }
 
 static void
+write_box(buffer *out, const config_box *box)
+{
+    buffer_add_text(out, "\"numbers\":[");
+    for (size_t i = 0; i < box->config.vector_count; i++)
+        buffer_format(out, i == 0 ? "%" PRIu32 : ",%" PRIu32, box->numbers[i]);
+    buffer_format(out, "],\"next_number\":%" PRIu32 ",\"config\":", box->next_number);
+    config_write(&box->config, out);
+}
+
+static void
 write_collection_fields(buffer *out, const oct_collection *collection, const config_box *box)
 {
     buffer_format(out, "\"shard\":%" PRIu64 ",\"name\":", collection->shard_id);
     json_add_text(out, slice_of(collection->name));
-    buffer_add_text(out, ",\"numbers\":[");
-    for (size_t i = 0; i < box->config.vector_count; i++)
-        buffer_format(out, i == 0 ? "%" PRIu32 : ",%" PRIu32, box->numbers[i]);
-    buffer_add_text(out, "],\"config\":");
-    config_write(&box->config, out);
+    buffer_add_byte(out, ',');
+    write_box(out, box);
 }
 
 oct_status
@@ -395,7 +423,7 @@ catalogue_create(oct_database *self, oct_slice name, const oct_collection_config
     if (status == OCT_OK)
         status = config_check(config, error);
     if (status == OCT_OK)
-        status = box_new(config, NULL, &box, error);
+        status = box_new(config, NULL, 0, &box, error);
     if (status != OCT_OK)
         return status;
     (void)pthread_mutex_lock(&self->catalogue_lock);
@@ -420,33 +448,68 @@ catalogue_create(oct_database *self, oct_slice name, const oct_collection_config
         buffer_add_byte(&body, '}');
         status = log_change(self, &body, &sequence, error);
     }
-    if (status == OCT_OK)
+    if (status == OCT_OK) {
+        box->sequence = sequence;
         add_collection(self, made);
-    else
+    } else
         collection_release(made);
     (void)pthread_mutex_unlock(&self->catalogue_lock);
     buffer_clear(&body);
     return status == OCT_OK ? log_wait(self->log, sequence, error) : status;
 }
 
-/* Put a box in place and tell the shard, whose view of it `vectors` is. Cannot fail: the record is in the log. */
+/* Put a box in place and tell the shard, whose view of it `names` is. Cannot fail: the record is in the log. The shard
+ * first, so that who reads the box finds the vectors that it names. */
 static void
-set_box(oct_collection *self, config_box *box, const shard_vector_config *vectors)
+set_box(oct_collection *self, config_box *box, uint64_t sequence, shard_vectors *names)
 {
     config_box *old;
 
-    shard_configure(self->shard, vectors, box->config.vector_count);
+    box->sequence = sequence;
+    shard_set_vectors(self->shard, names);
     old = atomic_exchange(&self->box, box);
     epoch_retire(old, box_free);
 }
 
-oct_status
-catalogue_update(oct_database *self, oct_slice name, const oct_collection_config *changes, oct_error *error)
+/* What a box asks of its shard, planned. */
+static oct_status
+plan_box(oct_collection *self, const config_box *box, shard_vectors **out, oct_error *error)
+{
+    shard_vector_config *vectors;
+    oct_status           status = shard_configs(box, &vectors, error);
+
+    *out = NULL;
+    if (status == OCT_OK)
+        status = shard_plan_vectors(self->shard, vectors, box->config.vector_count, out, error);
+    oct_free(vectors);
+    return status;
+}
+
+/* A change of a configuration: one of these. */
+typedef struct config_change {
+    const oct_collection_config *changes;
+    const oct_collection_config *additions;
+    const oct_slice             *removed; /* name of a vector */
+} config_change;
+
+static oct_status
+change_config(const oct_collection_config *before, const config_change *change, arena *memory,
+              oct_collection_config *out, oct_error *error)
+{
+    if (change->changes != NULL)
+        return config_merge(before, change->changes, memory, out, error);
+    if (change->additions != NULL)
+        return config_add_vectors(before, change->additions, memory, out, error);
+    return config_remove_vector(before, *change->removed, memory, out, error);
+}
+
+static oct_status
+change_collection(oct_database *self, oct_slice name, const config_change *change, oct_error *error)
 {
     oct_collection       *collection;
-    oct_collection_config merged;
+    oct_collection_config changed;
     config_box           *box = NULL;
-    shard_vector_config  *vectors = NULL;
+    shard_vectors        *names = NULL;
     arena                 memory = {0};
     buffer                body = {0};
     uint64_t              sequence = 0;
@@ -462,35 +525,62 @@ catalogue_update(oct_database *self, oct_slice name, const oct_collection_config
         return fail_no_collection(name, error);
     }
     (void)atomic_fetch_add(&collection->references, 1);
-    status = config_merge(&collection_box(collection)->config, changes, &memory, &merged, error);
+    status = change_config(&collection_box(collection)->config, change, &memory, &changed, error);
     if (status == OCT_OK)
-        status = config_check(&merged, error);
+        status = config_check(&changed, error);
     if (status == OCT_OK)
-        status = box_new(&merged, collection_box(collection)->numbers, &box, error);
+        status = box_after(collection_box(collection), &changed, &box, error);
     if (status == OCT_OK)
-        status = shard_configs(box, &vectors, error);
+        status = plan_box(collection, box, &names, error);
     if (status == OCT_OK) {
-        buffer_format(&body, "{\"op\":\"update\",\"shard\":%" PRIu64 ",\"config\":", collection->shard_id);
-        config_write(&box->config, &body);
+        buffer_format(&body, "{\"op\":\"update\",\"shard\":%" PRIu64 ",", collection->shard_id);
+        write_box(&body, box);
         buffer_add_byte(&body, '}');
         status = log_change(self, &body, &sequence, error);
     }
     if (status == OCT_OK) {
-        set_box(collection, box, vectors);
-        box = NULL; /* the collection owns it now */
+        set_box(collection, box, sequence, names);
+    } else {
+        shard_vectors_free(collection->shard, names);
+        box_free(box);
     }
     (void)pthread_mutex_unlock(&self->catalogue_lock);
-    box_free(box);
-    oct_free(vectors);
     arena_clear(&memory);
     buffer_clear(&body);
     if (status == OCT_OK)
         status = log_wait(self->log, sequence, error);
+    if (change->changes == NULL)
+        shard_bury_vectors(collection->shard, false);
     /* Graph settings hold from the next compaction on: let there be one. Without it the change is made all the same. */
     if (status == OCT_OK && shard_needs_rebuild(collection->shard))
         (void)collection_optimize(collection, false, NULL);
     collection_release(collection);
     return status;
+}
+
+oct_status
+catalogue_update(oct_database *self, oct_slice name, const oct_collection_config *changes, oct_error *error)
+{
+    const config_change change = {.changes = changes};
+
+    return change_collection(self, name, &change, error);
+}
+
+oct_status
+catalogue_add_vectors(oct_database *self, oct_slice name, const oct_collection_config *additions,
+                      oct_error *error)
+{
+    const config_change change = {.additions = additions};
+
+    return change_collection(self, name, &change, error);
+}
+
+oct_status
+catalogue_remove_vector(oct_database *self, oct_slice name, oct_slice vector, oct_error *error)
+{
+    const config_change change = {.removed = &vector};
+
+    return change_collection(self, name, &change, error);
 }
 
 oct_status
@@ -770,38 +860,58 @@ fail_entry(const char *what, oct_error *error)
     return oct_fail(error, OCT_CORRUPT, "the catalogue has a %s that this version cannot read", what);
 }
 
-/* The fields that write_collection_fields wrote. */
+/* What write_box wrote. Earlier versions had no next number, and no numbers in an update: then it is `before`'s. */
 static oct_status
-read_collection(oct_database *self, yyjson_val *entry, oct_collection **out, oct_error *error)
+read_box(yyjson_val *entry, const config_box *before, config_box **out, oct_error *error)
 {
-    yyjson_val *name = yyjson_obj_get(entry, "name"), *shard_id = yyjson_obj_get(entry, "shard");
     yyjson_val *numbers = yyjson_obj_get(entry, "numbers"), *config = yyjson_obj_get(entry, "config");
     oct_collection_config decoded;
     uint32_t              list[OCT_VECTORS_MAX];
+    uint32_t              next = (uint32_t)yyjson_get_uint(yyjson_obj_get(entry, "next_number"));
     arena                 memory = {0};
     oct_slice             text = {"", 0};
-    config_box           *box = NULL;
     oct_status            status;
 
     *out = NULL;
-    if (!yyjson_is_str(name) || !yyjson_is_uint(shard_id) || !yyjson_is_arr(numbers) ||
-        !yyjson_is_obj(config))
-        return fail_entry("collection", error);
+    if (!yyjson_is_obj(config) || (!yyjson_is_arr(numbers) && before == NULL))
+        return fail_entry("configuration", error);
     status = json_write_value(config, &memory, &text, error);
     if (status == OCT_OK)
         status = config_read(text, &memory, &decoded, error);
     if (status == OCT_OK)
         status = config_check(&decoded, error);
-    if (status == OCT_OK && yyjson_arr_size(numbers) != decoded.vector_count)
-        status = fail_entry("collection", error);
+    if (status == OCT_OK && decoded.vector_count != (yyjson_is_arr(numbers) ? yyjson_arr_size(numbers)
+                                                                            : before->config.vector_count))
+        status = fail_entry("configuration", error);
     for (size_t i = 0; status == OCT_OK && i < decoded.vector_count; i++)
-        list[i] = (uint32_t)yyjson_get_uint(yyjson_arr_get(numbers, i));
+        list[i] = yyjson_is_arr(numbers) ? (uint32_t)yyjson_get_uint(yyjson_arr_get(numbers, i))
+                                         : before->numbers[i];
+    if (before != NULL && before->next_number > next)
+        next = before->next_number;
     if (status == OCT_OK)
-        status = box_new(&decoded, list, &box, error);
+        status = box_new(&decoded, list, next, out, error);
+    arena_clear(&memory);
+    return status;
+}
+
+/* The fields that write_collection_fields wrote. */
+static oct_status
+read_collection(oct_database *self, yyjson_val *entry, uint64_t sequence, oct_collection **out,
+                oct_error *error)
+{
+    yyjson_val *name = yyjson_obj_get(entry, "name"), *shard_id = yyjson_obj_get(entry, "shard");
+    config_box *box = NULL;
+    oct_status  status;
+
+    *out = NULL;
+    if (!yyjson_is_str(name) || !yyjson_is_uint(shard_id))
+        return fail_entry("collection", error);
+    status = read_box(entry, NULL, &box, error);
+    if (status == OCT_OK)
+        box->sequence = sequence;
     if (status == OCT_OK)
         status = collection_new(self, (oct_slice){yyjson_get_str(name), yyjson_get_len(name)},
                                 yyjson_get_uint(shard_id), box, out, error);
-    arena_clear(&memory);
     return status;
 }
 
@@ -832,36 +942,27 @@ read_aliases(oct_database *self, yyjson_val *object, oct_error *error)
 }
 
 static oct_status
-replay_update(oct_database *self, yyjson_val *change, oct_error *error)
+replay_update(oct_database *self, uint64_t sequence, yyjson_val *change, oct_error *error)
 {
     oct_collection *collection = catalogue_find_shard(self, yyjson_get_uint(yyjson_obj_get(change, "shard")));
-    oct_collection_config decoded;
-    config_box           *box = NULL;
-    shard_vector_config  *vectors = NULL;
-    arena                 memory = {0};
-    oct_slice             text = {"", 0};
-    oct_status            status;
+    config_box     *box = NULL;
+    shard_vectors  *names = NULL;
+    oct_status      status;
 
     if (collection == NULL)
         return fail_entry("change of a collection that is not there", error);
-    status = json_write_value(yyjson_obj_get(change, "config"), &memory, &text, error);
+    if (sequence <= collection_box(collection)->sequence)
+        return OCT_OK;
+    status = read_box(change, collection_box(collection), &box, error);
     if (status == OCT_OK)
-        status = config_read(text, &memory, &decoded, error);
-    if (status == OCT_OK)
-        status = config_check(&decoded, error);
-    if (status == OCT_OK && decoded.vector_count != collection_box(collection)->config.vector_count)
-        status = fail_entry("configuration", error);
-    if (status == OCT_OK)
-        status = box_new(&decoded, collection_box(collection)->numbers, &box, error);
-    if (status == OCT_OK)
-        status = shard_configs(box, &vectors, error);
-    if (status == OCT_OK)
-        set_box(collection, box, vectors);
-    else
+        status = plan_box(collection, box, &names, error);
+    if (status != OCT_OK) {
         box_free(box);
-    oct_free(vectors);
-    arena_clear(&memory);
-    return status;
+        return status;
+    }
+    set_box(collection, box, sequence, names);
+    shard_bury_vectors(collection->shard, false);
+    return OCT_OK;
 }
 
 oct_status
@@ -883,11 +984,11 @@ catalogue_replay(oct_database *self, uint64_t sequence, oct_slice body, oct_erro
     if (yyjson_equals_str(op, "create")) {
         status = reserve_collection(self, error);
         if (status == OCT_OK)
-            status = read_collection(self, document.root, &collection, error);
+            status = read_collection(self, document.root, sequence, &collection, error);
         if (status == OCT_OK)
             add_collection(self, collection);
     } else if (yyjson_equals_str(op, "update")) {
-        status = replay_update(self, document.root, error);
+        status = replay_update(self, sequence, document.root, error);
     } else if (yyjson_equals_str(op, "delete")) {
         collection = catalogue_find_shard(self, yyjson_get_uint(yyjson_obj_get(document.root, "shard")));
         status = OCT_OK;
@@ -960,6 +1061,7 @@ catalogue_write(const catalogue_view *view, buffer *out, oct_error *error)
         buffer_add_text(out, i == 0 ? "\n{" : ",\n{");
         epoch_pin();
         box = collection_box(view->collections[i]);
+        buffer_format(out, "\"changed\":%" PRIu64 ",", box->sequence);
         write_collection_fields(out, view->collections[i], box);
         epoch_unpin();
         buffer_add_text(out, ",\"state\":");
@@ -998,7 +1100,8 @@ catalogue_read(oct_database *self, oct_slice manifest, uint64_t *log_sequence, o
 
         status = reserve_collection(self, error);
         if (status == OCT_OK)
-            status = read_collection(self, entry, &collection, error);
+            status = read_collection(self, entry, yyjson_get_uint(yyjson_obj_get(entry, "changed")),
+                                     &collection, error);
         if (status == OCT_OK)
             status = json_write_value(yyjson_obj_get(entry, "state"), &memory, &state, error);
         if (status == OCT_OK)

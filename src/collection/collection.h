@@ -27,6 +27,8 @@ typedef struct config_box {
     oct_collection_config config;  /* as given: what was not set is unset */
     oct_collection_config filled;  /* with every default */
     uint32_t             *numbers; /* of config.vectors, in the shard */
+    uint32_t              next_number; /* of the next name to come: none is given twice */
+    uint64_t              sequence;    /* of the record that made it: what a replay may pass over */
 } config_box;
 
 typedef struct select_cache select_cache; /* select.h */
@@ -110,6 +112,10 @@ oct_status catalogue_create(oct_database *self, oct_slice name, const oct_collec
                             oct_error *error);
 oct_status catalogue_update(oct_database *self, oct_slice name, const oct_collection_config *changes,
                             oct_error *error);
+/* Names that come, listed as in a new collection's configuration, and a name that goes. */
+oct_status catalogue_add_vectors(oct_database *self, oct_slice name, const oct_collection_config *additions,
+                                 oct_error *error);
+oct_status catalogue_remove_vector(oct_database *self, oct_slice name, oct_slice vector, oct_error *error);
 oct_status catalogue_delete(oct_database *self, oct_slice name, bool *existed, oct_error *error);
 oct_status catalogue_change_aliases(oct_database *self, const oct_alias_change *changes, size_t count,
                                     oct_error *error);

@@ -788,3 +788,75 @@ config_merge(const oct_collection_config *base, const oct_collection_config *cha
         status = merge_metadata(out->metadata, changes->metadata, memory, &out->metadata, error);
     return status;
 }
+
+/* --- names that come and go ------------------------------------------------------------------- */
+
+static int64_t
+datatype_of(const oct_vector_config *vector)
+{
+    return vector->datatype == OCT_UNSET ? OCT_FLOAT32 : vector->datatype;
+}
+
+static bool
+same_kind(const oct_vector_config *a, const oct_vector_config *b)
+{
+    return a->size == b->size && a->distance == b->distance && datatype_of(a) == datatype_of(b) &&
+           (a->multivector == 1) == (b->multivector == 1);
+}
+
+oct_status
+config_add_vectors(const oct_collection_config *base, const oct_collection_config *additions, arena *memory,
+                   oct_collection_config *out, oct_error *error)
+{
+    oct_collection_config all = *base;
+    oct_vector_config    *vectors =
+        arena_array(memory, base->vector_count + additions->vector_count + 1, sizeof *vectors);
+
+    if (vectors == NULL)
+        return oct_fail_memory(error, base->vector_count * sizeof *vectors);
+    if (base->vector_count > 0)
+        memcpy(vectors, base->vectors, base->vector_count * sizeof *vectors);
+    all.vectors = vectors;
+    for (size_t i = 0; i < additions->vector_count; i++) {
+        const oct_vector_config *wanted = &additions->vectors[i];
+        const oct_vector_config *known = config_find_vector(&all, wanted->name);
+
+        if (known == NULL) {
+            vectors[all.vector_count++] = *wanted;
+            all.single_vector = 0; /* shown as a map from now on */
+        } else if (!same_kind(known, wanted)) {
+            return oct_fail(error, OCT_INVALID,
+                            "Vector " SLICE_FMT " already exists with a different configuration",
+                            SLICE_ARG(wanted->name));
+        }
+    }
+    return config_copy(&all, memory, out, error);
+}
+
+oct_status
+config_remove_vector(const oct_collection_config *base, oct_slice name, arena *memory,
+                     oct_collection_config *out, oct_error *error)
+{
+    const bool single = base->single_vector == OCT_UNSET
+                            ? base->vector_count == 1 && base->vectors[0].name.size == 0
+                            : base->single_vector == 1;
+    oct_vector_config *vectors;
+    oct_status         status;
+    size_t             kept = 0;
+
+    if (single && name.size == 0)
+        return oct_fail(error, OCT_INVALID,
+                        "Cannot delete the unnamed vector when it is the only dense vector in the collection");
+    status = config_copy(base, memory, out, error);
+    if (status != OCT_OK)
+        return status;
+    vectors = (oct_vector_config *)(uintptr_t)out->vectors; /* the copy that config_copy just made */
+    for (size_t i = 0; i < out->vector_count; i++) {
+        if (!slice_equal(vectors[i].name, name))
+            vectors[kept++] = vectors[i];
+    }
+    if (!single)
+        out->single_vector = 0;
+    out->vector_count = kept;
+    return OCT_OK;
+}

@@ -21,6 +21,10 @@
 oct_status config_decode_create(yyjson_val *body, arena *memory, oct_collection_config *out,
                                 oct_error *error);
 
+/* Body of PUT /collections/{c}/vectors/{name}, as a configuration of that one name. */
+oct_status config_decode_vector_name(oct_slice name, yyjson_val *body, arena *memory,
+                                     oct_collection_config *out, oct_error *error);
+
 /* Body of PATCH /collections/{c}: only what is to change is set. */
 oct_status config_decode_update(yyjson_val *body, arena *memory, oct_collection_config *out,
                                 oct_error *error);
@@ -45,6 +49,15 @@ oct_status config_check(const oct_collection_config *config, oct_error *error);
  * key. `out` may be `base`. */
 oct_status config_merge(const oct_collection_config *base, const oct_collection_config *changes,
                         arena *memory, oct_collection_config *out, oct_error *error);
+
+/* `base` with the vectors that `additions` lists. One that is there already, the same, changes nothing; another one of its
+ * name is OCT_INVALID. */
+oct_status config_add_vectors(const oct_collection_config *base, const oct_collection_config *additions,
+                              arena *memory, oct_collection_config *out, oct_error *error);
+/* `base` without the vector of that name; if there is none, all of it. OCT_INVALID: the unnamed vector of a collection that
+ * has no names. */
+oct_status config_remove_vector(const oct_collection_config *base, oct_slice name, arena *memory,
+                                oct_collection_config *out, oct_error *error);
 
 oct_status config_copy(const oct_collection_config *config, arena *memory, oct_collection_config *out,
                        oct_error *error);

@@ -295,6 +295,32 @@ decode_single_vector(const json_path *at, yyjson_val *object, arena *memory, oct
     return decode_vector(at, (oct_slice){"", 0}, object, VECTOR_CREATE, vector, error);
 }
 
+oct_status
+config_decode_vector_name(oct_slice name, yyjson_val *body, arena *memory, oct_collection_config *out,
+                          oct_error *error)
+{
+    enum { DENSE, SPARSE };
+    static const json_field fields[] = {{"dense", NULL, false}, {"sparse", NULL, false}};
+    const json_path         dense_at = json_at(NULL, "dense");
+    oct_vector_config      *vector = arena_alloc(memory, sizeof *vector);
+    yyjson_val             *values[countof(fields)];
+    oct_status              status;
+
+    if (vector == NULL)
+        return oct_fail_memory(error, sizeof *vector);
+    oct_collection_config_init(out);
+    out->vectors = vector;
+    status = json_fields(NULL, body, fields, countof(fields), false, values, error);
+    if (status == OCT_OK && (values[DENSE] != NULL) == (values[SPARSE] != NULL))
+        status = json_fail(NULL, error, OCT_FORMAT, "exactly one of dense, sparse is needed");
+    if (status == OCT_OK && values[SPARSE] != NULL)
+        status = json_fail(NULL, error, OCT_UNSUPPORTED, "adding a sparse vector name is not supported yet");
+    if (status == OCT_OK)
+        status = decode_vector(&dense_at, name, values[DENSE], VECTOR_CREATE, vector, error);
+    out->vector_count = 1;
+    return status;
+}
+
 /* Any JSON object, as compact text. */
 static oct_status
 decode_metadata(yyjson_val *value, arena *memory, oct_slice *out, oct_error *error)

@@ -96,7 +96,7 @@ take_vectors(oct_collection *self, uint32_t number, hit_list *sample, arena *mem
     if (sample->count > 1)
         qsort_r(sample->items, sample->count, sizeof *sample->items, compare_ids, (void *)(uintptr_t)points);
     for (size_t i = 0; i < sample->count && status == OCT_OK; i++) {
-        (*out)[kept] = graph_vector(shard_graph(self->shard, number), sample->items[i].point);
+        (*out)[kept] = shard_vector_of(self->shard, number, sample->items[i].point);
         status = shard_verify_vector(self->shard, number, sample->items[i].point, error);
         if ((*out)[kept] != NULL)
             sample->items[kept++] = sample->items[i];

@@ -227,7 +227,7 @@ copy_vector(const gathering *self, const oct_id *id, float *out)
     point = points_find_live(shard_points(target), id);
     if (point == POINT_NONE)
         return shard_fail_unknown(id, error);
-    stored = graph_vector(shard_graph(target, box->numbers[index]), point);
+    stored = shard_vector_of(target, box->numbers[index], point);
     if (stored == NULL)
         return oct_fail(error, OCT_NOT_FOUND, "Vector with name \"%.*s\" for point not found",
                         (int)self->source_vector.size, self->source_vector.data);

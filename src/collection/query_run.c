@@ -111,14 +111,12 @@ walk_graph(runner *self, size_t limit, hit_list *out)
     *out = (hit_list){arena_array(self->plan->memory, asked + 1, sizeof(query_hit)), 0};
     if (found == NULL || out->items == NULL)
         return oct_fail_memory(self->error, asked * sizeof *found);
-    if (shard_graph(collection->shard, what->number) == NULL)
-        return oct_fail(self->error, OCT_INVALID, "the vector was removed while it was searched");
     if (asked > 0)
         status = shard_search(collection->shard, what->number, &query, found, &count, NULL, self->error);
     for (size_t i = 0; i < count && status == OCT_OK && out->count < limit; i++) {
         if (!point_numbers_have(self->scope.excluded, self->scope.excluded_count, found[i].point))
-            out->items[out->count++] = (query_hit){
-                graph_score(shard_graph(collection->shard, what->number), found[i].distance), found[i].point};
+            out->items[out->count++] =
+                (query_hit){graph_score(target->distance, found[i].distance), found[i].point};
     }
     return status;
 }
@@ -159,7 +157,6 @@ diversify(runner *self, const hit_list *found, size_t limit, hit_list *out)
     const level   *what = self->what;
     arena         *memory = self->plan->memory;
     shard         *target = self->plan->collection->shard;
-    const graph   *vectors = shard_graph(target, what->number);
     const float  **stored = arena_array(memory, found->count + 1, sizeof *stored);
     hit_list       there = {arena_array(memory, found->count + 1, sizeof(query_hit)), 0};
     mmr_candidates candidates = {&there, stored, what->scorer.distance, what->scorer.dim};
@@ -167,7 +164,7 @@ diversify(runner *self, const hit_list *found, size_t limit, hit_list *out)
     if (stored == NULL || there.items == NULL)
         return oct_fail_memory(self->error, found->count * sizeof *stored);
     for (size_t i = 0; i < found->count; i++) {
-        stored[there.count] = graph_vector(vectors, found->items[i].point);
+        stored[there.count] = shard_vector_of(target, what->number, found->items[i].point);
         if (stored[there.count] != NULL) /* it may have been taken away since */
             there.items[there.count++] = found->items[i];
     }

@@ -164,7 +164,7 @@ search_one(void *context, size_t item, uint32_t worker)
     graph_hit         on_stack[HITS_ON_STACK], *hits = on_stack;
     float             prepared_on_stack[4096], *prepared = prepared_on_stack;
     const config_box *box;
-    const graph      *vectors;
+    const graph      *vectors = NULL;
     size_t            index, count = 0;
     oct_error         error;
     oct_status        status;
@@ -180,9 +180,13 @@ search_one(void *context, size_t item, uint32_t worker)
     if (status == OCT_OK && (hits == NULL || prepared == NULL))
         status = oct_fail_memory(&error, self->k * sizeof *hits);
     if (status == OCT_OK) {
+        vectors = shard_graph(target, box->numbers[index]);
+        if (vectors == NULL)
+            status = oct_fail(&error, OCT_INVALID, "the vector was removed while it was searched");
+    }
+    if (status == OCT_OK) {
         graph_query query = {.vector = prepared, .limit = self->k, .exact = self->exact};
 
-        vectors = shard_graph(target, box->numbers[index]);
         query.ef = box_ef(box, index, self->ef);
         graph_prepare(vectors, self->queries + item * self->dim, prepared);
         status = shard_search(target, box->numbers[index], &query, hits, &count, NULL, &error);
@@ -199,7 +203,7 @@ search_one(void *context, size_t item, uint32_t worker)
                 "a hit has a UUID for an id, which an array of 64-bit numbers cannot hold; use oct_search");
         } else {
             self->ids[at] = points_id(all, hits[i].point)->low;
-            self->scores[at] = graph_score(vectors, hits[i].distance);
+            self->scores[at] = graph_score(graph_get_params(vectors)->distance, hits[i].distance);
         }
     }
     epoch_unpin();

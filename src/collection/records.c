@@ -60,7 +60,7 @@ add_vectors(oct_collection *self, const config_box *box, record_list *list, uint
 
         if (!selects_vector(select, config->name))
             continue;
-        stored = graph_vector(shard_graph(self->shard, box->numbers[v]), point);
+        stored = shard_vector_of(self->shard, box->numbers[v], point);
         if (stored == NULL)
             continue;
         status = shard_verify_vector(self->shard, box->numbers[v], point, error);

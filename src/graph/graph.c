@@ -350,9 +350,9 @@ graph_ram_bytes(const graph *self)
 }
 
 float
-graph_score(const graph *self, float distance)
+graph_score(oct_distance metric, float distance)
 {
-    switch (self->params.distance) {
+    switch (metric) {
     case OCT_COSINE:
     case OCT_DOT:
         return 0.0f - distance; /* and not -distance: a score of zero has no sign */

@@ -80,7 +80,7 @@ typedef struct graph_hit {
 } graph_hit;
 
 /* The score a user sees for a distance, and back. */
-float graph_score(const graph *self, float distance);
+float graph_score(oct_distance metric, float distance);
 float graph_distance_of_score(const graph *self, float score);
 
 /* Which of two points comes first when distances are equal: less than, equal to, more than zero. */

@@ -15,13 +15,13 @@ oct_status
 shard_new(const shard_options *options, const shard_vector_config *vectors, size_t vector_count, shard **out,
           oct_error *error)
 {
-    shard     *self = oct_calloc(1, sizeof *self);
-    oct_status status;
+    shard         *self = oct_calloc(1, sizeof *self);
+    shard_vectors *names;
+    oct_status     status;
 
     *out = NULL;
     if (self == NULL)
         return oct_fail_memory(error, sizeof *self);
-    OCT_MUST(vector_count <= OCT_VECTORS_MAX);
     (void)pthread_mutex_init(&self->write_lock, NULL);
     (void)pthread_mutex_init(&self->save_lock, NULL);
     (void)pthread_mutex_init(&self->build_lock, NULL);
@@ -36,22 +36,11 @@ shard_new(const shard_options *options, const shard_vector_config *vectors, size
     if (status != OCT_OK)
         goto out;
     self->folder = oct_copy_text(options->folder, strlen(options->folder));
-    self->vectors = oct_calloc(size_max(vector_count, 1), sizeof *self->vectors);
-    if (self->folder == NULL || self->vectors == NULL) {
-        status = oct_fail_memory(error, vector_count * sizeof *self->vectors);
-        goto out;
-    }
-    self->vector_count = vector_count;
-    for (size_t i = 0; i < vector_count && status == OCT_OK; i++) {
-        graph *made;
-
-        self->vectors[i].number = vectors[i].number;
-        shard_set_vector_config(&self->vectors[i], &vectors[i]);
-        status = graph_new(&vectors[i].params, &made, error);
-        atomic_store(&self->vectors[i].graph, made);
-    }
+    status = self->folder == NULL ? oct_fail_memory(error, strlen(options->folder))
+                                  : shard_plan_vectors(self, vectors, vector_count, &names, error);
     if (status != OCT_OK)
         goto out;
+    shard_set_vectors(self, names);
     *out = self;
     self = NULL; /* the caller owns it now */
 out:
@@ -77,11 +66,7 @@ shard_free(shard *self)
     if (self == NULL)
         return;
     shard_end_jobs(self);
-    for (size_t i = 0; i < self->vector_count; i++) {
-        graph_free(vector_graph(&self->vectors[i]));
-        column_check_free(atomic_load(&self->vectors[i].check));
-    }
-    oct_free(self->vectors);
+    shard_clear_vectors(self);
     points_clear(&self->points);
     heap_clear(&self->heap);
     shard_image_free(self->saved);
@@ -94,39 +79,10 @@ shard_free(shard *self)
     oct_free(self);
 }
 
-void
-shard_set_vector_config(shard_vector *vector, const shard_vector_config *config)
-{
-    vector->config = *config;
-    atomic_store(&vector->full_scan_rows, config->full_scan_rows);
-    atomic_store(&vector->threads_max, config->indexing_threads_max);
-}
-
-void
-shard_configure(shard *self, const shard_vector_config *vectors, size_t vector_count)
-{
-    (void)pthread_mutex_lock(&self->write_lock);
-    for (size_t i = 0; i < vector_count && i < self->vector_count; i++) {
-        OCT_MUST(self->vectors[i].config.number == vectors[i].number);
-        shard_set_vector_config(&self->vectors[i], &vectors[i]);
-    }
-    (void)pthread_mutex_unlock(&self->write_lock);
-}
-
-static shard_vector *
-find_vector(const shard *self, uint32_t number)
-{
-    for (size_t i = 0; i < self->vector_count; i++) {
-        if (self->vectors[i].number == number)
-            return &self->vectors[i];
-    }
-    return NULL;
-}
-
 const shard_vector *
 shard_find_vector(const shard *self, uint32_t number)
 {
-    return find_vector(self, number);
+    return vector_set_find(shard_set(self), number);
 }
 
 uint64_t
@@ -162,6 +118,14 @@ shard_graph(const shard *self, uint32_t number)
     return vector == NULL ? NULL : vector_graph(vector);
 }
 
+const float *
+shard_vector_of(const shard *self, uint32_t number, uint32_t point)
+{
+    const graph *vectors = shard_graph(self, number);
+
+    return vectors == NULL ? NULL : graph_vector(vectors, point);
+}
+
 /* --- what a write needs before it may be logged ------------------------------------------------------ */
 
 /* A write on its way: the batch, and what is worked out for it once, before the log. */
@@ -173,6 +137,7 @@ typedef struct plan {
     oct_slice *documents;  /* payload change: the new document of each point */
     buffer     document_text;
     float     *prepared; /* room for the largest vector */
+    bool       replayed;
 } plan;
 
 static void
@@ -275,6 +240,23 @@ plan_documents(plan *self, shard *target, oct_error *error)
     return status;
 }
 
+/* Is a column of a vector name that has gone? A write that is new is refused then; one that was logged before its name
+ * went is replayed without. */
+static oct_status
+plan_passes_over(const plan *self, const shard *target, const batch_column *column, bool *passes,
+                 oct_error *error)
+{
+    *passes = vector_set_find(shard_set(target), column->number) == NULL;
+    if (!*passes)
+        return OCT_OK;
+    if (column->number >= target->numbers_end)
+        return oct_fail(error, OCT_CORRUPT, "a write names vector number %u, which the shard never had",
+                        column->number);
+    if (self->replayed)
+        return OCT_OK;
+    return oct_fail(error, OCT_INVALID, "a vector name was removed while vectors of it were written; try again");
+}
+
 /* Memory for everything the write will add. */
 static oct_status
 reserve(const plan *self, shard *target, oct_error *error)
@@ -293,10 +275,11 @@ reserve(const plan *self, shard *target, oct_error *error)
     for (size_t i = 0; i < write->column_count && status == OCT_OK; i++) {
         const batch_column *column = &write->columns[i];
         graph              *vectors = shard_graph(target, column->number);
+        bool                passes;
 
-        if (vectors == NULL)
-            return oct_fail(error, OCT_CORRUPT,
-                            "a write names vector number %u, which the shard does not have", column->number);
+        status = plan_passes_over(self, target, column, &passes, error);
+        if (status != OCT_OK || passes)
+            continue;
         if (column->counts != NULL)
             return oct_fail(error, OCT_CORRUPT, "a write has vectors of another kind for number %u, which is dense",
                             column->number);
@@ -375,8 +358,9 @@ touch(shard *self, uint32_t point)
 static void
 apply_vectors(shard *self, const plan *work)
 {
-    const batch *write = work->write;
-    batch_cursor next[OCT_VECTORS_MAX] = {0};
+    const batch      *write = work->write;
+    const vector_set *set = shard_set(self);
+    batch_cursor      next[OCT_VECTORS_MAX] = {0};
 
     for (size_t i = 0; i < write->count; i++) {
         const oct_slice none = {NULL, 0};
@@ -394,12 +378,12 @@ apply_vectors(shard *self, const plan *work)
                 point = points_add(&self->points, &write->ids[i]);
             set_payload(self, point, write->payloads == NULL ? none : write->payloads[i]);
         }
-        for (size_t v = 0; v < self->vector_count; v++) {
-            shard_vector *vector = &self->vectors[v];
+        for (size_t v = 0; v < set->count; v++) {
+            shard_vector *vector = set->items[v];
             bool          given = false;
 
             for (size_t c = 0; c < write->column_count; c++) {
-                if (write->columns[c].number != vector->config.number || !batch_has(&write->columns[c], i))
+                if (write->columns[c].number != vector->number || !batch_has(&write->columns[c], i))
                     continue;
                 set_vector(vector, point, write->columns[c].values + next[c].at, work->prepared);
                 batch_cursor_pass(&next[c], &write->columns[c]);
@@ -416,7 +400,8 @@ apply_vectors(shard *self, const plan *work)
 static void
 apply_delete(shard *self, const plan *work)
 {
-    const oct_slice none = {NULL, 0};
+    const vector_set *set = shard_set(self);
+    const oct_slice   none = {NULL, 0};
 
     for (size_t i = 0; i < work->write->count; i++) {
         const uint32_t point = work->found[i];
@@ -424,8 +409,8 @@ apply_delete(shard *self, const plan *work)
         if (point == POINT_NONE || !points_is_live(&self->points, point))
             continue;
         points_set_live(&self->points, point, false);
-        for (size_t v = 0; v < self->vector_count; v++)
-            graph_remove(vector_graph(&self->vectors[v]), point);
+        for (size_t v = 0; v < set->count; v++)
+            graph_remove(vector_graph(set->items[v]), point);
         set_payload(self, point, none);
         touch(self, point);
     }
@@ -441,8 +426,12 @@ apply_delete_vectors(shard *self, const plan *work)
 
         if (point == POINT_NONE || !points_is_live(&self->points, point))
             continue;
-        for (size_t c = 0; c < write->column_count; c++)
-            graph_remove(shard_graph(self, write->columns[c].number), point);
+        for (size_t c = 0; c < write->column_count; c++) {
+            graph *vectors = shard_graph(self, write->columns[c].number);
+
+            if (vectors != NULL)
+                graph_remove(vectors, point);
+        }
         touch(self, point);
     }
 }
@@ -450,7 +439,8 @@ apply_delete_vectors(shard *self, const plan *work)
 static void
 apply(shard *self, const plan *work)
 {
-    const batch *write = work->write;
+    const batch      *write = work->write;
+    const vector_set *set = shard_set(self);
 
     self->operation = write->operation;
     switch (write->op) {
@@ -474,8 +464,8 @@ apply(shard *self, const plan *work)
     case BATCH_RESTORE:
         break;
     }
-    for (size_t v = 0; v < self->vector_count; v++)
-        graph_publish(vector_graph(&self->vectors[v]));
+    for (size_t v = 0; v < set->count; v++)
+        graph_publish(vector_graph(set->items[v]));
     shard_set_version(self, write->operation);
 }
 
@@ -546,7 +536,7 @@ shard_replay(shard *self, uint64_t sequence, oct_slice body, oct_error *error)
 {
     const uint32_t op = batch_op_of(body);
     batch          write;
-    plan           work = {.write = &write};
+    plan           work = {.write = &write, .replayed = true};
     oct_status     status;
 
     if (sequence <= shard_saved_sequence(self))
@@ -597,7 +587,7 @@ settle_check(const shard *self, const shard_vector *vector, const column_check *
 oct_status
 shard_verify_vectors(shard *self, uint32_t number, oct_error *error)
 {
-    shard_vector *vector = find_vector(self, number);
+    shard_vector *vector = vector_set_find(shard_set(self), number);
     column_check *check = vector == NULL ? NULL : atomic_load(&vector->check);
     oct_status    status;
 
@@ -637,11 +627,12 @@ shard_search(shard *self, uint32_t number, graph_query *query, graph_hit *hits, 
     const shard_vector *vector = shard_find_vector(self, number);
     oct_status          status = OCT_OK;
 
-    OCT_MUST(vector != NULL);
+    *count = 0;
+    if (vector == NULL)
+        return oct_fail(error, OCT_INVALID, "the vector was removed while it was searched");
     query->tie = compare_points;
     query->tie_context = &self->points;
     query->full_scan_rows = atomic_load(&vector->full_scan_rows);
-    *count = 0;
     /* A damaged vector may hide from an exact search; and where all are soon read, from no search. Otherwise the hits are
      * verified, and a walk that passed over a damaged one has found a little less. */
     if (query->exact || (uint64_t)graph_row_count(vector_graph(vector)) *
@@ -658,6 +649,8 @@ shard_search(shard *self, uint32_t number, graph_query *query, graph_hit *hits, 
 void
 shard_describe(shard *self, shard_info *info)
 {
+    const vector_set *set;
+
     /* No lock: a checkpoint holds them for as long as the disk takes, and reads wait for nobody. */
     epoch_pin();
     *info = (shard_info){
@@ -666,8 +659,9 @@ shard_describe(shard *self, shard_info *info)
         .ram_bytes = sizeof *self + shard_content_bytes(self),
         .disk_bytes = atomic_load(&self->disk_bytes),
     };
-    for (size_t v = 0; v < self->vector_count; v++) {
-        const graph   *vectors = vector_graph(&self->vectors[v]);
+    set = shard_set(self);
+    for (size_t v = 0; v < set->count; v++) {
+        const graph   *vectors = vector_graph(set->items[v]);
         const uint32_t live = graph_live_count(vectors), indexed = graph_graph_count(vectors);
         const uint32_t row_count = graph_row_count(vectors); /* last: never less than what is indexed */
 

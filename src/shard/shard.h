@@ -11,7 +11,7 @@
  * LOCKS    write_lock: one writer at a time. build_lock: one batch or swap at a time. save_lock: one save
  *          or swap. Order: save_lock, build_lock, write_lock; index_lock (for waiting) innermost. Readers pin an
  *          epoch and take none.
- * READ     shard.c (writes), shard_index.c (jobs), shard_save.c and shard_image.c (files), points.c, heap.c, batch.c.
+ * READ     shard.c (writes), shard_vectors.c (names), shard_index.c (jobs), shard_save.c and shard_image.c (files), points.c, heap.c, batch.c.
  */
 #ifndef OCT_SHARD_H
 #define OCT_SHARD_H
@@ -51,8 +51,17 @@ void shard_drop(shard *self);
 /* Wait for background work and release. No reader may be left. Accepts NULL. */
 void shard_free(shard *self);
 
-/* New graph settings: they hold from the next compaction, which the caller may ask for. */
-void shard_configure(shard *self, const shard_vector_config *vectors, size_t vector_count);
+/* New settings, new names, names that go. A change is planned first, which may fail, and set when it is logged, which may
+ * not; one at a time. Names that are not listed go, with their vectors; graph settings of those that stay hold from the
+ * next compaction, which the caller may ask for. */
+typedef struct shard_vectors shard_vectors;
+oct_status shard_plan_vectors(shard *self, const shard_vector_config *vectors, size_t vector_count,
+                              shard_vectors **out, oct_error *error);
+void       shard_set_vectors(shard *self, shard_vectors *plan);  /* takes the plan */
+void       shard_vectors_free(shard *self, shard_vectors *plan); /* one that was not set; accepts NULL */
+/* Release what names held that have gone. Waits for a checkpoint under way. During a compaction nothing happens, and its
+ * end does it (`compacted`). */
+void shard_bury_vectors(shard *self, bool compacted);
 
 /* True if some graph was built with other settings than those configured. */
 bool shard_needs_rebuild(shard *self);
@@ -78,9 +87,12 @@ oct_status shard_replay(shard *self, uint64_t sequence, oct_slice body, oct_erro
 uint64_t   shard_version(const shard *self);
 point_set *shard_points(shard *self);
 heap      *shard_heap(shard *self);
-/* The graph of a vector number; valid while pinned. NULL if there is none. */
+/* The graph of a vector number; valid while pinned. NULL if there is none: the name may have gone since the configuration
+ * was read. */
 graph     *shard_graph(const shard *self, uint32_t number);
-oct_status shard_search(shard *self, uint32_t number, graph_query *query, graph_hit *hits, size_t *count,
+/* The stored vector of a point, valid while pinned; NULL if it has none, or the name has gone. */
+const float *shard_vector_of(const shard *self, uint32_t number, uint32_t point);
+oct_status   shard_search(shard *self, uint32_t number, graph_query *query, graph_hit *hits, size_t *count,
                         graph_stats *stats, oct_error *error);
 /* OCT_NOT_FOUND: "No point with id ID found". */
 oct_status shard_fail_unknown(const oct_id *id, oct_error *error);

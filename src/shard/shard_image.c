@@ -9,9 +9,9 @@
  *          4    4  point count n
  *          8    8  operation number
  *         16    4  vector count
- *         20    4  1 if ids came in ascending order
+ *         20    4  the sum of 1 if ids came in ascending order, 2 if vectors tell their dim (all that are written do)
  *         24  24n  ids;  then 8n versions;  n sizes of documents (4 each; 0xFFFFFFFF: a dead point)
- *                  for each vector: number, row count r (4 each); r points (4 each); r live flags (4 each);
+ *                  for each vector: number, dim, row count r (4 each); r points (4 each); r live flags (4 each);
  *                  r x dim floats
  *                  the documents, one after the other
  */
@@ -19,15 +19,18 @@
 
 #define DEAD_POINT UINT32_MAX
 
+enum { ASCENDING = 1, WITH_DIM = 2 };
+
 uint64_t
 shard_content_bytes(const shard *self)
 {
-    const uint64_t point_count = atomic_load(&self->points.count);
-    uint64_t       bytes = point_count * (sizeof(oct_id) + 8 + 4 + 8);
+    const vector_set *set = shard_set(self);
+    const uint64_t    point_count = atomic_load(&self->points.count);
+    uint64_t          bytes = point_count * (sizeof(oct_id) + 8 + 4 + 8);
 
     bytes += (uint64_t)atomic_load(&self->heap.unit_count) * HEAP_UNIT_BYTES;
-    for (size_t v = 0; v < self->vector_count; v++)
-        bytes += graph_ram_bytes(vector_graph(&self->vectors[v]));
+    for (size_t v = 0; v < set->count; v++)
+        bytes += graph_ram_bytes(vector_graph(set->items[v]));
     return bytes;
 }
 
@@ -46,15 +49,16 @@ add_u64(buffer *out, uint64_t value)
 oct_status
 shard_restore_encode(shard *self, buffer *out, oct_error *error)
 {
-    const uint32_t point_count = atomic_load(&self->points.count);
-    oct_status     status = OCT_OK;
-    oct_slice      document;
+    const vector_set *set = shard_set(self);
+    const uint32_t    point_count = atomic_load(&self->points.count);
+    oct_status        status = OCT_OK;
+    oct_slice         document;
 
     add_u32(out, BATCH_RESTORE);
     add_u32(out, point_count);
     add_u64(out, self->operation);
-    add_u32(out, (uint32_t)self->vector_count);
-    add_u32(out, atomic_load(&self->points.ascending));
+    add_u32(out, (uint32_t)set->count);
+    add_u32(out, WITH_DIM | (atomic_load(&self->points.ascending) ? ASCENDING : 0u));
     for (uint32_t point = 0; point < point_count; point++)
         buffer_add(out, points_id(&self->points, point), sizeof(oct_id));
     for (uint32_t point = 0; point < point_count; point++)
@@ -67,11 +71,12 @@ shard_restore_encode(shard *self, buffer *out, oct_error *error)
             status = heap_get(&self->heap, number, &document, error);
         add_u32(out, points_is_live(&self->points, point) ? (uint32_t)document.size : DEAD_POINT);
     }
-    for (size_t v = 0; v < self->vector_count; v++) {
-        const graph   *vectors = vector_graph(&self->vectors[v]);
+    for (size_t v = 0; v < set->count; v++) {
+        const graph   *vectors = vector_graph(set->items[v]);
         const uint32_t row_count = graph_row_count(vectors), dim = graph_get_params(vectors)->dim;
 
-        add_u32(out, self->vectors[v].config.number);
+        add_u32(out, set->items[v]->number);
+        add_u32(out, dim);
         add_u32(out, row_count);
         for (uint32_t row = 0; row < row_count; row++)
             add_u32(out, graph_point_of(vectors, row));
@@ -123,24 +128,28 @@ take_u32(cursor *self)
 }
 
 static oct_status
-restore_vector(shard *self, cursor *in, uint32_t point_count, oct_error *error)
+restore_vector(shard *self, cursor *in, uint32_t flags, uint32_t point_count, oct_error *error)
 {
-    const uint32_t number = take_u32(in), row_count = take_u32(in);
+    const uint32_t number = take_u32(in);
+    shard_vector  *vector = vector_set_find(shard_set(self), number);
+    graph         *vectors = vector == NULL ? NULL : vector_graph(vector);
+    const uint32_t old_dim = vectors == NULL ? 0 : graph_get_params(vectors)->dim;
+    const uint32_t dim = (flags & WITH_DIM) != 0 ? take_u32(in) : old_dim, row_count = take_u32(in);
     const char *row_points = take(in, (uint64_t)row_count * 4), *row_live = take(in, (uint64_t)row_count * 4);
-    graph      *vectors = in->failed ? NULL : shard_graph(self, number);
-    const char *values;
-    uint64_t    stride;
-    oct_status  status;
+    const uint64_t stride = (uint64_t)dim * sizeof(float);
+    const char    *values = dim > OCT_DIM_MAX ? NULL : take(in, row_count * stride);
+    oct_status     status;
 
-    if (vectors == NULL)
-        return in->failed
-                   ? OCT_OK
-                   : oct_fail(error, OCT_CORRUPT,
-                              "a restored shard has vector number %u, which its collection lacks", number);
-    stride = graph_get_params(vectors)->dim * sizeof(float);
-    values = take(in, row_count * stride);
-    if (values == NULL)
+    if (values == NULL) {
+        in->failed = true;
         return OCT_OK;
+    }
+    if (vector == NULL && number < self->numbers_end) /* its name has gone since */
+        return OCT_OK;
+    if (vector == NULL || dim != graph_get_params(vectors)->dim)
+        return oct_fail(error, OCT_CORRUPT,
+                        "a restored shard has vectors of %u components for number %u, which its collection has not",
+                        dim, number);
     for (uint32_t row = 0; row < row_count; row++) {
         if (get_u32(row_points + 4 * (size_t)row) >= point_count)
             in->failed = true;
@@ -150,10 +159,7 @@ restore_vector(shard *self, cursor *in, uint32_t point_count, oct_error *error)
         graph_restore_row(vectors, get_u32(row_points + 4 * (size_t)row), values + row * stride,
                           get_u32(row_live + 4 * (size_t)row) != 0);
     graph_publish(vectors);
-    for (size_t v = 0; v < self->vector_count; v++) {
-        if (self->vectors[v].config.number == number)
-            self->vectors[v].logical_rows = row_count;
-    }
+    vector->logical_rows = row_count;
     return status;
 }
 
@@ -161,10 +167,11 @@ restore_vector(shard *self, cursor *in, uint32_t point_count, oct_error *error)
 static bool
 is_empty(const shard *self)
 {
-    bool empty = atomic_load(&self->points.count) == 0;
+    const vector_set *set = shard_set(self);
+    bool              empty = atomic_load(&self->points.count) == 0;
 
-    for (size_t v = 0; v < self->vector_count; v++)
-        empty = empty && graph_row_count(vector_graph(&self->vectors[v])) == 0;
+    for (size_t v = 0; v < set->count; v++)
+        empty = empty && graph_row_count(vector_graph(set->items[v])) == 0;
     return empty;
 }
 
@@ -173,7 +180,7 @@ shard_restore_apply(shard *self, oct_slice body, oct_error *error)
 {
     cursor      in = {body.data, body.data + body.size, false};
     uint32_t    point_count, vector_count;
-    bool        ascending;
+    uint32_t    flags;
     const char *operation, *ids, *versions, *sizes;
     oct_slice  *documents = NULL;
     oct_status  status = OCT_OK;
@@ -185,7 +192,7 @@ shard_restore_apply(shard *self, oct_slice body, oct_error *error)
     point_count = take_u32(&in);
     operation = take(&in, 8);
     vector_count = take_u32(&in);
-    ascending = take_u32(&in) != 0;
+    flags = take_u32(&in);
     ids = take(&in, (uint64_t)point_count * sizeof(oct_id));
     versions = take(&in, (uint64_t)point_count * 8);
     sizes = take(&in, (uint64_t)point_count * 4);
@@ -204,7 +211,7 @@ shard_restore_apply(shard *self, oct_slice body, oct_error *error)
         points_set_live(&self->points, point, get_u32(sizes + 4 * (size_t)point) != DEAD_POINT);
     }
     for (uint32_t v = 0; v < vector_count && status == OCT_OK && !in.failed; v++)
-        status = restore_vector(self, &in, point_count, error);
+        status = restore_vector(self, &in, flags, point_count, error);
     if (status == OCT_OK && !in.failed) {
         documents = oct_calloc((size_t)point_count + 1, sizeof *documents);
         if (documents == NULL)
@@ -230,7 +237,7 @@ shard_restore_apply(shard *self, oct_slice body, oct_error *error)
                           (unsigned long long)self->id, point_count, body.size);
     if (status == OCT_OK) {
         shard_set_version(self, get_u64(operation));
-        atomic_store(&self->points.ascending, ascending);
+        atomic_store(&self->points.ascending, (flags & ASCENDING) != 0);
     }
     return status;
 }

@@ -32,11 +32,13 @@ shard_index_moved(shard *self)
 static bool
 has_batch(const shard *self)
 {
-    bool any = false;
+    const vector_set *set;
+    bool              any = false;
 
     epoch_pin();
-    for (size_t v = 0; v < self->vector_count && !any; v++)
-        any = graph_has_batch(vector_graph(&self->vectors[v]));
+    set = shard_set(self);
+    for (size_t v = 0; v < set->count && !any; v++)
+        any = graph_has_batch(vector_graph(set->items[v]));
     epoch_unpin();
     return any;
 }
@@ -48,10 +50,13 @@ index_job(void *context)
     bool   built = true, failed = false;
 
     for (uint32_t i = 0; built && i < BATCHES_A_TURN && !atomic_load(&self->stopping); i++) {
+        const vector_set *set;
+
         built = false;
         (void)pthread_mutex_lock(&self->build_lock);
-        for (size_t v = 0; v < self->vector_count; v++) {
-            shard_vector *vector = &self->vectors[v];
+        set = shard_set(self);
+        for (size_t v = 0; v < set->count; v++) {
+            shard_vector *vector = set->items[v];
             bool          one = false;
 
             if (graph_build_batch(vector_graph(vector), self->pool, atomic_load(&vector->threads_max), &one,
@@ -117,11 +122,13 @@ wait_moved(shard *self, uint64_t ms)
 static bool
 tail_is_long(const shard *self)
 {
-    bool is_long = false;
+    const vector_set *set;
+    bool              is_long = false;
 
     epoch_pin();
-    for (size_t v = 0; v < self->vector_count && !is_long; v++) {
-        const graph   *vectors = vector_graph(&self->vectors[v]);
+    set = shard_set(self);
+    for (size_t v = 0; v < set->count && !is_long; v++) {
+        const graph   *vectors = vector_graph(set->items[v]);
         const uint32_t start = graph_get_params(vectors)->start_rows;
         const uint32_t tail = graph_row_count(vectors) - graph_graph_count(vectors);
 
@@ -205,11 +212,13 @@ params_differ(const shard_vector *vector)
 bool
 shard_needs_rebuild(shard *self)
 {
-    bool any = false;
+    const vector_set *set;
+    bool              any = false;
 
     (void)pthread_mutex_lock(&self->write_lock);
-    for (size_t v = 0; v < self->vector_count; v++)
-        any = any || params_differ(&self->vectors[v]);
+    set = shard_set(self);
+    for (size_t v = 0; v < set->count; v++)
+        any = any || params_differ(set->items[v]);
     (void)pthread_mutex_unlock(&self->write_lock);
     return any;
 }
@@ -226,8 +235,10 @@ has_many_dead(const shard_vector *vector)
 bool
 shard_wants_compaction(shard *self)
 {
-    for (size_t v = 0; v < self->vector_count; v++) {
-        if (has_many_dead(&self->vectors[v]))
+    const vector_set *set = shard_set(self);
+
+    for (size_t v = 0; v < set->count; v++) {
+        if (has_many_dead(set->items[v]))
             return true;
     }
     return false;
@@ -238,8 +249,8 @@ compaction_free(compaction *self)
 {
     if (self == NULL)
         return;
-    for (size_t v = 0; v < OCT_VECTORS_MAX; v++)
-        oct_free(self->live[v]);
+    for (size_t i = 0; i < self->count; i++)
+        oct_free(self->vectors[i].live);
     oct_free(self);
 }
 
@@ -272,23 +283,23 @@ keep_tail_short(shard *self, shard_vector *vector)
 
 /* Build the successor of one graph and put it in place. An error leaves the old one, which is right but not compact. */
 static oct_status
-compact_vector(compaction *self, size_t index)
+compact_vector(compaction *self, const struct compaction_vector *what)
 {
     shard        *target = self->shard;
-    shard_vector *vector = &target->vectors[index];
+    shard_vector *vector = what->vector;
     graph        *old = vector_graph(vector), *fresh;
     column_check *old_check;
     bool          built = true;
-    oct_status    status = graph_new(&self->params[index], &fresh, NULL);
+    oct_status    status = graph_new(&what->params, &fresh, NULL);
 
     /* Copies get fresh checksums: a damaged row must not pass for a good one. */
     if (status == OCT_OK)
         status = column_verify(atomic_load(&vector->check), 0, UINT64_MAX, NULL);
     if (status == OCT_OK)
-        status = graph_copy_rows(fresh, old, self->live[index], self->row_counts[index], NULL);
+        status = graph_copy_rows(fresh, old, what->live, what->row_count, NULL);
     while (status == OCT_OK && built) {
         status = graph_build_batch(fresh, target->pool, atomic_load(&vector->threads_max), &built, NULL);
-        if (atomic_load(&target->stopping))
+        if (atomic_load(&target->stopping) || atomic_load(&vector->gone))
             status = OCT_STOPPED;
         keep_tail_short(target, vector);
     }
@@ -296,7 +307,7 @@ compact_vector(compaction *self, size_t index)
         (void)pthread_mutex_lock(&target->save_lock);
         (void)pthread_mutex_lock(&target->build_lock);
         (void)pthread_mutex_lock(&target->write_lock);
-        status = graph_catch_up(fresh, old, self->live[index], self->row_counts[index], NULL);
+        status = graph_catch_up(fresh, old, what->live, what->row_count, NULL);
         if (status == OCT_OK) {
             atomic_store(&vector->graph, fresh);
             vector->rebuilt = true;
@@ -323,10 +334,11 @@ compact_job(void *context)
     compaction *self = context;
     shard      *target = self->shard;
 
-    for (size_t v = 0; v < target->vector_count; v++) {
-        if (self->live[v] != NULL && compact_vector(self, v) != OCT_OK)
+    for (size_t i = 0; i < self->count; i++) {
+        if (compact_vector(self, &self->vectors[i]) != OCT_OK && !atomic_load(&self->vectors[i].vector->gone))
             break;
     }
+    shard_bury_vectors(target, true);
     shard_kick(target);
     (void)pthread_mutex_lock(&target->index_lock);
     atomic_store(&target->compacting, NULL);
@@ -359,30 +371,35 @@ shard_end_jobs(shard *self)
 oct_status
 shard_begin_compaction(shard *self, bool forced, oct_error *error)
 {
-    compaction *work = oct_calloc(1, sizeof *work);
-    bool        chosen[OCT_VECTORS_MAX] = {false}, any = false;
+    const vector_set *set = shard_set(self);
+    compaction       *work = oct_calloc(1, sizeof *work + set->count * sizeof work->vectors[0]);
+    shard_vector     *chosen[OCT_VECTORS_MAX];
+    size_t            count;
 
     OCT_MUST(atomic_load(&self->compacting) == NULL);
     if (work == NULL)
         return oct_fail_memory(error, sizeof *work);
     work->shard = self;
-    for (size_t v = 0; v < self->vector_count; v++) {
-        shard_vector *vector = &self->vectors[v];
-        const graph  *vectors = vector_graph(vector);
+    for (size_t v = 0; v < set->count; v++) {
+        shard_vector             *vector = set->items[v];
+        const graph              *vectors = vector_graph(vector);
+        struct compaction_vector *what = &work->vectors[work->count];
         /* What an earlier compaction left behind for want of memory counts too. */
-        const bool    has_dead = graph_row_count(vectors) > graph_live_count(vectors);
+        const bool has_dead = graph_row_count(vectors) > graph_live_count(vectors);
 
         if (!(forced ? has_dead || params_differ(vector) : has_many_dead(vector)))
             continue;
-        work->live[v] = graph_live_bits(vectors, &work->row_counts[v]);
-        if (work->live[v] == NULL) {
+        what->live = graph_live_bits(vectors, &what->row_count);
+        if (what->live == NULL) {
             compaction_free(work);
             return oct_fail_memory(error, graph_row_count(vectors) / 8);
         }
-        work->params[v] = vector->config.params;
-        chosen[v] = any = true;
+        what->vector = vector;
+        what->params = vector->config.params;
+        chosen[work->count++] = vector;
     }
-    if (!any) {
+    count = work->count;
+    if (count == 0) {
         compaction_free(work);
         return OCT_OK;
     }
@@ -393,9 +410,7 @@ shard_begin_compaction(shard *self, bool forced, oct_error *error)
         return oct_fail_memory(error, sizeof *work);
     }
     /* The job may be over already, without memory, and `work` with it. */
-    for (size_t v = 0; v < self->vector_count; v++) {
-        if (chosen[v])
-            self->vectors[v].logical_rows = graph_live_count(vector_graph(&self->vectors[v]));
-    }
+    for (size_t i = 0; i < count; i++)
+        chosen[i]->logical_rows = graph_live_count(vector_graph(chosen[i]));
     return OCT_OK;
 }

@@ -6,7 +6,7 @@
 
 #include "shard/shard.h"
 
-/* One vector name. */
+/* One vector name: shard_vectors.c. */
 typedef struct shard_vector {
     uint32_t            number;                      /* set when made */
     shard_vector_config config;                      /* guarded by write_lock */
@@ -17,7 +17,16 @@ typedef struct shard_vector {
     atomic_bool verified;  /* all of them have been */
     uint64_t logical_rows; /* rows there would be if every compaction were instant; write_lock */
     bool     rebuilt;      /* since the last save, so nothing on disk holds; save_lock and build_lock */
+    atomic_bool          gone;      /* its name was removed: no work is worth it any more */
+    struct shard_vector *next_gone; /* write_lock */
 } shard_vector;
+
+/* The names there are. Immutable but for next_old, which is used when it has been replaced. */
+typedef struct vector_set {
+    struct vector_set *next_old; /* write_lock */
+    size_t             count;
+    shard_vector      *items[];
+} vector_set;
 
 /* What a checkpoint says of a shard: the content of its entry in the manifest. */
 struct shard_image {
@@ -32,14 +41,19 @@ struct shard_image {
     graph_state  *graphs;  /* its rows now, and the graph as it is on disk */
     size_t        column_count;
     column_state *columns;
+    const vector_set *set; /* while it is being saved: the names it is of */
 };
 
 /* A compaction from its record to its swap. */
 typedef struct compaction {
-    shard    *shard;
-    uint32_t  row_counts[OCT_VECTORS_MAX]; /* rows when the record was applied; 0: this one is left alone */
-    uint64_t *live[OCT_VECTORS_MAX];       /* and which of them were alive */
-    graph_params params[OCT_VECTORS_MAX];  /* what was configured then */
+    shard *shard;
+    size_t count;
+    struct compaction_vector {
+        shard_vector *vector;
+        uint32_t      row_count; /* rows when the record was applied */
+        uint64_t     *live;      /* and which of them were alive */
+        graph_params  params;    /* what was configured then */
+    } vectors[];
 } compaction;
 
 #define SHARD_COLUMNS_MAX (8u + OCT_VECTORS_MAX * GRAPH_COLUMNS_MAX)
@@ -51,10 +65,12 @@ struct shard {
     workers      *pool;
     write_log    *log;
     char         *folder;
-    shard_vector *vectors;
-    size_t        vector_count;
 
     pthread_mutex_t  write_lock; /* guards the next lines; see shard.h for the order */
+    _Atomic(vector_set *) vectors; /* see shard_vectors.c */
+    vector_set      *old_sets;     /* replaced, not yet buried */
+    shard_vector    *gone;         /* removed, not yet buried */
+    uint32_t         numbers_end;  /* vector numbers from here on were never given */
     point_set        points;     /* readers by its own rules */
     heap             heap;
     uint64_t         operation; /* of the last write */
@@ -82,7 +98,17 @@ vector_graph(const shard_vector *self)
     return atomic_load_explicit(&self->graph, memory_order_seq_cst);
 }
 
+/* Pinned, or with a lock held, or while there is nobody else. */
+static inline vector_set *
+shard_set(const shard *self)
+{
+    return atomic_load_explicit(&self->vectors, memory_order_seq_cst);
+}
+
+shard_vector       *vector_set_find(const vector_set *self, uint32_t number);
 const shard_vector *shard_find_vector(const shard *self, uint32_t number);
+/* shard_vectors.c. When nobody is left who could use them. */
+void shard_clear_vectors(shard *self);
 /* Take up the number of an operation that is applied. With write_lock held, or before there are readers. */
 void shard_set_version(shard *self, uint64_t operation);
 
@@ -103,7 +129,5 @@ oct_status shard_restore_apply(shard *self, oct_slice body, oct_error *error);
 uint64_t shard_content_bytes(const shard *self);
 /* shard_save.c */
 void shard_image_free(shard_image *image);
-/* shard.c */
-void shard_set_vector_config(shard_vector *vector, const shard_vector_config *config);
 
 #endif

@@ -63,37 +63,59 @@ image_new(size_t vector_count, size_t column_max, shard_image **out, oct_error *
     return OCT_OK;
 }
 
+/* Of an image with files: the place of a vector number, or vector_count. One in the log that came from a manifest names no
+ * vectors. */
+static size_t
+image_place(const shard_image *image, uint32_t number)
+{
+    size_t i = 0;
+
+    while (i < image->vector_count && image->numbers[i] != number)
+        i++;
+    return i;
+}
+
 /* The durable image's graph of a vector, or NULL. Under build_lock, or by the one who saves. */
 static const graph_state *
-saved_graph(const shard *self, size_t v)
+saved_graph(const shard *self, const shard_vector *vector)
 {
     const shard_image *saved = self->saved;
+    const size_t       place = saved == NULL || saved->in_log ? 0 : image_place(saved, vector->number);
 
-    /* An image in the log that came from a manifest names no vectors. */
-    for (size_t i = 0; saved != NULL && !saved->in_log && i < saved->vector_count; i++) {
-        if (saved->numbers[i] == self->vectors[v].config.number)
-            return &saved->graphs[i];
-    }
-    return NULL;
+    return saved == NULL || saved->in_log || place == saved->vector_count ? NULL : &saved->graphs[place];
+}
+
+/* Does the durable image have files of a name that has gone since? */
+static bool
+saved_has_gone(const shard *self)
+{
+    const shard_image *saved = self->saved;
+    bool               any = false;
+
+    for (size_t i = 0; saved != NULL && !saved->in_log && i < saved->vector_count; i++)
+        any = any || vector_set_find(shard_set(self), saved->numbers[i]) == NULL;
+    return any;
 }
 
 bool
 shard_is_dirty(shard *self, bool closing)
 {
-    bool     dirty;
-    uint64_t covered = 0;
+    const vector_set *set;
+    bool              dirty;
+    uint64_t          covered = 0;
 
     (void)pthread_mutex_lock(&self->build_lock);
     (void)pthread_mutex_lock(&self->write_lock);
+    set = shard_set(self);
     if (self->saved != NULL) /* an image in the log is a record itself, the next one */
         covered = self->saved->sequence + (self->saved->in_log ? 1 : 0);
-    dirty = self->sequence > covered;
-    for (size_t v = 0; v < self->vector_count; v++) {
-        const graph_state *on_disk = saved_graph(self, v);
+    dirty = self->sequence > covered || saved_has_gone(self);
+    for (size_t v = 0; v < set->count; v++) {
+        const graph_state *on_disk = saved_graph(self, set->items[v]);
 
-        dirty = dirty || self->vectors[v].rebuilt ||
+        dirty = dirty || set->items[v]->rebuilt ||
                 (closing && on_disk != NULL &&
-                 graph_graph_count(vector_graph(&self->vectors[v])) > on_disk->graph_count);
+                 graph_graph_count(vector_graph(set->items[v])) > on_disk->graph_count);
     }
     (void)pthread_mutex_unlock(&self->write_lock);
     (void)pthread_mutex_unlock(&self->build_lock);
@@ -211,11 +233,14 @@ copy_column(copies *self, const char *name, const rows *from, uint64_t count, oc
 static oct_status
 freeze(shard *self, shard_image *image, copies *out, oct_error *error)
 {
-    const point_set *all = &self->points;
-    char             name[COLUMN_NAME_MAX];
-    oct_status       status;
+    const vector_set *set = image->set;
+    const point_set  *all = &self->points;
+    char              name[COLUMN_NAME_MAX];
+    oct_status        status;
 
-    out->items = oct_calloc(4 + 2 * self->vector_count, sizeof *out->items);
+    if (set != shard_set(self)) /* a name has come or gone: the log keeps it all until the next time */
+        return OCT_BUSY;
+    out->items = oct_calloc(4 + 2 * set->count, sizeof *out->items);
     if (out->items == NULL)
         return oct_fail_memory(error, 4 * sizeof *out->items);
     image->rebuild_count = self->rebuild_count;
@@ -234,12 +259,12 @@ freeze(shard *self, shard_image *image, copies *out, oct_error *error)
         status = copy_column(out, "live", &all->live, ((uint64_t)image->point_count + 63) / 64, error);
     if (status == OCT_OK)
         status = copy_column(out, "map", points_map_rows(all), image->map_capacity, error);
-    for (size_t v = 0; v < self->vector_count && status == OCT_OK; v++) {
+    for (size_t v = 0; v < set->count && status == OCT_OK; v++) {
         graph_column columns[GRAPH_COLUMNS_MAX];
-        const size_t count = graph_columns(vector_graph(&self->vectors[v]), columns);
+        const size_t count = graph_columns(vector_graph(set->items[v]), columns);
 
-        image->numbers[v] = self->vectors[v].config.number;
-        graph_get_state(vector_graph(&self->vectors[v]), &image->graphs[v]);
+        image->numbers[v] = set->items[v]->number;
+        graph_get_state(vector_graph(set->items[v]), &image->graphs[v]);
         for (size_t c = 0; c < count && status == OCT_OK; c++) {
             if (!columns[c].appended && !columns[c].built)
                 status = copy_column(out, vector_column_name(name, columns[c].name, image->numbers[v]),
@@ -255,20 +280,21 @@ freeze(shard *self, shard_image *image, copies *out, oct_error *error)
 static oct_status
 save_appended(shard *self, shard_image *image, oct_error *error)
 {
-    char       name[COLUMN_NAME_MAX];
-    oct_status status = save_column(self, image, "ids", &self->points.ids, image->point_count, false, error);
+    const vector_set *set = image->set;
+    char              name[COLUMN_NAME_MAX];
+    oct_status        status = save_column(self, image, "ids", &self->points.ids, image->point_count, false, error);
 
     if (status == OCT_OK)
         status = save_column(self, image, "payload", &self->heap.units, image->unit_count, false, error);
-    for (size_t v = 0; v < self->vector_count && status == OCT_OK; v++) {
+    for (size_t v = 0; v < set->count && status == OCT_OK; v++) {
         graph_column columns[GRAPH_COLUMNS_MAX];
-        const size_t count = graph_columns(vector_graph(&self->vectors[v]), columns);
+        const size_t count = graph_columns(vector_graph(set->items[v]), columns);
 
         for (size_t c = 0; c < count && status == OCT_OK; c++) {
             if (columns[c].appended)
                 status =
                     save_column(self, image, vector_column_name(name, columns[c].name, image->numbers[v]),
-                                columns[c].data, image->graphs[v].row_count, self->vectors[v].rebuilt, error);
+                                columns[c].data, image->graphs[v].row_count, set->items[v]->rebuilt, error);
         }
     }
     return status;
@@ -278,8 +304,8 @@ save_appended(shard *self, shard_image *image, oct_error *error)
 static oct_status
 save_graph(shard *self, shard_image *image, size_t v, bool closing, oct_error *error)
 {
-    const shard_vector *vector = &self->vectors[v];
-    const graph_state  *on_disk = vector->rebuilt ? NULL : saved_graph(self, v);
+    const shard_vector *vector = image->set->items[v];
+    const graph_state  *on_disk = vector->rebuilt ? NULL : saved_graph(self, vector);
     const uint32_t      saved = on_disk == NULL ? 0 : on_disk->graph_count;
     graph_state        *state = &image->graphs[v];
     const uint32_t      grown = state->graph_count - saved;
@@ -314,25 +340,47 @@ save_graph(shard *self, shard_image *image, size_t v, bool closing, oct_error *e
 static oct_status
 save_ahead(shard *self, shard_image *image, oct_error *error)
 {
+    const vector_set *set = image->set;
+
     (void)pthread_mutex_lock(&self->write_lock);
     image->point_count = atomic_load(&self->points.count);
     image->unit_count = atomic_load(&self->heap.unit_count);
-    for (size_t v = 0; v < self->vector_count; v++) {
-        image->numbers[v] = self->vectors[v].config.number;
-        graph_get_state(vector_graph(&self->vectors[v]), &image->graphs[v]);
+    for (size_t v = 0; v < set->count; v++) {
+        image->numbers[v] = set->items[v]->number;
+        graph_get_state(vector_graph(set->items[v]), &image->graphs[v]);
     }
     (void)pthread_mutex_unlock(&self->write_lock);
     return save_appended(self, image, error);
 }
 
+/* Leave out what belongs to names that have gone: their files go when the manifest no longer names them. */
+static void
+drop_gone(const shard *self, shard_image *image)
+{
+    const shard_image *saved = self->saved;
+    static const char *const columns[] = {"vectors", "codes", "points", "seats", "live", "links"};
+    char                     name[COLUMN_NAME_MAX];
+
+    for (size_t i = 0; saved != NULL && !saved->in_log && i < saved->vector_count; i++) {
+        const uint32_t number = saved->numbers[i];
+
+        if (vector_set_find(image->set, number) != NULL)
+            continue;
+        for (size_t c = 0; c < countof(columns); c++)
+            drop_column(image, vector_column_name(name, columns[c], number));
+        for (uint32_t level = 1; level < GRAPH_LEVELS_MAX; level++)
+            drop_column(image, vector_column_name(name, graph_level_name(level), number));
+    }
+}
+
 /* Something on disk no longer holds. Under save_lock. */
 static bool
-any_rebuilt(const shard *self)
+any_rebuilt(const vector_set *set)
 {
     bool any = false;
 
-    for (size_t v = 0; v < self->vector_count; v++)
-        any = any || self->vectors[v].rebuilt;
+    for (size_t v = 0; v < set->count; v++)
+        any = any || set->items[v]->rebuilt;
     return any;
 }
 
@@ -346,8 +394,9 @@ save_files(shard *self, bool closing, shard_image *image, oct_error *error)
     if (saved_count > 0)
         memcpy(image->columns, self->saved->columns, saved_count * sizeof *image->columns);
     image->column_count = saved_count;
+    drop_gone(self, image);
     status = os_make_dir(self->system, self->folder, error);
-    if (status == OCT_OK && !any_rebuilt(self))
+    if (status == OCT_OK && !any_rebuilt(image->set))
         status = save_ahead(self, image, error);
     if (status != OCT_OK)
         return status;
@@ -357,7 +406,7 @@ save_files(shard *self, bool closing, shard_image *image, oct_error *error)
     (void)pthread_mutex_unlock(&self->write_lock);
     if (status == OCT_OK)
         status = save_appended(self, image, error);
-    for (size_t v = 0; v < self->vector_count && status == OCT_OK; v++)
+    for (size_t v = 0; v < image->set->count && status == OCT_OK; v++)
         status = save_graph(self, image, v, closing, error);
     (void)pthread_mutex_unlock(&self->build_lock);
     for (size_t i = 0; i < changing.count && status == OCT_OK; i++)
@@ -373,13 +422,16 @@ save_files(shard *self, bool closing, shard_image *image, oct_error *error)
 static oct_status
 save_in_log(shard *self, shard_image *image, oct_error *error)
 {
-    buffer     body = {0};
-    uint64_t   sequence;
-    oct_status status;
+    const vector_set *set = image->set;
+    buffer            body = {0};
+    uint64_t          sequence;
+    oct_status        status;
 
     (void)pthread_mutex_lock(&self->write_lock);
     /* Rows that a compaction is about to drop must not come back as if it had never begun. */
-    status = atomic_load(&self->compacting) != NULL ? OCT_BUSY : shard_restore_encode(self, &body, error);
+    status = atomic_load(&self->compacting) != NULL || set != shard_set(self)
+                 ? OCT_BUSY
+                 : shard_restore_encode(self, &body, error);
     if (status == OCT_OK) {
         const oct_slice part = {body.data, body.size};
 
@@ -391,8 +443,8 @@ save_in_log(shard *self, shard_image *image, oct_error *error)
         image->sequence = sequence - 1;
         image->operation = self->operation;
         image->in_log = true;
-        for (size_t v = 0; v < self->vector_count; v++)
-            image->numbers[v] = self->vectors[v].config.number;
+        for (size_t v = 0; v < set->count; v++)
+            image->numbers[v] = set->items[v]->number;
     }
     (void)pthread_mutex_unlock(&self->write_lock);
     buffer_clear(&body);
@@ -405,12 +457,14 @@ save_in_log(shard *self, shard_image *image, oct_error *error)
 static bool
 is_small(shard *self)
 {
-    bool small;
+    const vector_set *set;
+    bool              small;
 
     (void)pthread_mutex_lock(&self->write_lock);
+    set = shard_set(self);
     small = shard_content_bytes(self) < SHARD_FILE_MIN_BYTES && atomic_load(&self->compacting) == NULL;
-    for (size_t v = 0; v < self->vector_count; v++)
-        small = small && graph_graph_count(vector_graph(&self->vectors[v])) == 0;
+    for (size_t v = 0; v < set->count; v++)
+        small = small && graph_graph_count(vector_graph(set->items[v])) == 0;
     (void)pthread_mutex_unlock(&self->write_lock);
     return small && (self->saved == NULL || self->saved->in_log);
 }
@@ -418,17 +472,23 @@ is_small(shard *self)
 oct_status
 shard_save(shard *self, bool closing, shard_image **out, oct_error *error)
 {
-    const size_t column_max = 8 + self->vector_count * GRAPH_COLUMNS_MAX;
-    shard_image *image;
-    oct_status   status;
+    const vector_set *set;
+    shard_image      *image;
+    oct_status        status;
 
     *out = NULL;
     (void)pthread_mutex_lock(&self->save_lock);
+    set = shard_set(self); /* what goes meanwhile is buried when this lock is free */
     status = atomic_load(&self->compacting) != NULL
                  ? OCT_BUSY
-                 : image_new(self->vector_count, column_max, &image, error);
+                 : image_new(set->count,
+                             8 + set->count * GRAPH_COLUMNS_MAX +
+                                 (self->saved == NULL ? 0 : self->saved->column_count),
+                             &image, error);
     if (status == OCT_OK) {
+        image->set = set;
         status = is_small(self) ? save_in_log(self, image, error) : save_files(self, closing, image, error);
+        image->set = NULL;
         if (status == OCT_OK)
             *out = image;
         else
@@ -442,7 +502,8 @@ shard_save(shard *self, bool closing, shard_image **out, oct_error *error)
 void
 shard_save_done(shard *self, shard_image *image, bool durable)
 {
-    shard_image *old;
+    const vector_set *set;
+    shard_image      *old;
 
     if (image == NULL)
         return;
@@ -455,10 +516,14 @@ shard_save_done(shard *self, shard_image *image, bool durable)
     self->saved = image;
     atomic_store(&self->disk_bytes, image_bytes(image));
     /* A graph swapped in while the manifest was written is in no file yet. */
-    for (size_t v = 0; v < self->vector_count && image->rebuild_count == self->rebuild_count; v++) {
-        if (image->graphs[v].graph_count == graph_graph_count(vector_graph(&self->vectors[v])) ||
-            !image->in_log)
-            self->vectors[v].rebuilt = false;
+    set = shard_set(self);
+    for (size_t v = 0; v < set->count && image->rebuild_count == self->rebuild_count; v++) {
+        const size_t place = image_place(image, set->items[v]->number);
+
+        if (!image->in_log ||
+            (place < image->vector_count &&
+             image->graphs[place].graph_count == graph_graph_count(vector_graph(set->items[v]))))
+            set->items[v]->rebuilt = false;
     }
     (void)pthread_mutex_unlock(&self->build_lock);
     for (size_t i = 0; old != NULL && i < old->column_count; i++) {
@@ -712,10 +777,9 @@ load_column(shard *self, const shard_image *image, const char *name, rows *data,
 }
 
 static oct_status
-load_vector(shard *self, const shard_image *image, size_t v, oct_error *error)
+load_vector(shard *self, const shard_image *image, shard_vector *vector, oct_error *error)
 {
-    shard_vector      *vector = &self->vectors[v];
-    const graph_state *state = NULL;
+    const graph_state *state;
     graph_column       columns[GRAPH_COLUMNS_MAX];
     column_check      *check = NULL;
     graph_params       params = vector->config.params;
@@ -723,12 +787,9 @@ load_vector(shard *self, const shard_image *image, size_t v, oct_error *error)
     size_t             count;
     oct_status         status;
 
-    for (size_t i = 0; i < image->vector_count; i++) {
-        if (image->numbers[i] == vector->config.number)
-            state = &image->graphs[i];
-    }
-    if (state == NULL)
+    if (image_place(image, vector->number) == image->vector_count)
         return OCT_OK; /* a name added after the checkpoint: the log has it */
+    state = &image->graphs[image_place(image, vector->number)];
     /* As it was made, whatever is configured now: new settings come with the next compaction. */
     params.m = state->m;
     params.ef_construct = state->ef_construct;
@@ -741,7 +802,7 @@ load_vector(shard *self, const shard_image *image, size_t v, oct_error *error)
         char       name[COLUMN_NAME_MAX];
         const bool is_large = strcmp(columns[c].name, "vectors") == 0;
 
-        status = load_column(self, image, vector_column_name(name, columns[c].name, vector->config.number),
+        status = load_column(self, image, vector_column_name(name, columns[c].name, vector->number),
                              columns[c].data, columns[c].count, is_large ? &check : NULL, error);
         if (status == OCT_OK && columns[c].walked &&
             columns[c].count * columns[c].data->stride <= SETTLE_BYTES_MAX)
@@ -804,8 +865,8 @@ shard_load(shard *self, oct_slice json, oct_error *error)
     }
     atomic_store(&self->heap.unit_count, image->unit_count);
     self->heap.live_bytes = image->live_bytes;
-    for (size_t v = 0; v < self->vector_count && status == OCT_OK; v++)
-        status = load_vector(self, image, v, error);
+    for (size_t v = 0; v < shard_set(self)->count && status == OCT_OK; v++)
+        status = load_vector(self, image, shard_set(self)->items[v], error);
     return status;
 }
 
@@ -815,11 +876,13 @@ shard_load(shard *self, oct_slice json, oct_error *error)
 uint64_t
 shard_checksum(shard *self)
 {
-    uint64_t hash = 0;
+    const vector_set *set;
+    uint64_t          hash = 0;
 
     (void)pthread_mutex_lock(&self->build_lock);
-    for (size_t v = 0; v < self->vector_count; v++)
-        hash = mix64(hash ^ graph_checksum(vector_graph(&self->vectors[v])));
+    set = shard_set(self);
+    for (size_t v = 0; v < set->count; v++)
+        hash = mix64(hash ^ graph_checksum(vector_graph(set->items[v])));
     (void)pthread_mutex_unlock(&self->build_lock);
     return hash;
 }
@@ -828,9 +891,10 @@ shard_checksum(shard *self)
 static oct_status
 check_point(const shard *self, uint32_t point, oct_error *error)
 {
-    const point_set *all = &self->points;
-    const bool       is_live = points_is_live(all, point);
-    const uint32_t   number = atomic_load(points_payload(all, point));
+    const vector_set *set = shard_set(self);
+    const point_set  *all = &self->points;
+    const bool        is_live = points_is_live(all, point);
+    const uint32_t    number = atomic_load(points_payload(all, point));
     oct_slice        document;
     oct_status       status = OCT_OK;
 
@@ -844,10 +908,10 @@ check_point(const shard *self, uint32_t point, oct_error *error)
     if (number != HEAP_NONE && !is_live)
         return oct_fail(error, OCT_CORRUPT, "%s: point %u is dead and has payload %u", self->folder, point,
                         number);
-    for (size_t v = 0; v < self->vector_count && !is_live; v++) {
-        if (graph_row_of(vector_graph(&self->vectors[v]), point) != GRAPH_NONE)
+    for (size_t v = 0; v < set->count && !is_live; v++) {
+        if (graph_row_of(vector_graph(set->items[v]), point) != GRAPH_NONE)
             return oct_fail(error, OCT_CORRUPT, "%s: point %u is dead and has a vector of number %u",
-                            self->folder, point, self->vectors[v].config.number);
+                            self->folder, point, set->items[v]->number);
     }
     if (number != HEAP_NONE)
         status = heap_get(&self->heap, number, &document, error);
@@ -857,12 +921,14 @@ check_point(const shard *self, uint32_t point, oct_error *error)
 oct_status
 shard_check(shard *self, oct_error *error)
 {
-    uint32_t   live = 0;
-    oct_status status = OCT_OK;
+    const vector_set *set;
+    uint32_t          live = 0;
+    oct_status        status = OCT_OK;
 
     (void)pthread_mutex_lock(&self->save_lock);
     (void)pthread_mutex_lock(&self->build_lock);
     (void)pthread_mutex_lock(&self->write_lock);
+    set = shard_set(self);
     for (size_t i = 0; self->saved != NULL && i < self->saved->column_count && status == OCT_OK; i++)
         status = column_verify_file(self->system, self->folder, &self->saved->columns[i], error);
     for (uint32_t point = 0; point < atomic_load(&self->points.count) && status == OCT_OK; point++) {
@@ -872,8 +938,8 @@ shard_check(shard *self, oct_error *error)
     if (status == OCT_OK && live != atomic_load(&self->points.live_count))
         status = oct_fail(error, OCT_CORRUPT, "%s: %u points are alive, %u were counted", self->folder, live,
                           atomic_load(&self->points.live_count));
-    for (size_t v = 0; v < self->vector_count && status == OCT_OK; v++)
-        status = graph_check(vector_graph(&self->vectors[v]), error);
+    for (size_t v = 0; v < set->count && status == OCT_OK; v++)
+        status = graph_check(vector_graph(set->items[v]), error);
     (void)pthread_mutex_unlock(&self->write_lock);
     (void)pthread_mutex_unlock(&self->build_lock);
     (void)pthread_mutex_unlock(&self->save_lock);
