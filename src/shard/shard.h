@@ -11,7 +11,8 @@
  * LOCKS    write_lock: one writer at a time. build_lock: one batch or swap at a time. save_lock: one save
  *          or swap. Order: save_lock, build_lock, write_lock; index_lock (for waiting) innermost. Readers pin an
  *          epoch and take none.
- * READ     shard.c (writes), shard_vectors.c (names), shard_index.c (jobs), shard_save.c and shard_image.c (files), points.c, heap.c, batch.c.
+ * READ     shard.c (writes), shard_vectors.c (names), shard_index.c (jobs), shard_save.c and shard_image.c (files),
+ *          points.c, heap.c, batch.c.
  */
 #ifndef OCT_SHARD_H
 #define OCT_SHARD_H
