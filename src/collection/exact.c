@@ -1,7 +1,7 @@
 /* See exact.h. */
 #include "collection/exact.h"
 
-#include "graph/top.h"
+#include "base/top.h"
 
 #define CHUNK_POINTS 4096u      /* of one item of a split: some 100 us of work at least */
 #define SPLIT_FLOATS (4u << 20) /* less to multiply than this (about 1 ms) wakes no threads */

@@ -209,18 +209,18 @@ first_places(const query_plan *plan, size_t limit, size_t group_size)
 static oct_status
 gather(grouping *self, const query_plan *plan, hit_list *hits)
 {
-    const level *top = &plan->top;
+    const level *first = &plan->top;
     size_t       places = first_places(plan, self->limit, self->group_size);
     oct_status   status;
 
     for (;;) {
-        status = query_run(plan, top, places, 0, hits, self->error);
+        status = query_run(plan, first, places, 0, hits, self->error);
         if (status == OCT_OK)
             status = form(self, plan->collection, hits);
         if (status != OCT_OK || is_complete(self) || hits->count < places || places == OCT_LIMIT_MAX ||
-            !query_can_grow(top->query))
+            !query_can_grow(first->query))
             return status;
-        places = top->scorer.kind == SCORER_NEAREST ? size_min(places * LIST_GROWTH, OCT_LIMIT_MAX)
+        places = first->scorer.kind == SCORER_NEAREST ? size_min(places * LIST_GROWTH, OCT_LIMIT_MAX)
                                                     : OCT_LIMIT_MAX;
     }
 }

@@ -8,7 +8,7 @@
 #include "base/epoch.h"
 #include "collection/query_internal.h"
 #include "collection/select.h"
-#include "graph/top.h"
+#include "base/top.h"
 
 /* What an oct_matrix pointer really points to. */
 typedef struct matrix_result {

@@ -20,6 +20,7 @@
 #define OCT_GRAPH_H
 
 #include "base/rows.h"
+#include "base/top.h"
 #include "base/workers.h"
 
 #define GRAPH_NONE        UINT32_MAX
@@ -74,17 +75,12 @@ uint32_t graph_graph_count(const graph *self); /* rows in the graph */
 uint32_t graph_live_count(const graph *self);  /* points that have a vector */
 uint64_t graph_ram_bytes(const graph *self);
 
-typedef struct graph_hit {
-    float    distance; /* smaller is better: -dot, squared Euclid, Manhattan */
-    uint32_t point;
-} graph_hit;
+typedef top_hit graph_hit; /* distance: -dot, squared Euclid, Manhattan */
+typedef top_tie graph_tie;
 
 /* The score a user sees for a distance, and back. */
 float graph_score(oct_distance metric, float distance);
 float graph_distance_of_score(const graph *self, float score);
-
-/* Which of two points comes first when distances are equal: less than, equal to, more than zero. */
-typedef int (*graph_tie)(const void *context, uint32_t point_a, uint32_t point_b);
 
 typedef struct graph_query {
     const float    *vector;         /* prepared, dim floats */

@@ -18,7 +18,7 @@
 #include <math.h>
 #include <pthread.h>
 
-#include "graph/top.h"
+#include "base/top.h"
 
 #define SCAN_ROWS        64u /* distances computed at a time in a scan */
 #define POOL_SLACK       64u /* room for candidates that do not count, ... */

@@ -8,7 +8,7 @@
 #define OCT_POINTS_H
 
 #include "base/rows.h"
-#include "shard/heap.h"
+#include "storage/heap.h"
 
 #define POINT_NONE UINT32_MAX
 

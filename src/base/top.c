@@ -1,11 +1,11 @@
 /* See top.h. */
-#include "graph/top.h"
+#include "base/top.h"
 
 /* Let the hit at `at` sink below what is worse than it. */
 static void
 sink(top *self, size_t at, size_t size)
 {
-    const graph_hit hit = self->hits[at];
+    const top_hit hit = self->hits[at];
 
     for (;;) {
         size_t child = 2 * at + 1;
@@ -23,7 +23,7 @@ sink(top *self, size_t at, size_t size)
 }
 
 void
-top_push(top *self, graph_hit hit)
+top_push(top *self, top_hit hit)
 {
     size_t at;
 
@@ -46,7 +46,7 @@ top_sort(top *self)
     const size_t count = self->size;
 
     for (size_t end = count; end > 1; end--) {
-        const graph_hit worst = self->hits[0];
+        const top_hit worst = self->hits[0];
 
         self->hits[0] = self->hits[end - 1];
         sink(self, 0, end - 1);

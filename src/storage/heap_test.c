@@ -1,5 +1,5 @@
 /* Payload documents: added, found whole, never overlapping; damage is told. */
-#include "shard/heap.h"
+#include "storage/heap.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* See heap.h. */
-#include "shard/heap.h"
+#include "storage/heap.h"
 
 #include "base/crc32c.h"
 

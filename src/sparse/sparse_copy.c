@@ -1,0 +1,127 @@
+/* An index from another, and from its columns. See sparse.h. */
+#include "sparse/sparse_internal.h"
+
+/* --- compacting ------------------------------------------------------------------------------------------ */
+
+static oct_status
+copy_row(sparse_index *self, const sparse_index *from, uint32_t row, oct_error *error)
+{
+    const uint32_t point = sparse_point_of(from, row);
+    sparse_vector  vector;
+    oct_status     status = sparse_get_row(from, row, &vector, error);
+
+    if (status == OCT_OK)
+        status = sparse_reserve(self, &vector.count, vector.indices, 1, point + 1, error);
+    if (status == OCT_OK)
+        (void)sparse_append(self, point, &vector);
+    return status;
+}
+
+oct_status
+sparse_copy_rows(sparse_index *self, const sparse_index *from, uint32_t row_count, oct_error *error)
+{
+    oct_status status = OCT_OK;
+
+    for (uint32_t row = 0; row < row_count && status == OCT_OK; row++) {
+        if (sparse_row_of(from, sparse_point_of(from, row)) == row)
+            status = copy_row(self, from, row, error);
+    }
+    sparse_publish(self);
+    return status;
+}
+
+/* A point that has a row below row_count now had it when the rows were copied: points only go on to later rows. */
+oct_status
+sparse_catch_up(sparse_index *self, const sparse_index *from, uint32_t row_count, oct_error *error)
+{
+    oct_status status = OCT_OK;
+
+    for (uint32_t row = row_count; row < from->rows_appended && status == OCT_OK; row++) {
+        if (sparse_row_of(from, sparse_point_of(from, row)) == row)
+            status = copy_row(self, from, row, error);
+    }
+    for (uint32_t point = 0; point < self->point_count && status == OCT_OK; point++) {
+        if (sparse_row_of(from, point) == SPARSE_NONE)
+            sparse_remove(self, point);
+    }
+    sparse_publish(self);
+    return status;
+}
+
+/* --- files --------------------------------------------------------------------------------------------------- */
+
+void
+sparse_columns(sparse_index *self, sparse_column columns[SPARSE_COLUMNS])
+{
+    columns[0] = (sparse_column){"entries", &self->entries.units, atomic_load(&self->entries.unit_count), true, true};
+    columns[1] = (sparse_column){"heads", &self->heads, self->rows_appended, true, false};
+    columns[2] = (sparse_column){"seats", &self->seats, self->point_count, false, false};
+}
+
+void
+sparse_get_state(const sparse_index *self, sparse_state *state)
+{
+    *state = (sparse_state){.row_count = self->rows_appended,
+                            .live_count = sparse_live_count(self),
+                            .point_count = self->point_count,
+                            .unit_count = atomic_load(&self->entries.unit_count),
+                            .live_bytes = self->entries.live_bytes};
+}
+
+oct_status
+sparse_load_begin(const sparse_state *state, sparse_index **out, oct_error *error)
+{
+    oct_status status = sparse_new(out, error);
+
+    if (status != OCT_OK)
+        return status;
+    (*out)->rows_appended = state->row_count;
+    (*out)->point_count = state->point_count;
+    atomic_store(&(*out)->live_count, state->live_count);
+    atomic_store(&(*out)->entries.unit_count, state->unit_count);
+    (*out)->entries.live_bytes = state->live_bytes;
+    return OCT_OK;
+}
+
+/* Put the row back into the lists. */
+static oct_status
+list_row(sparse_index *self, uint32_t row, oct_error *error)
+{
+    const bool    live = atomic_load(sparse_seat(self, sparse_point_of(self, row))) == row;
+    sparse_vector vector;
+    oct_status    status;
+
+    if (sparse_get_row(self, row, &vector, NULL) != OCT_OK) {
+        if (live) {
+            self->damaged_row = row;
+            (void)atomic_fetch_add(&self->damaged, 1);
+        }
+        return OCT_OK;
+    }
+    status = postings_reserve(&self->lists, vector.indices, vector.count, error);
+    for (uint32_t i = 0; i < vector.count && status == OCT_OK; i++)
+        postings_add(&self->lists, vector.indices[i], row, vector.values[i], live);
+    return status;
+}
+
+oct_status
+sparse_loaded(sparse_index *self, oct_error *error)
+{
+    oct_status status = OCT_OK;
+
+    for (uint32_t row = 0; row < self->rows_appended && status == OCT_OK; row++) {
+        if (sparse_point_of(self, row) >= self->point_count)
+            return oct_fail(error, OCT_CORRUPT, "sparse row %u is of point %u; there are %u", row, sparse_point_of(self, row),
+                            self->point_count);
+        status = list_row(self, row, error);
+    }
+    for (uint32_t point = 0; point < self->point_count && status == OCT_OK; point++) {
+        const uint32_t row = atomic_load(sparse_seat(self, point));
+
+        if (row != SPARSE_NONE && (row >= self->rows_appended || sparse_point_of(self, row) != point))
+            return oct_fail(error, OCT_CORRUPT, "the sparse row %u of point %u is not its own", row, point);
+    }
+    atomic_store_explicit(&self->seat_count, self->point_count, memory_order_release);
+    sparse_publish(self);
+    return status;
+}

@@ -1,0 +1,268 @@
+/* Searches of an inverted index. See sparse.h.
+ *
+ *      rows  0 ....... 8191 | 8192 .... 16383 | ...          query terms ascending
+ *      t1    o   o  o       |       o         |              each list is walked once, from window to window;
+ *      t2     o      o    o |  o              |              sums[row - start] += q(t) w(t, row)
+ *      t3        o          |       o    o    |
+ *            -> heap          -> heap                        what was touched is offered, and cleared
+ *
+ * A window without postings is not looked at: the next one is where the earliest list goes on.
+ */
+#include <float.h>
+#include <math.h>
+
+#include "sparse/sparse_internal.h"
+
+#define WINDOW_ROWS  8192u /* 64 KiB of sums: they stay in L2, and a bitmap of what was touched in L1 */
+#define WINDOW_WORDS (WINDOW_ROWS / 64)
+#define ENTRY_READS  2u    /* a stored vector's entry costs about two postings: it is verified and merged */
+
+typedef struct window {
+    double   sums[WINDOW_ROWS];
+    uint64_t touched[WINDOW_WORDS];
+} window;
+
+typedef struct search {
+    const sparse_index *index;
+    const sparse_query *query;
+    uint32_t            row_count;
+    top                 best;
+} search;
+
+float
+sparse_dot(const sparse_vector *a, const sparse_vector *b, bool *overlap)
+{
+    double   sum = 0;
+    uint32_t i = 0, j = 0;
+
+    *overlap = false;
+    while (i < a->count && j < b->count) {
+        if (a->indices[i] == b->indices[j]) {
+            sum += (double)a->values[i++] * (double)b->values[j++];
+            *overlap = true;
+        } else if (a->indices[i] < b->indices[j]) {
+            i++;
+        } else {
+            j++;
+        }
+    }
+    return (float)sum;
+}
+
+static bool
+in_scope(const sparse_scope *scope, uint32_t point)
+{
+    return scope->allowed == NULL ||
+           (point < scope->allowed_points && (scope->allowed[point / 64] >> (point % 64) & 1) != 0);
+}
+
+static void
+offer(search *self, uint32_t row, double sum)
+{
+    const float    distance = 0.0f - (float)sum;
+    const uint32_t point = sparse_point_of(self->index, row);
+
+    /* Most are no better than the worst so far, and need not be asked who they are. */
+    if (self->best.size == self->best.capacity && distance > self->best.hits[0].distance)
+        return;
+    if (in_scope(&self->query->scope, point) && sparse_visible_row(self->index, point, self->row_count) == row)
+        top_offer(&self->best, distance, point);
+}
+
+/* --- by the lists ----------------------------------------------------------------------------------- */
+
+/* Add up one list as far as the window goes. False: it has ended. */
+static bool
+add_list(window *sums, posting_cursor *list, float weight, uint32_t start, uint32_t end)
+{
+    for (;;) {
+        for (; list->at < list->end && list->at->row < end; list->at++) {
+            const uint32_t place = list->at->row - start;
+
+            sums->sums[place] += (double)weight * (double)list->at->weight;
+            sums->touched[place / 64] |= (uint64_t)1 << (place % 64);
+        }
+        if (list->at < list->end)
+            return true;
+        if (!posting_cursor_advance(list))
+            return false;
+    }
+}
+
+static void
+empty_window(search *self, window *sums, uint32_t start)
+{
+    for (uint32_t word = 0; word < WINDOW_WORDS; word++) {
+        while (sums->touched[word] != 0) {
+            const uint32_t place = word * 64 + (uint32_t)__builtin_ctzll(sums->touched[word]);
+
+            sums->touched[word] &= sums->touched[word] - 1;
+            offer(self, start + place, sums->sums[place]);
+            sums->sums[place] = 0;
+        }
+    }
+}
+
+static void
+search_lists(search *self, posting_cursor *lists, window *sums)
+{
+    const sparse_vector *vector = &self->query->vector;
+
+    for (;;) {
+        uint32_t first = UINT32_MAX, start, end;
+
+        for (uint32_t i = 0; i < vector->count; i++) {
+            if (lists[i].at < lists[i].end && lists[i].at->row < first)
+                first = lists[i].at->row;
+        }
+        if (first >= self->row_count)
+            return;
+        start = first / WINDOW_ROWS * WINDOW_ROWS;
+        end = start + WINDOW_ROWS < self->row_count ? start + WINDOW_ROWS : self->row_count;
+        for (uint32_t i = 0; i < vector->count; i++)
+            (void)add_list(sums, &lists[i], vector->values[i], start, end);
+        empty_window(self, sums, start);
+    }
+}
+
+/* --- by the vectors ----------------------------------------------------------------------------------- */
+
+static oct_status
+search_vectors(search *self, oct_error *error)
+{
+    const sparse_scope *scope = &self->query->scope;
+    oct_status          status = OCT_OK;
+
+    for (uint32_t word = 0; word < (scope->allowed_points + 63) / 64 && status == OCT_OK; word++) {
+        for (uint64_t left = scope->allowed[word]; left != 0 && status == OCT_OK; left &= left - 1) {
+            const uint32_t point = word * 64 + (uint32_t)__builtin_ctzll(left);
+            const uint32_t row = point < scope->allowed_points ? sparse_visible_row(self->index, point, self->row_count)
+                                                               : SPARSE_NONE;
+            sparse_vector  stored;
+            bool           overlap;
+            float          score;
+
+            if (row == SPARSE_NONE)
+                continue;
+            status = sparse_get_row(self->index, row, &stored, error);
+            if (status != OCT_OK)
+                break;
+            score = sparse_dot(&self->query->vector, &stored, &overlap);
+            if (overlap)
+                top_offer(&self->best, 0.0f - score, point);
+        }
+    }
+    return status;
+}
+
+static bool
+vectors_are_cheaper(const search *self, uint64_t posting_count)
+{
+    const sparse_index *index = self->index;
+    const uint64_t      entries = atomic_load(&index->entries.unit_count) * (uint64_t)HEAP_UNIT_BYTES / sizeof(posting);
+    const uint64_t      each = entries / ((uint64_t)self->row_count + 1) + self->query->vector.count;
+
+    return self->query->scope.allowed != NULL &&
+           self->query->scope.allowed_count * (each + 1) * ENTRY_READS < posting_count;
+}
+
+/* --- both ------------------------------------------------------------------------------------------------ */
+
+oct_status
+sparse_search(const sparse_index *self, const sparse_query *query, top_hit *hits, size_t *count, oct_error *error)
+{
+    search          work = {.index = self, .query = query, .row_count = sparse_row_count(self)};
+    posting_cursor *lists = NULL;
+    window         *sums = NULL;
+    uint64_t        posting_count = 0;
+    oct_status      status = OCT_OK;
+
+    *count = 0;
+    if (query->limit == 0)
+        return OCT_OK;
+    if (atomic_load(&self->damaged) > 0) {
+        sparse_vector unused;
+
+        status = sparse_get_row(self, self->damaged_row, &unused, error);
+        return status != OCT_OK ? status
+                                : oct_fail(error, OCT_CORRUPT, "%u stored sparse vectors are damaged",
+                                           atomic_load(&self->damaged));
+    }
+    top_init(&work.best, hits, query->limit, query->tie, query->tie_context);
+    lists = oct_calloc((size_t)query->vector.count + 1, sizeof *lists);
+    sums = oct_calloc(1, sizeof *sums);
+    if (lists == NULL || sums == NULL) {
+        status = oct_fail_memory(error, sizeof *sums);
+        goto out;
+    }
+    for (uint32_t i = 0; i < query->vector.count; i++) {
+        const posting_list *list = postings_find(&self->lists, query->vector.indices[i]);
+
+        posting_cursor_init(&lists[i], &self->lists, list);
+        posting_count += list == NULL ? 0 : atomic_load_explicit(&list->count, memory_order_relaxed);
+    }
+    if (vectors_are_cheaper(&work, posting_count))
+        status = search_vectors(&work, error);
+    else
+        search_lists(&work, lists, sums);
+    if (status == OCT_OK)
+        *count = top_sort(&work.best);
+out:
+    oct_free(lists);
+    oct_free(sums);
+    return status;
+}
+
+/* --- inverse document frequencies ---------------------------------------------------------------------- */
+
+static uint32_t
+points_in_scope(const sparse_index *self, const sparse_scope *scope)
+{
+    const uint32_t row_count = sparse_row_count(self);
+    uint32_t       count = 0;
+
+    if (scope->allowed == NULL)
+        return sparse_live_count(self);
+    for (uint32_t word = 0; word < (scope->allowed_points + 63) / 64; word++) {
+        for (uint64_t left = scope->allowed[word]; left != 0; left &= left - 1)
+            count += sparse_visible_row(self, word * 64 + (uint32_t)__builtin_ctzll(left), row_count) != SPARSE_NONE;
+    }
+    return count;
+}
+
+static uint32_t
+rows_in_scope(const sparse_index *self, const sparse_scope *scope, const posting_list *list)
+{
+    const uint32_t row_count = sparse_row_count(self);
+    posting_cursor at;
+    uint32_t       count = 0;
+
+    if (list == NULL)
+        return 0;
+    if (scope->allowed == NULL)
+        return atomic_load_explicit(&list->live, memory_order_relaxed);
+    posting_cursor_init(&at, &self->lists, list);
+    do {
+        for (; at.at < at.end && at.at->row < row_count; at.at++) {
+            const uint32_t point = sparse_point_of(self, at.at->row);
+
+            count += in_scope(scope, point) && sparse_visible_row(self, point, row_count) == at.at->row;
+        }
+    } while (at.at == at.end && posting_cursor_advance(&at));
+    return count;
+}
+
+void
+sparse_weigh(const sparse_index *self, const sparse_scope *scope, const uint32_t *indices, float *values, uint32_t count)
+{
+    const double n = points_in_scope(self, scope);
+
+    for (uint32_t i = 0; i < count; i++) {
+        const double df = rows_in_scope(self, scope, postings_find(&self->lists, indices[i]));
+        /* Rounded before use: logarithms differ in their last bit from one machine to another. */
+        const float  frequency = (float)log((n - df + 0.5) / (df + 0.5) + 1.0);
+        const double weighed = (double)values[i] * (double)frequency;
+
+        values[i] = (float)fmax(fmin(weighed, (double)FLT_MAX), -(double)FLT_MAX);
+    }
+}
