@@ -19,11 +19,19 @@
 #define INDEX_FAILURES_MAX 3u    /* without memory so often: let writers go on, the tail will grow */
 #define TAIL_WAIT_MS       1000u /* look again at least so often */
 
+/* Under index_lock. */
+static void
+announce(shard *self)
+{
+    self->index_moves++;
+    (void)pthread_cond_broadcast(&self->index_moved);
+}
+
 void
 shard_index_moved(shard *self)
 {
     (void)pthread_mutex_lock(&self->index_lock);
-    (void)pthread_cond_broadcast(&self->index_moved);
+    announce(self);
     (void)pthread_mutex_unlock(&self->index_lock);
 }
 
@@ -81,7 +89,7 @@ index_job(void *context)
         return;
     }
     atomic_store(&self->indexing, false);
-    (void)pthread_cond_broadcast(&self->index_moved);
+    announce(self);
     (void)pthread_mutex_unlock(&self->index_lock);
 }
 
@@ -147,12 +155,14 @@ shard_wait_tail(shard *self)
     (void)pthread_mutex_lock(&self->index_lock);
     while (tail_is_long(self) && !atomic_load(&self->stopping) &&
            atomic_load(&self->index_failures) < INDEX_FAILURES_MAX) {
+        const uint64_t seen = self->index_moves;
+
         if (!atomic_load(&self->indexing)) {
             (void)pthread_mutex_unlock(&self->index_lock);
             shard_kick(self);
             (void)pthread_mutex_lock(&self->index_lock);
         }
-        if (tail_is_long(self))
+        if (self->index_moves == seen && tail_is_long(self)) /* else it moved before we could listen */
             wait_moved(self, TAIL_WAIT_MS);
     }
     (void)pthread_mutex_unlock(&self->index_lock);
@@ -175,10 +185,12 @@ shard_wait_indexed(shard *self, uint64_t timeout_ms, oct_error *error)
         } else if (atomic_load(&self->index_failures) >= INDEX_FAILURES_MAX) {
             status = oct_fail(error, OCT_NOMEM, "the graph does not grow: out of memory");
         } else {
+            const uint64_t seen = self->index_moves;
+
             (void)pthread_mutex_unlock(&self->index_lock);
             shard_kick(self);
             (void)pthread_mutex_lock(&self->index_lock);
-            if (has_batch(self) || atomic_load(&self->compacting) != NULL)
+            if (self->index_moves == seen && (has_batch(self) || atomic_load(&self->compacting) != NULL))
                 wait_moved(self,
                            timeout_ms == 0 ? TAIL_WAIT_MS : size_min(TAIL_WAIT_MS, timeout_ms - waited_ms));
         }
@@ -342,7 +354,7 @@ compact_job(void *context)
     shard_kick(target);
     (void)pthread_mutex_lock(&target->index_lock);
     atomic_store(&target->compacting, NULL);
-    (void)pthread_cond_broadcast(&target->index_moved);
+    announce(target);
     (void)pthread_mutex_unlock(&target->index_lock);
     compaction_free(self);
 }

@@ -89,6 +89,7 @@ struct shard {
     _Atomic(compaction *) compacting;
     pthread_mutex_t       index_lock;     /* only for waiting on the next */
     pthread_cond_t        index_moved;    /* a batch joined, a compaction or the index job ended */
+    uint64_t              index_moves;    /* how often; index_lock */
     _Atomic uint32_t      index_failures; /* in a row, for want of memory */
 };
 
