@@ -29,7 +29,7 @@ WERROR ?=
 LDFLAGS_ALL = $(filter -fsanitize%,$(OPT_$(V))) $(LDFLAGS)
 
 T := build/third_party
-LIB_DIRS := base os kernel codes storage graph sparse payload shard collection api
+LIB_DIRS := base os kernel codes storage graph sparse text payload shard collection api
 ENGINE := $(wildcard src/engine.c)
 LIB_SRC := $(filter-out %_test.c,$(foreach d,$(LIB_DIRS),$(wildcard src/$(d)/*.c))) $(ENGINE)
 SERVER_SRC := $(filter-out %_test.c,$(wildcard src/server/*.c src/protocol/*.c))

@@ -270,6 +270,40 @@ OCT_API void oct_vector_config_init(oct_vector_config *config);
 OCT_API void oct_collection_config_init(oct_collection_config *config);
 
 /* ---------------------------------------------------------------------------------------------
+ * Text: how a string becomes tokens, for text indexes and for BM25. Names and meaning are Qdrant's.
+ *
+ * A token goes through these steps in this order: fold, lower case, drop stop words, stem, drop by length.
+ * ------------------------------------------------------------------------------------------- */
+
+/* Values are stored on disk: append, never renumber. */
+typedef enum oct_tokenizer {
+    OCT_TOKENIZER_WORD = 0,        /* split at what is neither a letter nor a digit of Unicode */
+    OCT_TOKENIZER_WHITESPACE = 1,
+    OCT_TOKENIZER_PREFIX = 2,      /* of documents every prefix of each word, of queries the longest */
+    OCT_TOKENIZER_MULTILINGUAL = 3 /* as WORD; scripts without spaces (Chinese, Japanese, Thai, ...) as pairs of letters */
+} oct_tokenizer;
+
+#define OCT_TOKEN_LEN_MAX    65535u /* min_token_len, max_token_len */
+#define OCT_STOP_WORDS_MAX   65536u /* custom ones of one configuration */
+
+typedef struct oct_text_config {
+    int64_t          tokenizer;     /* enum oct_tokenizer; OCT_UNSET: word */
+    int64_t          lowercase;     /* OCT_UNSET: 1 */
+    int64_t          ascii_folding; /* "é" as "e"; OCT_UNSET: 0 */
+    int64_t          min_token_len; /* characters; OCT_UNSET: no limit */
+    int64_t          max_token_len;
+    int64_t          stopwords;      /* 1: the two lists below were given; OCT_UNSET: no stop words */
+    const oct_slice *stop_languages; /* "english" or "en", ... */
+    size_t           stop_language_count;
+    const oct_slice *stop_words;
+    size_t           stop_word_count;
+    oct_slice        stemmer; /* language of a Snowball stemmer, "english"; "none"; empty: not given, none */
+} oct_text_config;
+
+/* Every field "not given". */
+OCT_API void oct_text_config_init(oct_text_config *config);
+
+/* ---------------------------------------------------------------------------------------------
  * Database
  * ------------------------------------------------------------------------------------------- */
 

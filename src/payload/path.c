@@ -2,20 +2,8 @@
 #include "payload/path.h"
 
 #include "base/json.h"
+#include "base/letters.h"
 #include "payload/value.h"
-
-/* Decode one character of valid UTF-8. Returns its size, 0 if there is none. */
-static size_t
-decode_character(const char *at, const char *end, uint32_t *out)
-{
-    static const unsigned char first_bits[5] = {0, 0x7F, 0x1F, 0x0F, 0x07};
-    const size_t               size = utf8_length(at, (size_t)(end - at));
-
-    *out = (unsigned char)*at & first_bits[size];
-    for (size_t i = 1; i < size; i++)
-        *out = *out << 6 | ((unsigned char)at[i] & 0x3F);
-    return size;
-}
 
 /* The end of a bare key that starts at `at`; `at` itself if there is none. */
 static const char *
@@ -23,7 +11,7 @@ end_of_bare_key(const char *at, const char *end)
 {
     while (at < end) {
         uint32_t     character;
-        const size_t size = decode_character(at, end, &character);
+        const size_t size = utf8_decode(at, (size_t)(end - at), &character);
 
         if (size == 0 || !(is_letter_or_digit(character) || character == '_' || character == '-'))
             break;
@@ -38,7 +26,7 @@ end_of_quoted_key(const char *at, const char *end)
 {
     while (at < end && *at != '"') {
         uint32_t     character;
-        const size_t size = *at == '\\' ? 0 : decode_character(at, end, &character);
+        const size_t size = *at == '\\' ? 0 : utf8_decode(at, (size_t)(end - at), &character);
 
         if (size == 0)
             return NULL;

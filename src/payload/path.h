@@ -33,7 +33,4 @@ oct_status path_parse(oct_slice text, arena *memory, path *out, oct_error *error
 /* By kind, then index or bytes of the key: 0 means the same step. */
 int path_step_compare(const path_step *a, const path_step *b);
 
-/* A Unicode letter or digit (properties Alphabetic and Numeric), ASCII included. */
-bool is_letter_or_digit(uint32_t code_point);
-
 #endif

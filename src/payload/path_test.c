@@ -1,6 +1,5 @@
 /* Goal:   paths parse as the grammar of path.h says, and nothing else does.
- * Method: examples of both kinds; random step lists written as text and read again, seed 11; the table of
- *         letters against its checksum and against what is known of ASCII. */
+ * Method: examples of both kinds; random step lists written as text and read again, seed 11. */
 #include "payload/path.h"
 
 #include "payload/tree.h"
@@ -155,26 +154,6 @@ TEST(any_list_of_steps_survives_being_written_as_a_path)
         buffer_clear(&text);
         buffer_clear(&wanted);
     }
-}
-
-TEST(letters_are_those_of_the_table)
-{
-    uint32_t checksum = 0, count = 0;
-
-    for (uint32_t c = 0; c < 0x80; c++) {
-        const bool is_letter = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-
-        CHECK_MSG(is_letter_or_digit(c) == is_letter, "U+%04X", c);
-    }
-    for (uint32_t c = 0; c <= 0x10FFFF; c++) {
-        if (is_letter_or_digit(c)) {
-            checksum = checksum * 31 + c;
-            count++;
-        }
-    }
-    /* Counted over the answers of char::is_alphanumeric itself, when the table was made. */
-    CHECK_INT(count, 149106);
-    CHECK_INT(checksum, 0x551F4FA3);
 }
 
 TEST(a_tree_finds_each_path_and_lets_short_ones_cover_long_ones)

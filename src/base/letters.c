@@ -1,10 +1,10 @@
-/* letters.c - which characters may stand in a bare key of a payload path: see is_letter_or_digit.
+/* letters.c - the letters and digits of Unicode: see letters.h.
  *
  * WHAT     The code points with the Unicode properties Alphabetic or Numeric, beyond ASCII, as runs. Qdrant
- *          parses paths with Rust's char::is_alphanumeric, which means exactly these; the table was made by
- *          asking it for every code point (Unicode 17). path_test.c pins its size and checksum.
+ *          parses paths and splits words with Rust's char::is_alphanumeric, which means exactly these; the table
+ *          was made by asking it for every code point (Unicode 17). letters_test.c pins its size and checksum.
  */
-#include "payload/path.h"
+#include "base/letters.h"
 
 typedef struct letter_run {
     uint32_t start;
