@@ -41,7 +41,10 @@ SERVER_OBJ := $(SERVER_SRC:%.c=$(B)/obj/%.o) $(patsubst %,$(B)/obj/third_party/%
 CLI_OBJ := $(CLI_SRC:%.c=$(B)/obj/%.o)
 TEST_OBJ := $(TEST_SRC:%.c=$(B)/obj/%.o)
 
-LIBS := -lm -lpthread
+# Linked into the library, so that it needs no other at run time. What the library exports stays oct_*.
+STEMMER := $(shell $(CC) -print-file-name=libstemmer.a)
+
+LIBS := $(STEMMER) -lm -lpthread
 SERVER_LIBS := -luv -lyaml -lz
 
 .PHONY: all help setup lib test check check-all demo tidy symbols install clean bench asan tsan format unit fuzz fuzz-quick fuzz-targets
@@ -90,11 +93,12 @@ $(B)/obj/%.o: %.c | $(T)/yyjson/.done $(T)/httptools/.done
 
 # Only oct_* leaves either library: the archive is one relocatable object with everything else made local.
 $(B)/liboctant.so: $(LIB_OBJ)
-	$(CC) -shared -Wl,-soname,liboctant.so.0 -Wl,--no-undefined -Wl,-z,defs $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	$(CC) -shared -Wl,-soname,liboctant.so.0 -Wl,--no-undefined -Wl,-z,defs -Wl,--exclude-libs,libstemmer.a $(LDFLAGS_ALL) \
+		-o $@ $^ $(LIBS)
 	@ln -sf liboctant.so $(B)/liboctant.so.0
 $(B)/liboctant.a: $(LIB_OBJ)
-	$(LD) -r -o $(B)/obj/liboctant.o $^
-	objcopy --localize-hidden $(B)/obj/liboctant.o
+	$(LD) -r -o $(B)/obj/liboctant.o $^ $(STEMMER)
+	objcopy --localize-hidden --wildcard --keep-global-symbol='oct_*' $(B)/obj/liboctant.o
 	@rm -f $@
 	$(AR) rcs $@ $(B)/obj/liboctant.o
 

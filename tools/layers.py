@@ -50,6 +50,7 @@ OUTSIDE = {
     "llhttp.h": {"protocol"},
     "zlib.h": {"protocol"},
     "yaml.h": {"server"},
+    "libstemmer.h": {"text"},
     "uv.h": {"server", "cli"},
     "yyjson.h": {"base", "payload", "collection", "api", "cli"},
     "sys/socket.h": {"server", "cli"},

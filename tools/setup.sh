@@ -10,7 +10,7 @@ export LC_ALL=C
 mkdir -p build
 log=build/setup.log
 
-build_packages="gcc make libc6-dev binutils pkg-config libuv1-dev libyaml-dev libnghttp2-dev zlib1g-dev
+build_packages="gcc make libc6-dev binutils pkg-config libuv1-dev libyaml-dev libnghttp2-dev zlib1g-dev libstemmer-dev
     python3 python3-venv python3-pip ca-certificates"
 test_packages="clang libclang-rt-14-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user python3-dev"
 

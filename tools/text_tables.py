@@ -42,7 +42,7 @@ FOLD_HEAD = """\
  *
  * SOURCE   The mapping of Lucene's ASCIIFoldingFilter (Apache 2.0), as the package fold-to-ascii has it.
  */
-#include "text/letter_tables.h"
+#include "text/letter_case.h"
 
 const fold_entry fold_table[] = { /* sorted; spellings end in a NUL */
 """
