@@ -286,13 +286,16 @@ typedef enum oct_tokenizer {
 #define OCT_TOKEN_LEN_MAX    65535u /* min_token_len, max_token_len */
 #define OCT_STOP_WORDS_MAX   65536u /* custom ones of one configuration */
 
+/* How stop words were given. */
+typedef enum oct_stopwords { OCT_STOPWORDS_SET = 1, OCT_STOPWORDS_LANGUAGE = 2 /* one language, by its name alone */ } oct_stopwords;
+
 typedef struct oct_text_config {
     int64_t          tokenizer;     /* enum oct_tokenizer; OCT_UNSET: word */
     int64_t          lowercase;     /* OCT_UNSET: 1 */
     int64_t          ascii_folding; /* "é" as "e"; OCT_UNSET: 0 */
     int64_t          min_token_len; /* characters; OCT_UNSET: no limit */
     int64_t          max_token_len;
-    int64_t          stopwords;      /* 1: the two lists below were given; OCT_UNSET: no stop words */
+    int64_t          stopwords;      /* enum oct_stopwords: the two lists below count; OCT_UNSET: no stop words */
     const oct_slice *stop_languages; /* "english" or "en", ... */
     size_t           stop_language_count;
     const oct_slice *stop_words;
@@ -302,6 +305,35 @@ typedef struct oct_text_config {
 
 /* Every field "not given". */
 OCT_API void oct_text_config_init(oct_text_config *config);
+
+typedef struct oct_bm25_config {
+    double          k;        /* how soon repetition stops to count; NAN: 1.2 */
+    double          b;        /* how much length counts, 0 .. 1; NAN: 0.75 */
+    double          avg_len;  /* the tokens of a text of middle length; NAN: 256 */
+    oct_slice       language; /* whose stop words and stemmer are used; empty: english; one that is none, as "none": neither */
+    oct_text_config text;     /* its stopwords and stemmer, if given, come before the language's */
+} oct_bm25_config;
+
+typedef struct oct_sparse { /* one allocation, with all it points to */
+    size_t          count;
+    const uint32_t *indices; /* ascending */
+    const float    *values;
+} oct_sparse;
+
+/* Every field "not given". */
+OCT_API void oct_bm25_config_init(oct_bm25_config *config);
+
+/**
+ * The sparse vector of a text under BM25: for a sparse vector with the modifier "idf". Needs no model and no database, and
+ * equals what Qdrant's `qdrant/bm25` gives.
+ *
+ * Shapes.  One entry for each token of the text; `is_query`: each weighs 1.
+ * Memory.  *out is released with oct_sparse_free. `config` NULL: the defaults.
+ * Errors.  OCT_INVALID: a setting that cannot be. OCT_NOMEM.
+ */
+OCT_API oct_status oct_bm25_encode(const oct_bm25_config *config, oct_slice text, bool is_query, oct_sparse **out,
+                                   oct_error *error);
+OCT_API void       oct_sparse_free(oct_sparse *sparse);
 
 /* ---------------------------------------------------------------------------------------------
  * Database

@@ -3,6 +3,7 @@
 #include "collection/query.h"
 #include "kernel/kernel.h"
 #include "payload/datetime.h"
+#include "text/bm25.h"
 
 const char *
 oct_version(void)
@@ -442,4 +443,20 @@ oct_search_matrix(oct_collection *collection, const oct_matrix_request *request,
     if (request->limit == 0)
         return oct_fail(error, OCT_RANGE, "limit: value 0 invalid, must be 1 or larger");
     return collection_search_matrix(collection, request, out, error);
+}
+
+/* --- text ----------------------------------------------------------------------------------------- */
+
+oct_status
+oct_bm25_encode(const oct_bm25_config *config, oct_slice text, bool is_query, oct_sparse **out, oct_error *error)
+{
+    if (out == NULL)
+        return oct_fail(error, OCT_INVALID, "oct_bm25_encode: `out` is NULL");
+    return bm25_encode(config, text, is_query, out, error);
+}
+
+void
+oct_sparse_free(oct_sparse *sparse)
+{
+    oct_free(sparse);
 }

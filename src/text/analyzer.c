@@ -59,25 +59,21 @@ find_stop_list(oct_slice language)
     return NULL;
 }
 
-static const char *
-find_stemmer(oct_slice language)
+const char *
+text_stop_words_language(oct_slice language)
+{
+    const stop_list *list = find_stop_list(language);
+
+    return list == NULL ? NULL : list->language;
+}
+
+const char *
+text_stemmer_language(oct_slice language)
 {
     for (size_t i = 0; i < countof(stemmer_languages); i++)
         if (slice_is(language, stemmer_languages[i]))
             return stemmer_languages[i];
     return NULL;
-}
-
-bool
-text_language_has_stop_words(oct_slice language)
-{
-    return find_stop_list(language) != NULL;
-}
-
-bool
-text_language_has_stemmer(oct_slice language)
-{
-    return find_stemmer(language) != NULL;
 }
 
 static oct_status
@@ -151,7 +147,7 @@ compile_stop_words(text_analyzer *self, const oct_text_config *config, oct_error
     size_t     count = config->stop_word_count, room = 16;
     oct_status status = OCT_OK;
 
-    if (config->stopwords != 1)
+    if (config->stopwords == OCT_UNSET)
         return OCT_OK;
     if (count > OCT_STOP_WORDS_MAX)
         return oct_fail(error, OCT_RANGE, "%zu stop words, at most %u are allowed", count, OCT_STOP_WORDS_MAX);
@@ -218,7 +214,7 @@ text_analyzer_new(const oct_text_config *config, text_analyzer **out, oct_error 
     if (status == OCT_OK && (config->tokenizer < OCT_UNSET || config->tokenizer > OCT_TOKENIZER_MULTILINGUAL))
         status = oct_fail(error, OCT_INVALID, "tokenizer %lld is not one of enum oct_tokenizer", (long long)config->tokenizer);
     if (status == OCT_OK && config->stemmer.size > 0 && !slice_is(config->stemmer, "none")) {
-        self->stemmer = find_stemmer(config->stemmer);
+        self->stemmer = text_stemmer_language(config->stemmer);
         if (self->stemmer == NULL)
             status = fail_language("the stemmer", config->stemmer, true, error);
     }

@@ -106,7 +106,7 @@ TEST(stop_words_stems_and_lengths_follow_each_other)
     const oct_slice english[] = {{"en", 2}, {"english", 7}}, own[] = {{"Zebra", 5}, {"", 0}};
     oct_text_config config = settings(OCT_TOKENIZER_WORD);
 
-    config.stopwords = 1;
+    config.stopwords = OCT_STOPWORDS_SET;
     config.stop_languages = english;
     config.stop_language_count = countof(english);
     config.stop_words = own;
@@ -134,7 +134,7 @@ TEST(settings_that_cannot_be_are_told)
     config.stemmer = klingon;
     CHECK(strstr(tokens_of(&config, "x", TEXT_QUERY), "unknown language of the stemmer: \"klingon\"; there are arabic,") != NULL);
     config = settings(OCT_TOKENIZER_WORD);
-    config.stopwords = 1;
+    config.stopwords = OCT_STOPWORDS_SET;
     config.stop_languages = &klingon;
     config.stop_language_count = 1;
     CHECK(strstr(tokens_of(&config, "x", TEXT_QUERY), "unknown language of stop words: \"klingon\"") != NULL);
@@ -158,10 +158,10 @@ TEST(every_language_has_its_words)
             lines += *at == '\n';
         CHECK_INT(lines, stop_lists[i].count);
         CHECK(lines > 30 && utf8_is_valid(slice_of(stop_lists[i].words)));
-        CHECK(text_language_has_stop_words(slice_of(stop_lists[i].short_name)));
+        CHECK_TEXT(text_stop_words_language(slice_of(stop_lists[i].short_name)), stop_lists[i].language);
     }
-    CHECK(text_language_has_stemmer(slice_of("armenian")) && !text_language_has_stemmer(slice_of("chinese")));
-    CHECK(text_language_has_stop_words(slice_of("chinese")) && !text_language_has_stop_words(slice_of("none")));
+    CHECK(text_stemmer_language(slice_of("armenian")) != NULL && text_stemmer_language(slice_of("chinese")) == NULL);
+    CHECK(text_stop_words_language(slice_of("chinese")) != NULL && text_stop_words_language(slice_of("none")) == NULL);
 }
 
 /* --- hostile texts ------------------------------------------------------------------------------ */
@@ -233,7 +233,7 @@ TEST(random_bytes_give_tokens_that_are_text)
             config.ascii_folding = 1;
         config.stemmer = slice_of(stemmers[test_below(&rng, countof(stemmers))]);
         if (test_below(&rng, 2) == 0 && config.tokenizer != OCT_TOKENIZER_PREFIX) { /* whose queries keep them */
-            config.stopwords = 1;
+            config.stopwords = OCT_STOPWORDS_SET;
             config.stop_languages = &english;
             config.stop_language_count = 1;
         }
@@ -295,7 +295,7 @@ TEST(an_analysis_without_memory_says_so)
     uint64_t        failed = 0;
 
     config.ascii_folding = 1;
-    config.stopwords = 1;
+    config.stopwords = OCT_STOPWORDS_SET;
     config.stop_languages = &english;
     config.stop_language_count = 1;
     config.stop_words = &own;

@@ -52,7 +52,8 @@ oct_status text_analyze(text_run *self, oct_slice text, text_purpose purpose, ui
 
 /* --- languages ------------------------------------------------------------------------------ */
 
-bool text_language_has_stop_words(oct_slice language); /* long or short name */
-bool text_language_has_stemmer(oct_slice language);    /* of Snowball, by Qdrant's names */
+/* The name of a language by its long or short name, or NULL if it has none of these. Constant strings. */
+const char *text_stop_words_language(oct_slice language);
+const char *text_stemmer_language(oct_slice language);
 
 #endif
