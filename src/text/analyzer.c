@@ -22,7 +22,7 @@ struct text_analyzer {
 struct text_run {
     const text_analyzer *analyzer;
     struct sb_stemmer   *stemmer;
-    buffer               folded, lowered;
+    buffer               folded, lowered, stemmed;
 
     /* Of the analysis under way. */
     text_purpose purpose;
@@ -36,6 +36,20 @@ struct text_run {
 static const char *const stemmer_languages[] = {
     "arabic",    "armenian",  "danish",     "dutch",    "english", "finnish", "french",  "german", "greek",  "hungarian",
     "italian",   "norwegian", "portuguese", "romanian", "russian", "spanish", "swedish", "tamil",  "turkish"};
+
+/* Letters that libstemmer (2.2) unifies with others, and the stemmers of Qdrant and fastembed do not. To get the same stems, each
+ * goes through the stemmer as another letter of the same class and size, which no rule of the language names. */
+typedef struct kept_letter {
+    const char *language;
+    char        letter[3], stand_in[3];
+    const char *unless_after; /* behind this the stemmers agree; NULL: nowhere */
+} kept_letter;
+
+static const kept_letter kept_letters[] = {
+    {"russian", "\xD1\x91", "\xD1\x92", NULL}, /* yo: it would become ye; dje is Serbian */
+    {"french", "\xC3\xAB", "\xC3\xBB", "gu"},  /* e and i with diaeresis: vowels, as are u and o with circumflex */
+    {"french", "\xC3\xAF", "\xC3\xB4", NULL},
+};
 
 /* --- settings ------------------------------------------------------------------------------- */
 
@@ -267,6 +281,7 @@ text_run_free(text_run *self)
     sb_stemmer_delete(self->stemmer);
     buffer_clear(&self->folded);
     buffer_clear(&self->lowered);
+    buffer_clear(&self->stemmed);
     oct_free(self);
 }
 
@@ -278,6 +293,60 @@ character_count(oct_slice text)
     for (size_t i = 0; i < text.size; i++)
         count += ((unsigned char)text.data[i] & 0xC0) != 0x80;
     return count;
+}
+
+/* Put the kept letters of `word` into `at` (which has its size) as their stand-ins, or, `back`, those stand-ins of a stem
+ * that stand where the word has the letter as that letter: a stem changes a word at its end only. */
+static bool
+exchange_kept_letters(const char *language, oct_slice word, bool back, char *at, size_t size)
+{
+    bool found = false;
+
+    for (size_t k = 0; k < countof(kept_letters); k++) {
+        const kept_letter *kept = &kept_letters[k];
+        const size_t       before = kept->unless_after == NULL ? 0 : strlen(kept->unless_after);
+
+        if (strcmp(kept->language, language) != 0)
+            continue;
+        for (size_t i = 0; i + 2 <= word.size && i + 2 <= size; i++) {
+            if (memcmp(word.data + i, kept->letter, 2) != 0 || (back && memcmp(at + i, kept->stand_in, 2) != 0) ||
+                (before > 0 && i >= before && memcmp(word.data + i - before, kept->unless_after, before) == 0))
+                continue;
+            memcpy(at + i, back ? kept->letter : kept->stand_in, 2);
+            found = true;
+        }
+    }
+    return found;
+}
+
+static oct_status
+stem_word(text_run *self, oct_slice *word)
+{
+    const char      *language = self->analyzer->stemmer;
+    char             original[TEXT_STEM_BYTES_MAX], exchanged[TEXT_STEM_BYTES_MAX];
+    const sb_symbol *stem;
+    size_t           size;
+    bool             has_kept;
+
+    memcpy(original, word->data, word->size);
+    memcpy(exchanged, word->data, word->size);
+    has_kept = exchange_kept_letters(language, (oct_slice){original, word->size}, false, exchanged, word->size);
+    stem = sb_stemmer_stem(self->stemmer, (const sb_symbol *)exchanged, (int)word->size);
+    if (stem == NULL)
+        return oct_fail_memory(self->error, word->size);
+    size = (size_t)sb_stemmer_length(self->stemmer);
+    if (has_kept && size <= sizeof exchanged) {
+        memcpy(exchanged, stem, size);
+        (void)exchange_kept_letters(language, (oct_slice){original, word->size}, true, exchanged, size);
+        self->stemmed.size = 0;
+        buffer_add(&self->stemmed, exchanged, size);
+        if (self->stemmed.failed)
+            return oct_fail_memory(self->error, size);
+        *word = (oct_slice){self->stemmed.data, size};
+    } else {
+        *word = (oct_slice){(const char *)stem, size};
+    }
+    return OCT_OK;
 }
 
 /* A word through all steps but the last. Its data are NULL if it was dropped. */
@@ -304,11 +373,10 @@ process(text_run *self, oct_slice word, bool keep_stop_words, oct_slice *out)
     if (!keep_stop_words && is_stop_word(analyzer, word))
         return OCT_OK;
     if (self->stemmer != NULL && word.size <= TEXT_STEM_BYTES_MAX) {
-        const sb_symbol *stem = sb_stemmer_stem(self->stemmer, (const sb_symbol *)word.data, (int)word.size);
+        const oct_status status = stem_word(self, &word);
 
-        if (stem == NULL)
-            return oct_fail_memory(self->error, word.size);
-        word = (oct_slice){(const char *)stem, (size_t)sb_stemmer_length(self->stemmer)};
+        if (status != OCT_OK)
+            return status;
     }
     if (word.size > 0)
         *out = word;
