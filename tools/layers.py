@@ -39,7 +39,7 @@ ALLOWED = {
     "engine": _COLLECTION | {"collection"},
     # The seam is octant.h; besides it, the api shares the tables of configuration fields with collection/
     # and asks os/ for the time. It knows no shard, and nothing of protocol/.
-    "api": _LOW | {"octant_api", "os", "collection/config.h"},
+    "api": _LOW | {"octant_api", "os", "collection/config.h", "collection/text_config.h"},
     "protocol": _LOW,
     "server": _LOW | {"octant_api", "os", "protocol"},
     "cli": _LOW | {"octant_api", "os", "server"},

@@ -294,7 +294,7 @@ TEST(points_are_written_and_read)
          "{\"points\":[{\"id\":1,\"vector\":{\"s\":{\"indices\":[1,1],\"values\":[1,2]}}}]}", 422,
          "~.?.indices: Validation error: must be unique [{}]"},
         {"PUT", "/collections/c/points",
-         "{\"points\":[{\"id\":1,\"vector\":{\"text\":\"x\",\"model\":\"m\"}}]}", 501, "~inference"},
+         "{\"points\":[{\"id\":1,\"vector\":{\"text\":\"x\",\"model\":\"m\"}}]}", 500, "~InferenceService URL not configured"},
         {"PUT", "/collections/c/points",
          "{\"points\":[{\"id\":7,\"vector\":" V "}],\"update_mode\":\"insert_only\"}", 200, "~acknowledged"},
         {"PUT", "/collections/c/points",
@@ -570,7 +570,8 @@ TEST(searches_answer_and_refuse)
         {"POST", Q, "{\"query\":{\"unheard\":1}}", 400, "~query: invalid type: map"},
         {"POST", Q, "{\"query\":{\"indices\":[1],\"values\":[2.0]}}", 501, "~sparse"},
         {"POST", Q, "{\"query\":[[1,0],[0,1]]}", 501, "~multivector"},
-        {"POST", Q, "{\"query\":{\"text\":\"x\",\"model\":\"qdrant/bm25\"}}", 501, "~inference"},
+        {"POST", Q, "{\"query\":{\"text\":\"x\",\"model\":\"m\"}}", 500,
+         "~Service internal error: InferenceService URL not configured"},
         {"POST", Q, "{\"query\":[1,0],\"prefetch\":[],\"limit\":1}", 200, "~\"id\":2"},
         {"POST", Q, "{\"prefetch\":{\"query\":[1,0]}}", 400,
          "Bad request: A query is needed to merge the prefetches. Can't have prefetches without defining a "

@@ -51,6 +51,23 @@ oct_status decode_floats(const json_path *at, yyjson_val *array, arena *memory, 
 oct_status decode_vector(const json_path *at, yyjson_val *value, arena *memory, oct_vector *out,
                          oct_error *error);
 
+/* The same in a query, where a document counts as one. */
+oct_status decode_query_vector(const json_path *at, yyjson_val *value, arena *memory, oct_vector *out,
+                               oct_error *error);
+
+/* --- inference.c ---------------------------------------------------------------------------- */
+
+/* {text, model}, {image, model}, {object, model}: what a model has to embed. */
+bool       is_inference(yyjson_val *object);
+oct_status decode_inference(const json_path *at, yyjson_val *object, bool is_query, arena *memory, oct_vector *out,
+                            oct_error *error);
+/* The vector that a model makes of a text (data NULL: of an input that is none). Errors: OCT_INTERNAL (a model that is not
+ * built in), OCT_INVALID. */
+oct_status infer_vector(oct_slice model, oct_slice text, const oct_bm25_config *config, bool is_query, arena *memory,
+                        oct_vector *out, oct_error *error);
+
+/* --- decode_points.c, again ------------------------------------------------------------------ */
+
 typedef enum api_write_kind {
     API_UPSERT,
     API_DELETE,

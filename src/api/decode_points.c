@@ -213,17 +213,9 @@ decode_sparse(const json_path *at, yyjson_val *indices, yyjson_val *values, aren
     return OCT_OK;
 }
 
-/* {text, model}, {image, model}, {object, model}: what a model would have to embed. */
-static bool
-is_inference(yyjson_val *object)
-{
-    return yyjson_is_str(yyjson_obj_get(object, "model")) &&
-           (yyjson_is_str(yyjson_obj_get(object, "text")) || yyjson_obj_get(object, "image") != NULL ||
-            yyjson_obj_get(object, "object") != NULL);
-}
-
-oct_status
-decode_vector(const json_path *at, yyjson_val *value, arena *memory, oct_vector *out, oct_error *error)
+static oct_status
+decode_any_vector(const json_path *at, yyjson_val *value, bool is_query, arena *memory, oct_vector *out,
+                  oct_error *error)
 {
     if (yyjson_is_arr(value) || yyjson_is_raw(value)) {
         if (row_size(value) == 0)
@@ -235,13 +227,24 @@ decode_vector(const json_path *at, yyjson_val *value, arena *memory, oct_vector 
     }
     if (yyjson_is_obj(value)) {
         if (is_inference(value))
-            return api_unsupported(at, "inference (a document, an image or an object in place of a vector)",
-                                   error);
+            return decode_inference(at, value, is_query, memory, out, error);
         if (yyjson_obj_get(value, "indices") != NULL && yyjson_obj_get(value, "values") != NULL)
             return decode_sparse(at, yyjson_obj_get(value, "indices"), yyjson_obj_get(value, "values"),
                                  memory, out, error);
     }
     return json_fail_type(at, value, "a vector: numbers, rows of numbers, or {indices, values}", error);
+}
+
+oct_status
+decode_vector(const json_path *at, yyjson_val *value, arena *memory, oct_vector *out, oct_error *error)
+{
+    return decode_any_vector(at, value, false, memory, out, error);
+}
+
+oct_status
+decode_query_vector(const json_path *at, yyjson_val *value, arena *memory, oct_vector *out, oct_error *error)
+{
+    return decode_any_vector(at, value, true, memory, out, error);
 }
 
 /* Names to vectors; of a repeated name the last counts. */
@@ -280,6 +283,16 @@ decode_named_vectors(const json_path *at, yyjson_val *object, arena *memory, con
     return OCT_OK;
 }
 
+static oct_status
+decode_unnamed_vector(const json_path *at, yyjson_val *value, arena *memory, oct_vector *out, oct_error *error)
+{
+    const oct_status status = decode_vector(at, value, memory, out, error);
+
+    if (status == OCT_OK && out->kind == OCT_SPARSE && is_inference(value))
+        return oct_fail(error, OCT_INVALID, "Sparse vector from document inference should be named");
+    return status;
+}
+
 /* A point's `vector`: the unnamed one, or a map of named ones. */
 static oct_status
 decode_point_vectors(const json_path *at, yyjson_val *value, arena *memory, oct_point *point,
@@ -295,7 +308,7 @@ decode_point_vectors(const json_path *at, yyjson_val *value, arena *memory, oct_
     vector->name = (oct_slice){"", 0};
     point->vectors = vector;
     point->vector_count = 1;
-    return decode_vector(at, value, memory, vector, error);
+    return decode_unnamed_vector(at, value, memory, vector, error);
 }
 
 /* --- points --------------------------------------------------------------------------------- */
@@ -403,7 +416,8 @@ decode_vector_columns(const json_path *at, yyjson_val *value, arena *memory, oct
             oct_status      status;
 
             *vector = (oct_vector){.name = name};
-            status = decode_vector(&item_at, item, memory, vector, error);
+            status = key == NULL ? decode_unnamed_vector(&item_at, item, memory, vector, error)
+                                 : decode_vector(&item_at, item, memory, vector, error);
             if (status != OCT_OK)
                 return status;
         }

@@ -8,7 +8,7 @@ decode_example(const json_path *at, yyjson_val *value, arena *memory, oct_exampl
 {
     out->is_point = yyjson_is_num(value) || yyjson_is_str(value);
     return out->is_point ? decode_id(at, value, &out->point, error)
-                         : decode_vector(at, value, memory, &out->vector, error);
+                         : decode_query_vector(at, value, memory, &out->vector, error);
 }
 
 oct_status
