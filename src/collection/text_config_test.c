@@ -61,7 +61,7 @@ TEST(text_settings_that_cannot_be_are_told)
         {"{\"tokenizer\":\"letters\"}", "tokenizer: "},
         {"{\"lowercase\":1}", "lowercase: "},
         {"{\"min_token_len\":-1}", "min_token_len: "},
-        {"{\"max_token_len\":70000}", "max_token_len: value 70000 invalid, must be from 0 to 65535"},
+        {"{\"max_token_len\":70000}", "max_token_len: value 70000 invalid, must be 65535 or smaller"},
         {"{\"min_token_len\":3,\"max_token_len\":2}", "min_token_len: value 3 invalid, must not be above max_token_len 2"},
         {"{\"stopwords\":\"klingon\"}", "stopwords: unknown language of stop words \"klingon\""},
         {"{\"stopwords\":5}", "stopwords: invalid type"},

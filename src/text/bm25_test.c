@@ -138,7 +138,8 @@ TEST(weights_follow_the_formula)
         CHECK_OK(bm25_encode(&config, (oct_slice){text.data, text.size}, false, &made, NULL));
         for (size_t word = 0; word < vocabulary; word++) {
             const double n = (double)counts[word];
-            const float  weight = (float)(n * (config.k + 1) / (n + config.k * (1 - config.b + config.b * (double)length / config.avg_len)));
+            const double spread = 1 - config.b + config.b * (double)length / config.avg_len;
+            const float  weight = (float)(n * (config.k + 1) / (n + config.k * spread));
             char         token[8];
             bool         found = false;
 
