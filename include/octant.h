@@ -608,6 +608,7 @@ typedef struct oct_condition {
     const struct oct_filter   *filter;
     const oct_shard_key       *shard_keys;
     size_t                     shard_key_count;
+    bool                       shard_fallback; /* the second key is meant only if there is no first */
 } oct_condition;
 
 /* All four parts must hold. Zeroes: every point. */
@@ -1039,6 +1040,8 @@ typedef struct oct_query {
     oct_slice               lookup_collection; /* name or alias */
     bool                    has_lookup_vector;
     oct_slice               lookup_vector;
+    const oct_shard_key    *lookup_shard_keys; /* of the collection to look up; none: all */
+    size_t                  lookup_shard_key_count;
 } oct_query;
 
 typedef struct oct_query_request {

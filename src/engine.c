@@ -298,10 +298,18 @@ oct_status
 oct_retrieve(oct_collection *collection, const oct_id *ids, size_t count, const oct_select *select,
              oct_records **out, oct_error *error)
 {
+    return oct_retrieve_of(collection, ids, count, NULL, 0, select, out, error);
+}
+
+oct_status
+oct_retrieve_of(oct_collection *collection, const oct_id *ids, size_t count, const oct_shard_key *keys,
+                size_t key_count, const oct_select *select, oct_records **out, oct_error *error)
+{
     const oct_status status = check_count(ids, count, error);
 
     *out = NULL;
-    return status == OCT_OK ? collection_retrieve(collection, ids, count, select, out, error) : status;
+    return status == OCT_OK ? collection_retrieve(collection, ids, count, keys, key_count, select, out, error)
+                            : status;
 }
 
 static oct_status

@@ -5,6 +5,7 @@
  */
 #include "api/api.h"
 
+#include "collection/config.h"
 #include "os/os.h"
 
 #define RETRY_SECONDS 1u /* what a busy engine asks for: its queues drain in much less */
@@ -146,6 +147,25 @@ api_open(api_call *call, oct_collection **out, oct_error *error)
         return json_fail_length(&at, name, 1, OCT_COLLECTION_NAME_MAX, error);
     }
     return api_open_named(call, name, out, error);
+}
+
+oct_status
+api_pick_shard_key(oct_collection *collection, bool fallback, const oct_shard_key **keys, size_t *count,
+                   oct_error *error)
+{
+    oct_collection_info *info = NULL;
+    oct_status           status;
+
+    if (!fallback || *count < 2)
+        return OCT_OK;
+    status = oct_collection_describe(collection, &info, error);
+    if (status == OCT_OK) {
+        if (config_find_shard_key(&info->config, &(*keys)[0]) == NULL)
+            (*keys)++;
+        *count = 1;
+    }
+    oct_collection_info_free(info);
+    return status;
 }
 
 /* --- the answer ------------------------------------------------------------------------------- */

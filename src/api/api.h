@@ -70,6 +70,8 @@ struct api_call {
     bool             is_protobuf; /* gRPC: `out` holds fields of the response, not JSON */
     bool             plain; /* the answer is what the handler wrote, without an envelope */
     const char      *content_type;
+    oct_shard_key    shard_key;   /* of a route to one shard */
+    bool             in_shard;    /* it has one */
     int              http_status; /* of a failure, when the table would not give it; 0: the table's */
 };
 
@@ -92,6 +94,14 @@ oct_status api_one_node_only(api_call *call, oct_error *error); /* handler: 405,
 
 /* Open the collection named by the first path parameter. Close it with oct_collection_close. */
 oct_status api_open(api_call *call, oct_collection **out, oct_error *error);
+/* Of {target, fallback}: the target, if the collection has that key, else the fallback. */
+oct_status api_pick_shard_key(oct_collection *collection, bool fallback, const oct_shard_key **keys, size_t *count,
+                              oct_error *error);
+/* Calls `each` for every collection; one that is deleted meanwhile is passed over. */
+oct_status api_each_collection(api_call *call, oct_status (*each)(api_call *call, oct_collection *collection,
+                                                                   const oct_collection_info *info, oct_error *error),
+                               oct_error *error);
+#define API_PEER_ID 1u /* this node's, the only one */
 /* ``Collection `X` doesn't exist!`` for OCT_NOT_FOUND. */
 oct_status api_open_named(api_call *call, oct_slice name, oct_collection **out, oct_error *error);
 
@@ -132,9 +142,20 @@ oct_status collections_delete(api_call *call, oct_error *error);
 oct_status collections_add_vector(api_call *call, oct_error *error);
 oct_status collections_remove_vector(api_call *call, oct_error *error);
 oct_status collections_exists(api_call *call, oct_error *error);
-oct_status collections_cluster(api_call *call, oct_error *error);
-oct_status collections_shards(api_call *call, oct_error *error);
 oct_status collections_optimizations(api_call *call, oct_error *error);
+
+oct_status cluster_status(api_call *call, oct_error *error);
+oct_status cluster_remove_peer(api_call *call, oct_error *error);
+oct_status cluster_telemetry(api_call *call, oct_error *error);
+oct_status cluster_of_collection(api_call *call, oct_error *error);
+oct_status cluster_change(api_call *call, oct_error *error);
+oct_status cluster_shard_keys(api_call *call, oct_error *error);
+oct_status cluster_create_shard_key(api_call *call, oct_error *error);
+oct_status cluster_delete_shard_key(api_call *call, oct_error *error);
+oct_status cluster_shard_retrieve(api_call *call, oct_error *error);
+oct_status cluster_shard_scroll(api_call *call, oct_error *error);
+oct_status cluster_shard_count(api_call *call, oct_error *error);
+oct_status cluster_shard_cleanup(api_call *call, oct_error *error);
 
 oct_status aliases_list(api_call *call, oct_error *error);
 oct_status aliases_of_collection(api_call *call, oct_error *error);
@@ -172,7 +193,6 @@ oct_status query_matrix_offsets(api_call *call, oct_error *error);
 oct_status service_root(api_call *call, oct_error *error);
 oct_status service_healthz(api_call *call, oct_error *error);
 oct_status service_readyz(api_call *call, oct_error *error);
-oct_status service_cluster(api_call *call, oct_error *error);
 oct_status service_issues(api_call *call, oct_error *error);
 oct_status service_clear_issues(api_call *call, oct_error *error);
 oct_status service_telemetry(api_call *call, oct_error *error);

@@ -201,36 +201,6 @@ collections_exists(api_call *call, oct_error *error)
     return status;
 }
 
-/* One node that holds one shard. */
-oct_status
-collections_cluster(api_call *call, oct_error *error)
-{
-    oct_collection *collection = NULL;
-    uint64_t        count = 0;
-    oct_status      status = api_open(call, &collection, error);
-
-    if (status == OCT_OK)
-        status = oct_count(collection, &count, error);
-    buffer_add_text(&call->out,
-                    "{\"peer_id\":1,\"shard_count\":1,\"local_shards\":[{\"shard_id\":0,\"points_count\":");
-    json_add_u64(&call->out, count);
-    buffer_add_text(&call->out, ",\"state\":\"Active\"}],\"remote_shards\":[],\"shard_transfers\":[]}");
-    oct_collection_close(collection);
-    return status;
-}
-
-/* Shard keys exist with custom sharding only. */
-oct_status
-collections_shards(api_call *call, oct_error *error)
-{
-    oct_collection  *collection = NULL;
-    const oct_status status = api_open(call, &collection, error);
-
-    buffer_add_text(&call->out, "{}");
-    oct_collection_close(collection);
-    return status;
-}
-
 /* Nothing is ever queued: the graph takes vectors in while they are searched. */
 oct_status
 collections_optimizations(api_call *call, oct_error *error)

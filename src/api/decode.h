@@ -20,6 +20,14 @@ bool id_from_text(oct_slice text, oct_id *out);
 oct_status decode_texts(const json_path *at, yyjson_val *value, arena *memory, const oct_slice **texts,
                         size_t *count, oct_error *error);
 
+/* `shard_key`: a key, a list of keys, or {target, fallback} (*fallback: two keys, the second if there is no first). */
+oct_status decode_shard_keys(const json_path *up, yyjson_val *value, arena *memory, const oct_shard_key **keys,
+                             size_t *count, bool *fallback, oct_error *error);
+/* The same as a condition of the request's filter. */
+oct_status filter_of_shard(const oct_shard_key *key, arena *memory, const oct_filter **filter, oct_error *error);
+oct_status decode_shard_filter(const json_path *up, yyjson_val *value, arena *memory, const oct_filter **filter,
+                               oct_error *error);
+
 /* What is shown of a point. An empty list of payload keys or vector names asks for an empty object,
  * which oct_select cannot say: there a count of 0 means all. So the encoder writes it. */
 typedef struct api_select {
@@ -91,6 +99,9 @@ typedef struct api_write {
     oct_payload_change change;
     const oct_filter  *filter; /* of points: the targets', or the update filter */
     oct_update_mode    mode;
+    const oct_shard_key *shard_keys;
+    size_t               shard_key_count;
+    bool                 shard_fallback;
 } api_write;
 
 /* The body of one write, of which `kind` is known. */

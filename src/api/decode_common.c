@@ -2,6 +2,7 @@
 #include "api/decode.h"
 
 #include "base/uuid.h"
+#include "collection/config.h"
 
 /* --- ids ------------------------------------------------------------------------------------ */
 
@@ -99,6 +100,84 @@ decode_texts(const json_path *at, yyjson_val *value, arena *memory, const oct_sl
     *texts = list;
     *count = i;
     return OCT_OK;
+}
+
+/* --- shard keys ------------------------------------------------------------------------------ */
+
+oct_status
+decode_shard_keys(const json_path *up, yyjson_val *value, arena *memory, const oct_shard_key **keys, size_t *count,
+                  bool *fallback, oct_error *error)
+{
+    static const json_field fields[] = {{"target", NULL, true}, {"fallback", NULL, true}};
+    const json_path         at = json_at(up, "shard_key");
+    const bool              is_list = yyjson_is_arr(value);
+    const size_t            size = is_list ? yyjson_arr_size(value) : 1;
+    yyjson_arr_iter         iter = yyjson_arr_iter_with(value);
+    yyjson_val             *values[2] = {value, NULL};
+    oct_shard_key          *list;
+    oct_status              status = OCT_OK;
+
+    *keys = NULL;
+    *count = 0;
+    *fallback = yyjson_is_obj(value);
+    if (value == NULL)
+        return OCT_OK;
+    if (size > OCT_SHARD_KEYS_MAX)
+        return json_fail(&at, error, OCT_RANGE, "%zu shard keys, at most %u are allowed", size, OCT_SHARD_KEYS_MAX);
+    if (is_list && size == 0)
+        return json_fail(&at, error, OCT_RANGE, "value [] invalid, must not be empty");
+    list = arena_array(memory, size + 1, sizeof *list);
+    if (list == NULL)
+        return oct_fail_memory(error, size * sizeof *list);
+    if (*fallback)
+        status = json_fields(&at, value, fields, countof(fields), false, values, error);
+    for (size_t i = 0; status == OCT_OK && i < size + *fallback; i++) {
+        const json_path key_at = is_list ? json_at_index(&at, i) : at;
+
+        status = shard_key_decode(&key_at, is_list ? yyjson_arr_iter_next(&iter) : values[i], memory, &list[i], error);
+    }
+    *keys = list;
+    *count = size + *fallback;
+    return status;
+}
+
+/* The filter and the condition that the point has one of the keys. */
+static oct_status
+with_keys(const oct_shard_key *keys, size_t count, bool fallback, arena *memory, const oct_filter **filter,
+          oct_error *error)
+{
+    oct_condition *conditions = arena_array(memory, 2, sizeof *conditions);
+    oct_filter    *made = arena_alloc(memory, sizeof *made);
+
+    if (conditions == NULL || made == NULL)
+        return oct_fail_memory(error, sizeof *made);
+    conditions[0] = (oct_condition){.kind = OCT_CONDITION_SHARD_KEY,
+                                    .shard_keys = keys,
+                                    .shard_key_count = count,
+                                    .shard_fallback = fallback};
+    conditions[1] = (oct_condition){.kind = OCT_CONDITION_FILTER, .filter = *filter};
+    made->must = conditions;
+    made->must_count = *filter == NULL ? 1 : 2;
+    *filter = made;
+    return OCT_OK;
+}
+
+oct_status
+decode_shard_filter(const json_path *up, yyjson_val *value, arena *memory, const oct_filter **filter,
+                    oct_error *error)
+{
+    const oct_shard_key *keys;
+    size_t               count;
+    bool                 fallback;
+    const oct_status     status = decode_shard_keys(up, value, memory, &keys, &count, &fallback, error);
+
+    return status == OCT_OK && count > 0 ? with_keys(keys, count, fallback, memory, filter, error) : status;
+}
+
+oct_status
+filter_of_shard(const oct_shard_key *key, arena *memory, const oct_filter **filter, oct_error *error)
+{
+    return with_keys(key, 1, false, memory, filter, error);
 }
 
 /* --- selectors ------------------------------------------------------------------------------ */

@@ -15,16 +15,16 @@ static oct_status
 decode_common(const json_path *at, yyjson_val **values, arena *memory, oct_query *out, api_select *select,
               oct_error *error)
 {
-    const json_path filter_at = json_at(at, "filter"), key_at = json_at(at, "shard_key");
-    oct_status      status = api_refuse(&key_at, values[SHARD_KEY], "a shard key", error);
+    const json_path filter_at = json_at(at, "filter");
+    oct_status      status = decode_count(at, "limit", values[LIMIT], 1, &out->limit, error);
 
-    if (status == OCT_OK)
-        status = decode_count(at, "limit", values[LIMIT], 1, &out->limit, error);
     if (status == OCT_OK)
         status = decode_params(at, values[PARAMS], out, error);
     if (status == OCT_OK)
         status = decode_select(at, values[WITH_PAYLOAD], values[WITH_VECTOR], false, memory, select, error);
-    return status == OCT_OK ? decode_filter(&filter_at, values[FILTER], memory, &out->filter, error) : status;
+    if (status == OCT_OK)
+        status = decode_filter(&filter_at, values[FILTER], memory, &out->filter, error);
+    return status == OCT_OK ? decode_shard_filter(at, values[SHARD_KEY], memory, &out->filter, error) : status;
 }
 
 /* A vector, or {name, vector}. */
@@ -49,15 +49,15 @@ decode_named_vector(const json_path *up, yyjson_val *vector, arena *memory, oct_
 }
 
 static oct_status
-decode_using(const json_path *up, yyjson_val *using_vector, yyjson_val *lookup_from, oct_query *out,
-             oct_error *error)
+decode_using(const json_path *up, yyjson_val *using_vector, yyjson_val *lookup_from, arena *memory,
+             oct_query *out, oct_error *error)
 {
     const json_path at = json_at(up, "using");
     oct_status      status;
 
     out->using_vector = (oct_slice){"", 0};
     status = json_get_text(&at, using_vector, &out->using_vector, error);
-    return status == OCT_OK ? decode_lookup_from(up, lookup_from, out, error) : status;
+    return status == OCT_OK ? decode_lookup_from(up, lookup_from, memory, out, error) : status;
 }
 
 /* values: positive, negative, strategy, using, lookup_from. */
@@ -79,7 +79,7 @@ decode_recommendation(const json_path *at, yyjson_val **values, arena *memory, o
     if (status == OCT_OK && made->strategy == OCT_AVERAGE_VECTOR && made->positive_count == 0)
         status =
             oct_fail(error, OCT_BAD_REQUEST, "At least one positive vector ID required with this strategy");
-    return status == OCT_OK ? decode_using(at, values[3], values[4], out, error) : status;
+    return status == OCT_OK ? decode_using(at, values[3], values[4], memory, out, error) : status;
 }
 
 /* --- requests --------------------------------------------------------------------------------- */
@@ -154,7 +154,7 @@ decode_old_discover(const json_path *at, yyjson_val *body, arena *memory, api_qu
     if (status == OCT_OK && values[TARGET] != NULL)
         status = decode_example(&target_at, values[TARGET], memory, &query->as.discover.target, error);
     if (status == OCT_OK)
-        status = decode_using(at, values[USING], values[LOOKUP], query, error);
+        status = decode_using(at, values[USING], values[LOOKUP], memory, query, error);
     if (status == OCT_OK && values[TARGET] == NULL && query->as.discover.pair_count == 0)
         status = oct_fail(error, OCT_BAD_REQUEST, "No target or context given");
     query->kind = status == OCT_OK && values[TARGET] == NULL ? OCT_QUERY_CONTEXT : OCT_QUERY_DISCOVER;
@@ -239,16 +239,16 @@ decode_matrix(yyjson_val *body, arena *memory, oct_matrix_request *out, oct_erro
                                         {"sample", NULL, false},
                                         {"limit", NULL, false},
                                         {"using", NULL, false}};
-    const json_path         key_at = json_at(NULL, "shard_key"), filter_at = json_at(NULL, "filter");
+    const json_path         filter_at = json_at(NULL, "filter");
     const json_path         using_at = json_at(NULL, "using");
     yyjson_val             *values[countof(fields)];
     oct_status              status = json_fields(NULL, body, fields, countof(fields), false, values, error);
 
     *out = (oct_matrix_request){.using_vector = {"", 0}, .sample = 10, .limit = 3}; /* Qdrant's defaults */
     if (status == OCT_OK)
-        status = api_refuse(&key_at, values[KEY], "a shard key", error);
-    if (status == OCT_OK)
         status = decode_filter(&filter_at, values[FILTER_GIVEN], memory, &out->filter, error);
+    if (status == OCT_OK)
+        status = decode_shard_filter(NULL, values[KEY], memory, &out->filter, error);
     if (status == OCT_OK)
         status = decode_count(NULL, "sample", values[SAMPLE], 2, &out->sample, error);
     if (status == OCT_OK)

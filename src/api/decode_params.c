@@ -122,13 +122,14 @@ decode_count(const json_path *up, const char *name, yyjson_val *value, uint64_t 
 }
 
 oct_status
-decode_lookup_from(const json_path *up, yyjson_val *value, oct_query *out, oct_error *error)
+decode_lookup_from(const json_path *up, yyjson_val *value, arena *memory, oct_query *out, oct_error *error)
 {
     enum { COLLECTION, VECTOR, SHARD_KEY };
     static const json_field fields[] = {
         {"collection", NULL, true}, {"vector", NULL, false}, {"shard_key", NULL, false}};
     const json_path at = json_at(up, "lookup_from"), collection_at = json_at(&at, "collection");
-    const json_path vector_at = json_at(&at, "vector"), key_at = json_at(&at, "shard_key");
+    const json_path vector_at = json_at(&at, "vector");
+    bool            fallback;
     yyjson_val     *values[countof(fields)];
     oct_status      status;
 
@@ -142,7 +143,10 @@ decode_lookup_from(const json_path *up, yyjson_val *value, oct_query *out, oct_e
     status = json_get_text(&collection_at, values[COLLECTION], &out->lookup_collection, error);
     if (status == OCT_OK)
         status = json_get_text(&vector_at, values[VECTOR], &out->lookup_vector, error);
-    return status == OCT_OK ? api_refuse(&key_at, values[SHARD_KEY], "a shard key", error) : status;
+    /* Of {target, fallback} both are looked into, the target first. */
+    return status == OCT_OK ? decode_shard_keys(&at, values[SHARD_KEY], memory, &out->lookup_shard_keys,
+                                                &out->lookup_shard_key_count, &fallback, error)
+                            : status;
 }
 
 /* A collection's name, or {collection, with_payload, with_vectors}. */

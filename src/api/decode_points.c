@@ -486,7 +486,6 @@ decode_upsert(const json_path *at, yyjson_val *body, arena *memory, api_write *o
                                         {"shard_key", NULL, false}};
     const json_path         batch_at = json_at(at, "batch"), points_at = json_at(at, "points");
     const json_path         filter_at = json_at(at, "update_filter"), mode_at = json_at(at, "update_mode");
-    const json_path         key_at = json_at(at, "shard_key");
     yyjson_val             *values[countof(fields)];
     int64_t                 mode = 0;
     oct_status              status = json_fields(at, body, fields, countof(fields), false, values, error);
@@ -497,7 +496,8 @@ decode_upsert(const json_path *at, yyjson_val *body, arena *memory, api_write *o
         status = json_get_name(&mode_at, values[MODE], update_modes, countof(update_modes), &mode, error);
     out->mode = (oct_update_mode)mode;
     if (status == OCT_OK)
-        status = api_refuse(&key_at, values[SHARD_KEY], "a shard key", error);
+        status = decode_shard_keys(at, values[SHARD_KEY], memory, &out->shard_keys, &out->shard_key_count,
+                                   &out->shard_fallback, error);
     if (status != OCT_OK)
         return status;
     if (values[BATCH] != NULL)
@@ -518,14 +518,14 @@ decode_update_vectors(const json_path *at, yyjson_val *body, arena *memory, api_
     static const json_field fields[] = {
         {"points", NULL, true}, {"update_filter", NULL, false}, {"shard_key", NULL, false}};
     const json_path points_at = json_at(at, "points"), filter_at = json_at(at, "update_filter");
-    const json_path key_at = json_at(at, "shard_key");
     yyjson_val     *values[countof(fields)];
     oct_status      status = json_fields(at, body, fields, countof(fields), false, values, error);
 
     if (status == OCT_OK)
         status = decode_filter(&filter_at, values[FILTER], memory, &out->filter, error);
     if (status == OCT_OK)
-        status = api_refuse(&key_at, values[SHARD_KEY], "a shard key", error);
+        status = decode_shard_keys(at, values[SHARD_KEY], memory, &out->shard_keys, &out->shard_key_count,
+                                   &out->shard_fallback, error);
     if (status == OCT_OK)
         status = decode_point_list(&points_at, values[POINTS], false, memory, out, error);
     if (status == OCT_OK && out->point_count == 0)
@@ -545,8 +545,8 @@ static oct_status
 decode_targets(const json_path *at, yyjson_val **values, arena *memory, api_write *out, oct_error *error)
 {
     const json_path points_at = json_at(at, "points"), filter_at = json_at(at, "filter");
-    const json_path key_at = json_at(at, "shard_key");
-    oct_status      status = api_refuse(&key_at, values[SHARD_KEY], "a shard key", error);
+    oct_status      status = decode_shard_keys(at, values[SHARD_KEY], memory, &out->shard_keys, &out->shard_key_count,
+                                   &out->shard_fallback, error);
 
     if (status != OCT_OK)
         return status;

@@ -429,7 +429,7 @@ decode_level(const json_path *at, const json_path *checked, yyjson_val **values,
     if (status == OCT_OK)
         status = decode_params(at, values[PARAMS], out, error);
     if (status == OCT_OK)
-        status = decode_lookup_from(at, values[LOOKUP], out, error);
+        status = decode_lookup_from(at, values[LOOKUP], memory, out, error);
     if (status == OCT_OK)
         status = decode_filter(&filter_at, values[FILTER], memory, &out->filter, error);
     if (status == OCT_OK)
@@ -490,15 +490,15 @@ decode_query(const json_path *at, yyjson_val *body, arena *memory, api_query *ou
                                         {"offset", NULL, false},
                                         {"with_vector", "with_vectors", false},
                                         {"with_payload", NULL, false}};
-    const json_path         checked = json_at(at, "internal"), key_at = json_at(at, "shard_key");
+    const json_path         checked = json_at(at, "internal");
     yyjson_val             *values[countof(fields)];
     oct_status              status = json_fields(at, body, fields, countof(fields), false, values, error);
 
     *out = (api_query){0};
     if (status == OCT_OK)
-        status = api_refuse(&key_at, values[SHARD_KEY], "a shard key", error);
-    if (status == OCT_OK)
         status = decode_level(at, &checked, values, memory, &out->request.query, error);
+    if (status == OCT_OK)
+        status = decode_shard_filter(at, values[SHARD_KEY], memory, &out->request.query.filter, error);
     if (status == OCT_OK)
         status = decode_count(&checked, "offset", values[OFFSET], 0, &out->request.offset, error);
     if (status == OCT_OK)
@@ -520,15 +520,15 @@ decode_query_groups(const json_path *at, yyjson_val *body, arena *memory, api_gr
                                         {"group_by", NULL, true},
                                         {"group_size", NULL, false},
                                         {"with_lookup", NULL, false}};
-    const json_path         checked = json_at(at, "internal"), key_at = json_at(at, "shard_key");
+    const json_path         checked = json_at(at, "internal");
     yyjson_val             *values[countof(fields)];
     oct_status              status = json_fields(at, body, fields, countof(fields), false, values, error);
 
     *out = (api_group_query){0};
     if (status == OCT_OK)
-        status = api_refuse(&key_at, values[SHARD_KEY], "a shard key", error);
-    if (status == OCT_OK)
         status = decode_level(at, &checked, values, memory, &out->request.query, error);
+    if (status == OCT_OK)
+        status = decode_shard_filter(at, values[SHARD_KEY], memory, &out->request.query.filter, error);
     if (status == OCT_OK)
         status = decode_grouping(at, &checked, values[GROUP_BY], values[GROUP_SIZE], values[WITH_LOOKUP],
                                  memory, out, error);

@@ -15,7 +15,8 @@
 /* `params`: into ef, exact, indexed_only. NULL: none. */
 oct_status decode_params(const json_path *up, yyjson_val *object, oct_query *out, oct_error *error);
 oct_status decode_threshold(const json_path *up, yyjson_val *value, oct_query *out, oct_error *error);
-oct_status decode_lookup_from(const json_path *up, yyjson_val *value, oct_query *out, oct_error *error);
+oct_status decode_lookup_from(const json_path *up, yyjson_val *value, arena *memory, oct_query *out,
+                              oct_error *error);
 /* A count of at least `min`; `out` is left alone if it is not given. `name` is the member's. */
 oct_status decode_count(const json_path *up, const char *name, yyjson_val *value, uint64_t min, size_t *out,
                         oct_error *error);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/float_text.h"
+#include "collection/config.h"
 
 void
 encode_bool(buffer *out, bool value)
@@ -145,12 +146,22 @@ encode_selected(buffer *out, const oct_record *record, const api_select *select)
     }
 }
 
+static void
+encode_shard_key(buffer *out, const oct_record *record)
+{
+    if (record->shard_key == NULL)
+        return;
+    buffer_add_text(out, ",\"shard_key\":");
+    shard_key_encode(record->shard_key, out);
+}
+
 void
 encode_record(buffer *out, const oct_record *record, const api_select *select)
 {
     buffer_add(out, "{\"id\":", 6);
     encode_id(out, record->id);
     encode_selected(out, record, select);
+    encode_shard_key(out, record);
     buffer_add_byte(out, '}');
 }
 
@@ -164,6 +175,7 @@ encode_hit(buffer *out, const oct_record *record, const api_select *select)
     buffer_add(out, ",\"score\":", 9);
     encode_float(out, record->score);
     encode_selected(out, record, select);
+    encode_shard_key(out, record);
     buffer_add_byte(out, '}');
 }
 

@@ -21,7 +21,10 @@ points_retrieve(api_call *call, oct_error *error)
                                         {"with_payload", NULL, false},
                                         {"with_vector", "with_vectors", false},
                                         {"shard_key", NULL, false}};
-    const json_path         ids_at = json_at(NULL, "ids"), key_at = json_at(NULL, "shard_key");
+    const json_path         ids_at = json_at(NULL, "ids");
+    const oct_shard_key    *keys = NULL;
+    size_t                  key_count = 0;
+    bool                    fallback = false;
     oct_collection         *collection = NULL;
     oct_records            *records = NULL;
     yyjson_val             *body, *values[countof(fields)];
@@ -40,11 +43,17 @@ points_retrieve(api_call *call, oct_error *error)
         status = decode_select(NULL, values[WITH_PAYLOAD], values[WITH_VECTOR], false, &call->memory, &select,
                                error);
     if (status == OCT_OK)
-        status = api_refuse(&key_at, values[SHARD_KEY], "a shard key", error);
+        status = decode_shard_keys(NULL, values[SHARD_KEY], &call->memory, &keys, &key_count, &fallback, error);
     if (status == OCT_OK)
         status = api_open(call, &collection, error);
     if (status == OCT_OK)
-        status = oct_retrieve(collection, ids, count, &select.select, &records, error);
+        status = api_pick_shard_key(collection, fallback, &keys, &key_count, error);
+    if (call->in_shard) {
+        keys = &call->shard_key;
+        key_count = 1;
+    }
+    if (status == OCT_OK)
+        status = oct_retrieve_of(collection, ids, count, keys, key_count, &select.select, &records, error);
     if (status == OCT_OK)
         encode_records(&call->out, records, &select);
     oct_records_free(records);
@@ -95,7 +104,6 @@ points_scroll(api_call *call, oct_error *error)
                                         {"shard_key", NULL, false}};
     const json_path         offset_at = json_at(NULL, "offset"), limit_at = json_at(NULL, "limit");
     const json_path         filter_at = json_at(NULL, "filter"), order_at = json_at(NULL, "order_by");
-    const json_path         key_at = json_at(NULL, "shard_key");
     oct_collection         *collection = NULL;
     oct_records            *records = NULL;
     yyjson_val             *body, *values[countof(fields)];
@@ -117,11 +125,13 @@ points_scroll(api_call *call, oct_error *error)
         status = decode_select(NULL, values[WITH_PAYLOAD], values[WITH_VECTOR], true, &call->memory, &select,
                                error);
     if (status == OCT_OK)
-        status = api_refuse(&key_at, values[SHARD_KEY], "a shard key", error);
-    if (status == OCT_OK)
         status = api_refuse(&order_at, values[ORDER_BY], "scrolling in the order of a payload field", error);
     if (status == OCT_OK)
         status = decode_filter(&filter_at, values[FILTER], &call->memory, &filter, error);
+    if (status == OCT_OK)
+        status = decode_shard_filter(NULL, values[SHARD_KEY], &call->memory, &filter, error);
+    if (status == OCT_OK && call->in_shard)
+        status = filter_of_shard(&call->shard_key, &call->memory, &filter, error);
     if (status == OCT_OK)
         status = api_open(call, &collection, error);
     /* A page of the most there can be, and the rest on the next: the caller sees next_page_offset. */
@@ -151,7 +161,6 @@ points_count(api_call *call, oct_error *error)
     static const json_field fields[] = {
         {"filter", NULL, false}, {"exact", NULL, false}, {"shard_key", NULL, false}};
     const json_path   filter_at = json_at(NULL, "filter"), exact_at = json_at(NULL, "exact");
-    const json_path   key_at = json_at(NULL, "shard_key");
     oct_collection   *collection = NULL;
     yyjson_val       *body, *values[countof(fields)];
     const oct_filter *filter = NULL;
@@ -166,9 +175,11 @@ points_count(api_call *call, oct_error *error)
     if (status == OCT_OK)
         status = json_get_bool(&exact_at, values[EXACT], &exact, error);
     if (status == OCT_OK)
-        status = api_refuse(&key_at, values[SHARD_KEY], "a shard key", error);
-    if (status == OCT_OK)
         status = decode_filter(&filter_at, values[FILTER], &call->memory, &filter, error);
+    if (status == OCT_OK)
+        status = decode_shard_filter(NULL, values[SHARD_KEY], &call->memory, &filter, error);
+    if (status == OCT_OK && call->in_shard)
+        status = filter_of_shard(&call->shard_key, &call->memory, &filter, error);
     if (status == OCT_OK)
         status = api_open(call, &collection, error);
     if (status == OCT_OK)

@@ -2,12 +2,20 @@
 #include "api/encode.h"
 
 static oct_status
-apply(oct_collection *collection, const api_write *write, const oct_write_options *options,
+apply(oct_collection *collection, const api_write *write, const oct_write_options *given,
       oct_write_result *result, oct_error *error)
 {
     const oct_update_rule rule = {write->mode, write->filter};
     const oct_targets     targets = {write->ids, write->id_count, write->filter};
+    oct_write_options     keyed = *given;
+    const oct_write_options *options = &keyed;
+    oct_status            status;
 
+    keyed.shard_keys = write->shard_keys;
+    keyed.shard_key_count = write->shard_key_count;
+    status = api_pick_shard_key(collection, write->shard_fallback, &keyed.shard_keys, &keyed.shard_key_count, error);
+    if (status != OCT_OK)
+        return status;
     switch (write->kind) {
     case API_UPSERT:
         return oct_upsert_where(collection, write->points, write->point_count, &rule, options, result, error);

@@ -70,14 +70,6 @@ service_readyz(api_call *call, oct_error *error)
     return plain_text(call, "all shards are ready");
 }
 
-oct_status
-service_cluster(api_call *call, oct_error *error)
-{
-    (void)error;
-    buffer_add_text(&call->out, "{\"status\":\"disabled\"}");
-    return OCT_OK;
-}
-
 /* Issues tell of slow filters on unindexed fields; there are no filters yet. */
 oct_status
 service_issues(api_call *call, oct_error *error)
@@ -97,11 +89,10 @@ service_clear_issues(api_call *call, oct_error *error)
 
 /* --- telemetry and metrics -------------------------------------------------------------------- */
 
-/* Call `each` for every collection; one that is deleted meanwhile is passed over. */
-typedef void (*each_collection)(buffer *out, const oct_collection_info *info);
-
-static oct_status
-for_collections(api_call *call, each_collection each, oct_error *error)
+oct_status
+api_each_collection(api_call *call, oct_status (*each)(api_call *call, oct_collection *collection,
+                                                       const oct_collection_info *info, oct_error *error),
+                    oct_error *error)
 {
     oct_names *names = NULL;
     oct_status status = oct_collection_list(call->database, &names, error);
@@ -114,7 +105,7 @@ for_collections(api_call *call, each_collection each, oct_error *error)
         if (status == OCT_OK)
             status = oct_collection_describe(collection, &info, error);
         if (status == OCT_OK)
-            each(&call->out, info);
+            status = each(call, collection, info, error);
         if (status == OCT_NOT_FOUND)
             status = OCT_OK;
         oct_collection_info_free(info);
@@ -124,14 +115,20 @@ for_collections(api_call *call, each_collection each, oct_error *error)
     return status;
 }
 
-static void
-telemetry_of_collection(buffer *out, const oct_collection_info *info)
+static oct_status
+telemetry_of_collection(api_call *call, oct_collection *collection, const oct_collection_info *info,
+                        oct_error *error)
 {
+    buffer *out = &call->out;
+
+    (void)collection;
+    (void)error;
     if (out->size > 0 && out->data[out->size - 1] != '[')
         buffer_add_byte(out, ',');
     buffer_add_text(out, "{\"id\":");
     json_add_text(out, info->name);
     buffer_add_byte(out, '}');
+    return OCT_OK;
 }
 
 oct_status
@@ -161,7 +158,7 @@ service_telemetry(api_call *call, oct_error *error)
     json_add_u64(&call->out, info.collection_count);
     if (level > 0) {
         buffer_add_text(&call->out, ",\"collections\":[");
-        status = for_collections(call, telemetry_of_collection, error);
+        status = api_each_collection(call, telemetry_of_collection, error);
         buffer_add_byte(&call->out, ']');
     }
     buffer_add_text(&call->out, "},\"cluster\":{\"enabled\":false},\"requests\":{\"rest\":{\"responses\":");
@@ -187,14 +184,19 @@ add_label(buffer *out, oct_slice text)
     buffer_add_byte(out, '"');
 }
 
-static void
-metric_points(buffer *out, const oct_collection_info *info)
+static oct_status
+metric_points(api_call *call, oct_collection *collection, const oct_collection_info *info, oct_error *error)
 {
+    buffer *out = &call->out;
+
+    (void)collection;
+    (void)error;
     buffer_add_text(out, "collection_points{id=");
     add_label(out, info->name);
     buffer_add_text(out, "} ");
     json_add_u64(out, info->points_count);
     buffer_add_byte(out, '\n');
+    return OCT_OK;
 }
 
 oct_status
@@ -220,7 +222,7 @@ service_metrics(api_call *call, oct_error *error)
                     "cluster_enabled 0\n"
                     "# HELP collection_points number of points in each collection\n"
                     "# TYPE collection_points gauge\n");
-    status = for_collections(call, metric_points, error);
+    status = api_each_collection(call, metric_points, error);
     stats_prometheus(&call->out);
     return status;
 }

@@ -490,12 +490,16 @@ typedef struct config_change {
     const oct_collection_config *changes;
     const oct_collection_config *additions;
     const oct_slice             *removed; /* name of a vector */
+    catalogue_make               make;    /* with its context */
+    const void                  *context;
 } config_change;
 
 static oct_status
 change_config(const oct_collection_config *before, const config_change *change, arena *memory,
               oct_collection_config *out, oct_error *error)
 {
+    if (change->make != NULL)
+        return change->make(change->context, before, memory, out, error);
     if (change->changes != NULL)
         return config_merge(before, change->changes, memory, out, error);
     if (change->additions != NULL)
@@ -556,6 +560,14 @@ change_collection(oct_database *self, oct_slice name, const config_change *chang
         (void)collection_optimize(collection, false, NULL);
     collection_release(collection);
     return status;
+}
+
+oct_status
+catalogue_change(oct_database *self, oct_slice name, catalogue_make make, const void *context, oct_error *error)
+{
+    const config_change change = {.make = make, .context = context};
+
+    return change_collection(self, name, &change, error);
 }
 
 oct_status

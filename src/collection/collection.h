@@ -116,6 +116,11 @@ oct_status catalogue_update(oct_database *self, oct_slice name, const oct_collec
 oct_status catalogue_add_vectors(oct_database *self, oct_slice name, const oct_collection_config *additions,
                                  oct_error *error);
 oct_status catalogue_remove_vector(oct_database *self, oct_slice name, oct_slice vector, oct_error *error);
+/* Change a configuration under the catalogue's lock: `make` turns that which is into that which is to be. */
+typedef oct_status (*catalogue_make)(const void *context, const oct_collection_config *base, arena *memory,
+                                     oct_collection_config *out, oct_error *error);
+oct_status catalogue_change(oct_database *self, oct_slice name, catalogue_make make, const void *context,
+                            oct_error *error);
 oct_status catalogue_delete(oct_database *self, oct_slice name, bool *existed, oct_error *error);
 oct_status catalogue_change_aliases(oct_database *self, const oct_alias_change *changes, size_t count,
                                     oct_error *error);
@@ -160,8 +165,8 @@ oct_status collection_optimize(oct_collection *self, bool wait, oct_error *error
 
 /* --- read.c ----------------------------------------------------------------------------------------- */
 
-oct_status collection_retrieve(oct_collection *self, const oct_id *ids, size_t count,
-                               const oct_select *select, oct_records **out, oct_error *error);
+oct_status collection_retrieve(oct_collection *self, const oct_id *ids, size_t count, const oct_shard_key *keys,
+                               size_t key_count, const oct_select *select, oct_records **out, oct_error *error);
 oct_status collection_scroll(oct_collection *self, const oct_filter *given, const oct_id *from, size_t limit,
                              const oct_select *select, oct_records **out, oct_error *error);
 oct_status collection_count(oct_collection *self, const oct_filter *given, uint64_t *out, oct_error *error);

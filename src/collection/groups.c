@@ -359,7 +359,7 @@ look_up(oct_collection *source, const oct_select *select, group_result *result, 
         return oct_fail_memory(error, count * sizeof *ids);
     for (size_t g = 0; g < count; g++)
         id_count += id_of_group(&groups[g], &ids[id_count]);
-    status = collection_retrieve(source, ids, id_count, select, &result->lookups, error);
+    status = collection_retrieve(source, ids, id_count, NULL, 0, select, &result->lookups, error);
     if (status != OCT_OK)
         return status;
     for (size_t i = 0; i < result->lookups->count; i++)

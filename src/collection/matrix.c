@@ -120,8 +120,10 @@ fill(oct_collection *self, const hit_list *sample, rows_work *work, arena *memor
     if (ids == NULL || row_of == NULL || work->columns == NULL || work->scores == NULL ||
         work->places == NULL)
         return oct_fail_memory(error, cells * sizeof *row_of);
-    for (size_t i = 0; i < work->count; i++)
+    for (size_t i = 0; i < work->count; i++) {
         ids[i] = *points_id(shard_points(self->shard), sample->items[i].point);
+        ids[i].reserved = 0; /* the shard key is nothing to show */
+    }
     for (size_t i = 0; i < cells; i++)
         row_of[i] = (uint32_t)(i / work->neighbours);
     workers_split(pool, work->count, 0, run_row, work);

@@ -3,6 +3,7 @@
 #include "collection/fusion.h"
 #include "collection/query_internal.h"
 #include "collection/select.h"
+#include "collection/shard_keys.h"
 #include "kernel/kernel.h"
 
 /* Planning one request. */
@@ -10,6 +11,8 @@ typedef struct planner {
     query_plan *plan;
     size_t      prefetch_factor;
     size_t      prefetches; /* met so far, on all levels */
+    const oct_shard_key *shard_keys; /* of the request: where ids are looked up first */
+    size_t               shard_key_count;
     oct_error  *error;
 } planner;
 
@@ -218,13 +221,17 @@ copy_vector(const gathering *self, const oct_id *id, float *out)
     const config_box *box = collection_box(self->source);
     shard            *target = self->source->shard;
     const float      *stored;
-    size_t            index = 0;
+    size_t            index = 0, at = 0;
     uint32_t          point;
     oct_status        status = box_find_vector(box, self->source_vector, &index, error);
 
     if (status != OCT_OK)
         return status;
-    point = points_find_live(shard_points(target), id);
+    if (self->query->has_lookup)
+        point = shard_keys_next(self->source, box, id, self->query->lookup_shard_keys,
+                                self->query->lookup_shard_key_count, &at);
+    else
+        point = shard_keys_next(self->source, box, id, self->planner->shard_keys, self->planner->shard_key_count, &at);
     if (point == POINT_NONE)
         return shard_fail_unknown(id, error);
     stored = shard_vector_of(target, box->numbers[index], point);
@@ -517,5 +524,6 @@ query_plan_make(oct_collection *self, const oct_query *query, size_t prefetch_fa
     planner work = {.plan = out, .prefetch_factor = prefetch_factor, .error = error};
 
     *out = (query_plan){.collection = self, .memory = memory};
+    shard_keys_of_filter(query->filter, &work.shard_keys, &work.shard_key_count);
     return plan_level(&work, query, NULL, 0, &out->top);
 }

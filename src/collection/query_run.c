@@ -7,6 +7,7 @@
 #include "collection/query_internal.h"
 #include "collection/records.h"
 #include "collection/select.h"
+#include "collection/shard_keys.h"
 
 /* Running one level. */
 typedef struct runner {
@@ -37,17 +38,20 @@ static oct_status
 scope_exclude(runner *self)
 {
     const query_plan *plan = self->plan;
+    const config_box *box = collection_box(plan->collection);
     uint32_t         *points;
 
     if (plan->excluded_count == 0)
         return OCT_OK;
-    points = arena_array(plan->memory, plan->excluded_count, sizeof *points);
+    points = arena_array(plan->memory, plan->excluded_count * size_max(box->config.shard_key_count, 1),
+                         sizeof *points);
     if (points == NULL)
         return oct_fail_memory(self->error, plan->excluded_count * sizeof *points);
     for (size_t i = 0; i < plan->excluded_count; i++) {
-        const uint32_t point = points_find(shard_points(plan->collection->shard), &plan->excluded[i]);
+        size_t   at = 0;
+        uint32_t point;
 
-        if (point != POINT_NONE)
+        while ((point = shard_keys_next(plan->collection, box, &plan->excluded[i], NULL, 0, &at)) != POINT_NONE)
             points[self->scope.excluded_count++] = point;
     }
     self->scope.excluded_count = point_numbers_sort(points, self->scope.excluded_count);

@@ -6,6 +6,7 @@
 #include "collection/query.h"
 #include "collection/records.h"
 #include "collection/select.h"
+#include "collection/shard_keys.h"
 
 #define HITS_ON_STACK     128u
 #define SPLIT_QUERIES_MIN 4u /* fewer queries are not worth waking threads for */
@@ -25,23 +26,35 @@ seen_before(const oct_id *ids, size_t count, const oct_id *id)
 }
 
 oct_status
-collection_retrieve(oct_collection *self, const oct_id *ids, size_t count, const oct_select *select,
-                    oct_records **out, oct_error *error)
+collection_retrieve(oct_collection *self, const oct_id *ids, size_t count, const oct_shard_key *keys,
+                    size_t key_count, const oct_select *select, oct_records **out, oct_error *error)
 {
     const document_view *view = NULL;
     const config_box    *box;
     record_list         *list;
     uint8_t             *taken = NULL; /* a bit a point: repeated ids come once */
-    size_t               taken_points = 0;
-    oct_status           status = record_list_new(count, &list, error);
+    size_t               taken_points = 0, room = count;
+    oct_status           status = OCT_OK;
 
     *out = NULL;
-    if (status != OCT_OK)
-        return status;
     if (select == NULL)
         select = &select_nothing;
     epoch_pin();
     box = collection_box(self);
+    for (size_t i = 0; i < key_count && status == OCT_OK; i++)
+        if (config_find_shard_key(&box->config, &keys[i]) == NULL)
+            status = shard_key_fail_unknown(&keys[i], OCT_BAD_REQUEST, error);
+    if (box_has_shard_keys(box) &&
+        !size_mul_ok(count, size_max(key_count > 0 ? key_count : box->config.shard_key_count, 1), &room))
+        room = SIZE_MAX;
+    /* One id has at most a point of each key, and all have no more than there are. */
+    room = size_min(room, size_max(count, atomic_load(&shard_points(self->shard)->count)));
+    if (status == OCT_OK)
+        status = record_list_new(room, &list, error);
+    if (status != OCT_OK) {
+        epoch_unpin();
+        return status;
+    }
     status = record_plan_select(box, select, &list->memory, &view, error);
     if (status == OCT_OK && count > 64) {
         taken_points = atomic_load(&shard_points(self->shard)->count);
@@ -50,16 +63,18 @@ collection_retrieve(oct_collection *self, const oct_id *ids, size_t count, const
             status = oct_fail_memory(error, count);
     }
     for (size_t i = 0; i < count && status == OCT_OK; i++) {
-        const uint32_t point = points_find_live(shard_points(self->shard), &ids[i]);
+        size_t   at = 0;
+        uint32_t point;
 
-        if (point == POINT_NONE)
-            continue;
-        /* Points inserted since the bitmap was made are looked for the slow way. */
-        if (point >= taken_points ? seen_before(ids, i, &ids[i]) : (taken[point / 8] >> (point % 8) & 1) != 0)
-            continue;
-        if (point < taken_points)
-            taken[point / 8] |= (uint8_t)(1u << (point % 8));
-        status = record_list_add(self, box, list, point, 0, select, view, error);
+        while (status == OCT_OK && list->records.count < room &&
+               (point = shard_keys_next(self, box, &ids[i], keys, key_count, &at)) != POINT_NONE) {
+            /* Points inserted since the bitmap was made are looked for the slow way. */
+            if (point >= taken_points ? seen_before(ids, i, &ids[i]) : (taken[point / 8] >> (point % 8) & 1) != 0)
+                continue;
+            if (point < taken_points)
+                taken[point / 8] |= (uint8_t)(1u << (point % 8));
+            status = record_list_add(self, box, list, point, 0, select, view, error);
+        }
     }
     epoch_unpin();
     oct_free(taken);
@@ -105,6 +120,7 @@ collection_scroll(oct_collection *self, const oct_filter *given, const oct_id *f
     if (status == OCT_OK && found_count > limit) {
         list->records.has_next = true;
         list->records.next = *points_id(all, found[limit]);
+        list->records.next.reserved = 0;
     }
     selection_clear(&these);
     epoch_unpin();

@@ -132,6 +132,34 @@ record_plan_select(const config_box *box, const oct_select *select, arena *memor
     return status;
 }
 
+/* The key of a record whose id still has its number. False: there is no such key any more. */
+static bool
+add_shard_key(const config_box *box, record_list *list, oct_record *record)
+{
+    const oct_shard_key_info *info = config_shard_key_of(&box->config, record->id.reserved);
+    oct_shard_key            *key = NULL;
+
+    record->id.reserved = 0;
+    if (info == NULL)
+        return false;
+    if (list->last_key != NULL && list->last_key_number == info->number) {
+        record->shard_key = list->last_key;
+        return true;
+    }
+    key = arena_alloc(&list->memory, sizeof *key);
+    if (key != NULL) {
+        *key = info->key;
+        if (!key->is_number)
+            key->text.data = arena_text(&list->memory, key->text.data, key->text.size);
+    }
+    list->no_memory = key == NULL || (!key->is_number && key->text.data == NULL);
+    if (list->no_memory)
+        return false;
+    record->shard_key = list->last_key = key;
+    list->last_key_number = info->number;
+    return true;
+}
+
 oct_status
 record_list_add(oct_collection *self, const config_box *box, record_list *list, uint32_t point, float score,
                 const oct_select *select, const document_view *view, oct_error *error)
@@ -144,6 +172,8 @@ record_list_add(oct_collection *self, const config_box *box, record_list *list, 
         return OCT_OK;
     OCT_MUST(list->records.count < list->capacity);
     *record = (oct_record){.id = *points_id(all, point), .score = score};
+    if (record->id.reserved != 0 && !add_shard_key(box, list, record))
+        return list->no_memory ? oct_fail_memory(error, OCT_SHARD_KEY_MAX) : OCT_OK; /* its key is gone, and so is it */
     record->version = atomic_load_explicit(points_version(all, point), memory_order_relaxed);
     if (select->with_payload)
         status = add_payload(self, list, point, view, record, error);

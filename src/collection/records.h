@@ -15,6 +15,10 @@ typedef struct record_list {
     arena       memory;
     oct_record *items;
     size_t      capacity;
+    /* The shard key of the last record: the next has often the same. */
+    const oct_shard_key *last_key;
+    uint32_t             last_key_number;
+    bool                 no_memory; /* for a key */
 } record_list;
 
 /* Room for `capacity` records. Release it with oct_records_free(&list->records). */

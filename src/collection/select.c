@@ -5,6 +5,7 @@
 
 #include "base/epoch.h"
 #include "collection/records.h"
+#include "collection/shard_keys.h"
 
 #define WORDS_A_CHUNK    256u /* 16,384 points: some milliseconds of work, so that threads end together */
 #define SPLIT_CHUNKS_MIN 4u   /* less is not worth waking threads for */
@@ -66,11 +67,30 @@ select_test(oct_collection *self, const filter *wanted, uint32_t point, bool *ou
     return wanted == NULL ? OCT_OK : filter_matches(wanted, &asked, out, error);
 }
 
+/* The number of a shard key, spelled as filters spell them. */
+static uint32_t
+shard_number(const config_box *box, oct_slice name)
+{
+    const size_t              prefix = strlen(FILTER_SHARD_TEXT);
+    oct_shard_key             key = {.text = {name.data + prefix, name.size - prefix}};
+    const oct_shard_key_info *found;
+
+    if (memcmp(name.data, FILTER_SHARD_NUMBER, prefix) == 0) {
+        key.is_number = true;
+        for (size_t i = 0; i < key.text.size; i++)
+            key.number = key.number * 10 + (uint64_t)(key.text.data[i] - '0');
+    }
+    found = config_find_shard_key(&box->config, &key);
+    return found == NULL ? FILTER_NO_VECTOR : found->number;
+}
+
 uint32_t
 select_vector_number(const void *context, oct_slice name)
 {
     const config_box *box = context;
 
+    if (name.size > 0 && name.data[0] == FILTER_SHARD_TEXT[0])
+        return shard_number(box, name);
     for (size_t v = 0; v < box->config.vector_count; v++) {
         if (slice_equal(box->config.vectors[v].name, name))
             return box->numbers[v];
@@ -198,17 +218,21 @@ survey_all(survey *self, oct_error *error)
 static oct_status
 survey_ids(survey *self, const oct_id *ids, size_t count, oct_error *error)
 {
-    const point_set *all = shard_points(self->collection->shard);
-    oct_status       status = OCT_OK;
+    oct_status status = OCT_OK;
 
     for (size_t i = 0; i < count && status == OCT_OK; i++) {
-        const uint32_t point = points_find_live(all, &ids[i]);
-        bool           passes = false;
+        size_t   at = 0;
+        uint32_t point;
 
-        if (point >= self->into->point_count)
-            continue;
-        status = select_test(self->collection, self->wanted, point, &passes, error);
-        self->into->bits[point / 64] |= (uint64_t)passes << (point % 64);
+        while (status == OCT_OK && (point = shard_keys_next(self->collection, collection_box(self->collection), &ids[i],
+                                                            NULL, 0, &at)) != POINT_NONE) {
+            bool passes = false;
+
+            if (point >= self->into->point_count)
+                continue;
+            status = select_test(self->collection, self->wanted, point, &passes, error);
+            self->into->bits[point / 64] |= (uint64_t)passes << (point % 64);
+        }
     }
     return status;
 }

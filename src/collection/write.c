@@ -9,6 +9,7 @@
 #include "base/epoch.h"
 #include "collection/collection.h"
 #include "collection/select.h"
+#include "collection/shard_keys.h"
 #include "payload/document.h"
 
 #define ROWS_RECORD_BYTES (8u << 20) /* oct_upsert_rows logs in pieces of about this size */
@@ -48,18 +49,46 @@ check_vector(const oct_vector_config *config, const float *values, size_t count,
 
 /* --- running a batch ------------------------------------------------------------------------------------ */
 
+/* A write to the points of one shard key. */
+typedef struct keyed {
+    const oct_collection *collection;
+    uint32_t              number;
+    shard_resolve         resolve; /* NULL: there is nothing more to do */
+    void                 *context;
+} keyed;
+
+/* A shard_resolve: with the lock held, is the key still there? */
 static oct_status
-run_resolved(oct_collection *self, batch *write, shard_resolve resolve, void *context,
+check_key(void *context, batch *write, arena *memory, oct_error *error)
+{
+    const keyed *self = context;
+    bool         known;
+
+    epoch_pin();
+    known = config_shard_key_of(&collection_box(self->collection)->config, self->number) != NULL;
+    epoch_unpin();
+    if (!known)
+        return oct_fail(error, OCT_INVALID, "Shard key not found: it was deleted while the write was on its way");
+    return self->resolve == NULL ? OCT_OK : self->resolve(self->context, write, memory, error);
+}
+
+/* `number` is that of the shard key, or 0. */
+static oct_status
+run_resolved(oct_collection *self, batch *write, uint32_t number, shard_resolve resolve, void *context,
              const oct_write_options *options, oct_write_result *result, oct_error *error)
 {
     const bool wait = options == NULL || options->wait;
+    keyed      checked = {self, number, resolve, context};
     uint64_t   sequence;
     oct_status status;
 
     if (self->database->read_only)
         return oct_fail(error, OCT_FORBIDDEN, "the database %s was opened for reading only",
                         self->database->path);
-    status = shard_write_resolved(self->shard, write, resolve, context, &sequence, error);
+    if (number != 0)
+        status = shard_write_resolved(self->shard, write, check_key, &checked, &sequence, error);
+    else
+        status = shard_write_resolved(self->shard, write, resolve, context, &sequence, error);
     if (status == OCT_OK && wait)
         status = log_wait(self->database->log, sequence, error);
     if (status == OCT_OK && result != NULL)
@@ -69,10 +98,10 @@ run_resolved(oct_collection *self, batch *write, shard_resolve resolve, void *co
 }
 
 static oct_status
-run(oct_collection *self, batch *write, const oct_write_options *options, oct_write_result *result,
-    oct_error *error)
+run(oct_collection *self, batch *write, uint32_t number, const oct_write_options *options,
+    oct_write_result *result, oct_error *error)
 {
-    return run_resolved(self, write, NULL, NULL, options, result, error);
+    return run_resolved(self, write, number, NULL, NULL, options, result, error);
 }
 
 /* --- writes to the points that match ------------------------------------------------------------------------ */
@@ -136,21 +165,46 @@ add_matching(void *context, batch *write, arena *memory, oct_error *error)
     return status;
 }
 
-/* Run a write for its targets. write->ids are set here. */
+/* Ids as points of a shard key have them. */
 static oct_status
-run_for(oct_collection *self, batch *write, const oct_targets *targets, const oct_write_options *options,
-        oct_write_result *result, oct_error *error)
+keyed_ids(const oct_id *given, size_t stride, size_t count, uint32_t number, arena *memory, oct_id **out,
+          oct_error *error)
 {
-    arena      memory = {0};
-    matching   context = {.collection = self};
-    selection  these;
-    oct_status status;
+    *out = arena_array(memory, count + 1, sizeof **out);
+    if (*out == NULL)
+        return oct_fail_memory(error, count * sizeof **out);
+    for (size_t i = 0; i < count; i++) {
+        memcpy(&(*out)[i], (const char *)given + i * stride, sizeof **out);
+        (*out)[i].reserved = number;
+    }
+    return OCT_OK;
+}
 
-    write->ids = targets->ids;
+/* Run a write for its targets of one shard key (`key` NULL: no custom sharding). */
+static oct_status
+run_for_key(oct_collection *self, const batch *given, const oct_targets *targets, const oct_shard_key *key,
+            uint32_t number, const oct_write_options *options, oct_write_result *result, oct_error *error)
+{
+    const oct_condition of_key[] = {
+        {.kind = OCT_CONDITION_SHARD_KEY, .shard_keys = key, .shard_key_count = 1},
+        {.kind = OCT_CONDITION_FILTER, .filter = targets->filter}};
+    const oct_filter both = {.must = of_key, .must_count = countof(of_key)};
+    batch            copy = *given, *write = &copy;
+    arena            memory = {0};
+    matching         context = {.collection = self};
+    selection        these;
+    oct_id          *ids;
+    oct_status status = keyed_ids(targets->ids, sizeof *ids, targets->id_count, number, &memory, &ids, error);
+
+    write->ids = ids;
     write->count = targets->id_count;
-    if (targets->filter == NULL)
-        return run(self, write, options, result, error);
-    status = select_compile(self, targets->filter, &memory, &context.wanted, error);
+    if (status != OCT_OK || targets->filter == NULL) {
+        if (status == OCT_OK)
+            status = run(self, write, number, options, result, error);
+        arena_clear(&memory);
+        return status;
+    }
+    status = select_compile(self, key == NULL ? targets->filter : &both, &memory, &context.wanted, error);
     if (status == OCT_OK) {
         /* Once without the lock: what is left to do under it is only what others change meanwhile. */
         epoch_pin();
@@ -159,7 +213,24 @@ run_for(oct_collection *self, batch *write, const oct_targets *targets, const oc
         epoch_unpin();
     }
     if (status == OCT_OK)
-        status = run_resolved(self, write, add_matching, &context, options, result, error);
+        status = run_resolved(self, write, number, add_matching, &context, options, result, error);
+    arena_clear(&memory);
+    return status;
+}
+
+/* Run a write for its targets, of each shard key. write->ids are set here. */
+static oct_status
+run_for(oct_collection *self, const batch *write, const oct_targets *targets, const oct_write_options *options,
+        oct_write_result *result, oct_error *error)
+{
+    arena      memory = {0};
+    uint32_t  *numbers;
+    size_t     count;
+    oct_status status = shard_keys_of_write(self, options, &memory, &numbers, &count, error);
+
+    for (size_t k = 0; status == OCT_OK && k < count; k++)
+        status = run_for_key(self, write, targets, numbers[k] == 0 ? NULL : &options->shard_keys[k], numbers[k],
+                             options, result, error);
     arena_clear(&memory);
     return status;
 }
@@ -347,10 +418,11 @@ collection_upsert(oct_collection *self, const oct_point *points, size_t count, b
     arena         memory = {0};
     buffer        documents = {0};
     size_t        counts[OCT_VECTORS_MAX] = {0};
-    oct_id       *ids = arena_array(&memory, count + 1, sizeof *ids);
     oct_slice    *payloads = NULL;
     batch_column *columns;
-    oct_status    status = ids == NULL ? oct_fail_memory(error, count * sizeof *ids) : OCT_OK;
+    uint32_t     *numbers;
+    size_t        number_count;
+    oct_status    status = shard_keys_of_write(self, options, &memory, &numbers, &number_count, error);
 
     epoch_pin();
     if (status == OCT_OK)
@@ -369,15 +441,17 @@ collection_upsert(oct_collection *self, const oct_point *points, size_t count, b
                                  error);
     if (status == OCT_OK && rule != NULL)
         status = select_compile(self, rule->filter, &memory, &context.wanted, error);
-    if (status == OCT_OK) {
+    write.columns = columns;
+    write.payloads = payloads;
+    for (size_t k = 0; status == OCT_OK && k < number_count; k++) {
         const bool judges = context.wanted != NULL || context.mode != OCT_UPSERT;
+        batch      one = write;
+        oct_id    *ids;
 
-        for (size_t i = 0; i < count; i++)
-            ids[i] = points[i].id;
-        write.ids = ids;
-        write.columns = columns;
-        write.payloads = payloads;
-        status = run_resolved(self, &write, judges ? keep_allowed : NULL, &context, options, result, error);
+        status = keyed_ids(count == 0 ? NULL : &points[0].id, sizeof points[0], count, numbers[k], &memory, &ids, error);
+        one.ids = ids;
+        if (status == OCT_OK)
+            status = run_resolved(self, &one, numbers[k], judges ? keep_allowed : NULL, &context, options, result, error);
     }
     buffer_clear(&documents);
     arena_clear(&memory);
@@ -386,7 +460,7 @@ collection_upsert(oct_collection *self, const oct_point *points, size_t count, b
 
 /* One piece of oct_upsert_rows, already checked. Contiguous rows are logged and stored from where they lie. */
 static oct_status
-upsert_piece(oct_collection *self, uint32_t number, const uint64_t *ids, const float *vectors, size_t count,
+upsert_piece(oct_collection *self, uint32_t key_number, uint32_t number, const uint64_t *ids, const float *vectors, size_t count,
              size_t dim, size_t row_stride, const oct_slice *payloads, const oct_write_options *options,
              oct_error *error)
 {
@@ -408,13 +482,14 @@ upsert_piece(oct_collection *self, uint32_t number, const uint64_t *ids, const f
     }
     for (size_t i = 0; i < count && status == OCT_OK; i++) {
         full_ids[i] = oct_id_number(ids[i]);
+        full_ids[i].reserved = key_number;
         if (packed != NULL)
             memcpy(packed + i * dim, vectors + i * row_stride, dim * sizeof *packed);
     }
     if (packed != NULL)
         column.values = packed;
     if (status == OCT_OK)
-        status = run(self, &write, options, NULL, error);
+        status = run(self, &write, key_number, options, NULL, error);
     buffer_clear(&documents);
     arena_clear(&memory);
     return status;
@@ -429,10 +504,15 @@ collection_upsert_rows(oct_collection *self, const uint64_t *ids, const float *v
     /* Only the last piece is waited for: the log is in order, so it covers the others. */
     oct_write_options last = {.wait = options == NULL || options->wait};
     oct_write_options others = {.wait = false};
-    uint32_t          number = 0;
-    size_t            index;
-    oct_status        status;
+    uint32_t          number = 0, *keys;
+    size_t            index, key_count;
+    arena             memory = {0};
+    oct_status        status = shard_keys_of_write(self, options, &memory, &keys, &key_count, error);
 
+    if (status != OCT_OK) {
+        arena_clear(&memory);
+        return status;
+    }
     epoch_pin();
     status = box_find_vector(collection_box(self), (oct_slice){"", 0}, &index, error);
     if (status == OCT_OK)
@@ -441,13 +521,16 @@ collection_upsert_rows(oct_collection *self, const uint64_t *ids, const float *v
         status =
             check_vector(&collection_box(self)->config.vectors[index], vectors + i * row_stride, dim, error);
     epoch_unpin();
-    for (size_t at = 0; at < count && status == OCT_OK; at += piece) {
-        const size_t some = size_min(piece, count - at);
+    for (size_t k = 0; k < key_count; k++) {
+        for (size_t at = 0; at < count && status == OCT_OK; at += piece) {
+            const size_t some = size_min(piece, count - at);
+            const bool   ends = at + some == count && k + 1 == key_count;
 
-        status = upsert_piece(self, number, ids + at, vectors + at * row_stride, some, dim, row_stride,
-                              payloads == NULL ? NULL : payloads + at, at + some == count ? &last : &others,
-                              error);
+            status = upsert_piece(self, keys[k], number, ids + at, vectors + at * row_stride, some, dim, row_stride,
+                                  payloads == NULL ? NULL : payloads + at, ends ? &last : &others, error);
+        }
     }
+    arena_clear(&memory);
     return status;
 }
 
@@ -500,7 +583,7 @@ collection_optimize(oct_collection *self, bool wait, oct_error *error)
 {
     const oct_write_options options = {.wait = wait};
     batch                   write = {.op = BATCH_COMPACT};
-    oct_status              status = run(self, &write, &options, NULL, error);
+    oct_status              status = run(self, &write, 0, &options, NULL, error);
 
     if (status == OCT_OK && wait)
         status = shard_wait_indexed(self->shard, 0, error);

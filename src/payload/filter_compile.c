@@ -546,6 +546,7 @@ static oct_status
 compile_shard_keys(compiler *self, const oct_condition *given, filter_node *out)
 {
     uint32_t  *numbers = make_array(self, given->shard_key_count, sizeof *numbers);
+    size_t     count = 0;
     oct_status status = check_list(self, given->shard_keys, given->shard_key_count, "shard_keys");
 
     if (status != OCT_OK || numbers == NULL)
@@ -559,20 +560,23 @@ compile_shard_keys(compiler *self, const oct_condition *given, filter_node *out)
             buffer_format(&name, "%llu", (unsigned long long)key->number);
         else
             buffer_add(&name, key->text.data, key->text.size);
-        numbers[i] = name.failed ? FILTER_NO_VECTOR
+        numbers[count] = name.failed ? FILTER_NO_VECTOR
                                  : self->number_of(self->context, (oct_slice){name.data, name.size});
         if (name.failed)
             status = oct_fail_memory(self->error, key->text.size);
-        else if (numbers[i] == FILTER_NO_VECTOR)
+        else if (numbers[count] == FILTER_NO_VECTOR && !(given->shard_fallback && i + 1 < given->shard_key_count))
             status = oct_fail(self->error, OCT_BAD_REQUEST, "Shard key %.*s not found",
                               (int)size_min(name.size - strlen(FILTER_SHARD_TEXT), OCT_SHARD_KEY_MAX),
                               name.data + strlen(FILTER_SHARD_TEXT));
         buffer_clear(&name);
         if (status != OCT_OK)
             return status;
+        count += numbers[count] != FILTER_NO_VECTOR;
+        if (given->shard_fallback && count > 0)
+            break;
     }
     *out = (filter_node){.kind = NODE_SHARD, .cost = COST_IDS};
-    out->as.shard.count = sort_unique(numbers, given->shard_key_count, sizeof *numbers, compare_numbers);
+    out->as.shard.count = sort_unique(numbers, count, sizeof *numbers, compare_numbers);
     out->as.shard.numbers = numbers;
     key_number(self, out->as.shard.count);
     buffer_add(&self->key, numbers, out->as.shard.count * sizeof *numbers);

@@ -7,7 +7,7 @@
  *          8    8  operation number
  *         16    4  column count
  *         20    4  flags: 1 payloads follow, 2 a payload change follows
- *         24  24n  ids: high, low (8 each), is_uuid (4), zero (4)
+ *         24  24n  ids: high, low (8 each), is_uuid (4), number of the shard key (4)
  *                  columns: number, dim, present count, what follows (4 each; 1 a bitmap, 2 counts, 4 indices); the
  *                  bitmap; the counts, one a present point (4 each); the indices, one a float (4 each); the floats
  *                  payloads: n sizes (4 each), then their bytes one after the other

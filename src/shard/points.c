@@ -36,19 +36,22 @@ id_compare(const oct_id *a, const oct_id *b)
         return a->is_uuid < b->is_uuid ? -1 : 1;
     if (a->high != b->high)
         return a->high < b->high ? -1 : 1;
-    return (a->low > b->low) - (a->low < b->low);
+    if (a->low != b->low)
+        return a->low < b->low ? -1 : 1;
+    return (a->reserved > b->reserved) - (a->reserved < b->reserved);
 }
 
 bool
 id_equal(const oct_id *a, const oct_id *b)
 {
-    return a->low == b->low && a->high == b->high && a->is_uuid == b->is_uuid;
+    return a->low == b->low && a->high == b->high && a->is_uuid == b->is_uuid &&
+           a->reserved == b->reserved;
 }
 
 static uint64_t
 id_hash(const oct_id *id)
 {
-    return mix64(id->low ^ mix64(id->high + id->is_uuid));
+    return mix64(id->low ^ mix64(id->high + id->is_uuid + ((uint64_t)id->reserved << 32)));
 }
 
 static void
@@ -207,7 +210,7 @@ points_add(point_set *self, const oct_id *id)
 {
     const uint32_t point = atomic_load_explicit(&self->count, memory_order_relaxed);
 
-    *(oct_id *)rows_at(&self->ids, point) = (oct_id){id->high, id->low, id->is_uuid, 0};
+    *(oct_id *)rows_at(&self->ids, point) = *id;
     atomic_store_explicit(points_version(self, point), 0, memory_order_relaxed);
     atomic_store_explicit(points_payload(self, point), HEAP_NONE, memory_order_relaxed);
     if (point > 0 && id_compare(points_id(self, point - 1), id) > 0)

@@ -30,6 +30,7 @@ typedef struct point_set {
 oct_status points_init(point_set *self, oct_error *error);
 void       points_clear(point_set *self); /* no reader may be left */
 
+/* By number or UUID, then by the number of the shard key in `reserved`. */
 int  id_compare(const oct_id *a, const oct_id *b);
 bool id_equal(const oct_id *a, const oct_id *b);
 

@@ -24,6 +24,7 @@ random_id(test_rng *rng, uint64_t kinds)
     default:
         id = (oct_id){test_u64(rng), test_u64(rng), 1, 0};
     }
+    id.reserved = (uint32_t)(test_below(rng, 2) * test_below(rng, 3)); /* the shard key is part of who a point is */
     return id;
 }
 
@@ -39,7 +40,7 @@ roster_find(const roster *self, const oct_id *id)
 {
     for (uint32_t i = 0; i < self->count; i++) {
         if (self->ids[i].high == id->high && self->ids[i].low == id->low &&
-            self->ids[i].is_uuid == id->is_uuid)
+            self->ids[i].is_uuid == id->is_uuid && self->ids[i].reserved == id->reserved)
             return i;
     }
     return POINT_NONE;
@@ -56,7 +57,9 @@ compare_numbers(const void *a, const void *b)
         return x->is_uuid < y->is_uuid ? -1 : 1;
     if (x->high != y->high)
         return x->high < y->high ? -1 : 1;
-    return x->low < y->low ? -1 : x->low > y->low;
+    if (x->low != y->low)
+        return x->low < y->low ? -1 : 1;
+    return x->reserved < y->reserved ? -1 : x->reserved > y->reserved;
 }
 
 /* All pages from `from`, one after the other, against the sorted roster. */
@@ -117,12 +120,10 @@ TEST(points_agree_with_an_array)
                 CHECK_INT(point, known);
                 if (point == POINT_NONE) {
                     CHECK_OK(points_reserve(&self, 1, NULL));
-                    id.reserved = 77; /* is not kept */
                     point = points_add(&self, &id);
-                    id.reserved = 0;
                     CHECK_INT(point, right->count);
                     CHECK(!points_is_live(&self, point));
-                    CHECK_INT(points_id(&self, point)->reserved, 0);
+                    CHECK_INT(points_id(&self, point)->reserved, id.reserved);
                     CHECK(*points_version(&self, point) == 0 && *points_payload(&self, point) == HEAP_NONE);
                     right->ids[right->count++] = id;
                 }
