@@ -582,7 +582,7 @@ TEST(searches_answer_and_refuse)
         {"POST", Q, "{\"query\":[1,0],\"filter\":{\"must_not\":{\"has_id\":[2]}},\"limit\":1}", 200,
          "~\"id\":1"},
         {"POST", Q, "{\"query\":[1,0],\"filter\":{},\"limit\":1}", 200, "~\"id\":2"},
-        {"POST", Q, "{\"query\":[1,0],\"shard_key\":\"k\"}", 501, "~shard_key"},
+        {"POST", Q, "{\"query\":[1,0],\"shard_key\":\"k\"}", 400, "Bad request: Shard key k not found"},
         {"POST", Q,
          "{\"query\":[1,0],\"limit\":1,\"params\":{\"hnsw_ef\":64,\"exact\":true,\"indexed_only\":false,"
          "\"quantization\":{\"ignore\":false,\"rescore\":true,\"oversampling\":2.0},\"acorn\":{\"enable\":"
@@ -654,7 +654,8 @@ TEST(service_routes)
         {"GET", "/readyz", "", 200, "all shards are ready"},
         {"GET", "/cluster", "", 200, "{\"status\":\"disabled\"}"},
         {"POST", "/cluster/recover", "", 405, "Qdrant is running in standalone mode"},
-        {"PUT", "/collections/c/shards", "{}", 405, "Qdrant is running in standalone mode"},
+        {"PUT", "/collections/c/shards", "{}", 404, "Not found: Collection `c` doesn't exist!"},
+        {"DELETE", "/cluster/peer/7?force=true", "", 405, "Qdrant is running in standalone mode"},
         {"GET", "/issues", "", 200, "{\"issues\":[]}"},
         {"DELETE", "/issues", "", 200, "true"},
         {"GET", "/telemetry", "", 200,
