@@ -45,7 +45,7 @@ TEST_OBJ := $(TEST_SRC:%.c=$(B)/obj/%.o)
 STEMMER := $(shell $(CC) -print-file-name=libstemmer.a)
 
 LIBS := $(STEMMER) -lm -lpthread
-SERVER_LIBS := -luv -lyaml -lz
+SERVER_LIBS := -luv -lnghttp2 -lyaml -lz
 
 .PHONY: all help setup lib test check check-all demo tidy symbols install clean bench asan tsan format unit fuzz fuzz-quick fuzz-targets
 all: $(B)/octant $(B)/liboctant.so $(B)/liboctant.a $(B)/_fast.abi3.so

@@ -25,7 +25,7 @@ static const cli_command commands[] = {
                [SERVE_HOST] = {"--host", "HOST", "address to listen on; default 0.0.0.0 (service.host)"},
                [SERVE_HTTP_PORT] = {"--http-port", "N", "default 6333; 0: any free one (service.http_port)"},
                [SERVE_GRPC_PORT] = {"--grpc-port", "N",
-                                    "accepted; gRPC is not served yet (service.grpc_port)"},
+                                    "gRPC; default 6334; 0: any free one (service.grpc_port)"},
                [SERVE_CONFIG] = {"--config", "FILE", "a configuration in YAML, with Qdrant's keys"},
                [SERVE_LOG_LEVEL] = {"--log-level", "LEVEL", "OFF, ERROR, WARN, INFO or DEBUG (log_level)"}},
      .run = cli_serve},

@@ -95,9 +95,8 @@ when_ready(const server *self)
     const bool           has_key =
         config->api_key != NULL || config->alt_api_key != NULL || config->read_only_api_key != NULL;
 
-    if (config->grpc_port_is_given && config->grpc_port >= 0)
-        log_line(LOG_LEVEL_WARN, "gRPC is not served by this version; port %lld stays closed",
-                 (long long)config->grpc_port);
+    if (server_rpc_address(self) != NULL)
+        log_line(LOG_LEVEL_INFO, "listening on %s for gRPC", server_rpc_address(self));
     log_line(LOG_LEVEL_INFO, "listening on %s%s", server_address(self),
              has_key ? ", API key required" : ", no API key: whoever can reach it may read and write");
     notify("READY=1");

@@ -49,6 +49,7 @@ ALLOWED = {
 OUTSIDE = {
     "llhttp.h": {"protocol"},
     "zlib.h": {"protocol"},
+    "nghttp2/nghttp2.h": {"protocol"},
     "yaml.h": {"server"},
     "libstemmer.h": {"text"},
     "uv.h": {"server", "cli"},

@@ -19,8 +19,9 @@
 
 #include "api/api.h"
 
-#define GRPC_DEPTH_MAX  100u /* as many libraries of the trade have it */
-#define GRPC_FIELDS_MAX 32u  /* of one message: more is refused by a static check of the tables (grpc_test.c) */
+#define GRPC_DEPTH_MAX 100u /* as many libraries of the trade have it */
+#define GRPC_FIELDS_MAX                                                                                      \
+    32u /* of one message: more is refused by a static check of the tables (grpc_test.c) */
 
 /* --- tables --------------------------------------------------------------------------------- */
 
@@ -38,17 +39,17 @@ typedef enum grpc_kind {
 } grpc_kind;
 
 enum grpc_flag { /* see tools/protogen.py */
-    GRPC_REPEATED = 1,
-    GRPC_MAP = 2,      /* from text to the kind */
-    GRPC_PRESENCE = 4, /* absent is not the same as zero */
-    GRPC_INLINE = 8,
-    GRPC_SELF = 16,
-    GRPC_ALWAYS = 32,
-    GRPC_PATH = 64,
-    GRPC_OPTION = 128,
-    GRPC_DROP = 256,
-    GRPC_HOOK_SEARCH_VECTOR = 512,
-    GRPC_HOOK_EXAMPLES = 1024
+                 GRPC_REPEATED = 1,
+                 GRPC_MAP = 2,      /* from text to the kind */
+                 GRPC_PRESENCE = 4, /* absent is not the same as zero */
+                 GRPC_INLINE = 8,
+                 GRPC_SELF = 16,
+                 GRPC_ALWAYS = 32,
+                 GRPC_PATH = 64,
+                 GRPC_OPTION = 128,
+                 GRPC_DROP = 256,
+                 GRPC_HOOK_SEARCH_VECTOR = 512,
+                 GRPC_HOOK_EXAMPLES = 1024
 };
 
 typedef struct grpc_enum_value {
@@ -142,11 +143,11 @@ typedef struct wire_item {
 bool wire_next(wire *self, wire_item *out, bool *is_broken);
 bool wire_varint(wire *self, uint64_t *out);
 
-void   wire_add_varint(buffer *out, uint64_t value);
-void   wire_add_tag(buffer *out, uint32_t number, wire_type type);
-void   wire_add_fixed32(buffer *out, uint32_t number, const void *value);
-void   wire_add_fixed64(buffer *out, uint32_t number, const void *value);
-void   wire_add_bytes(buffer *out, uint32_t number, const void *data, size_t size);
+void wire_add_varint(buffer *out, uint64_t value);
+void wire_add_tag(buffer *out, uint32_t number, wire_type type);
+void wire_add_fixed32(buffer *out, uint32_t number, const void *value);
+void wire_add_fixed64(buffer *out, uint32_t number, const void *value);
+void wire_add_bytes(buffer *out, uint32_t number, const void *data, size_t size);
 /* A message in a message: open, write its fields, close with what open returned. */
 size_t wire_open(buffer *out, uint32_t number);
 void   wire_close(buffer *out, size_t opened);

@@ -29,8 +29,8 @@ typedef struct found { /* where a field stands in a message */
 
 static oct_status add_message(decoder *self, const grpc_message *message, oct_slice bytes, unsigned depth,
                               oct_error *error);
-static oct_status add_members(decoder *self, const grpc_message *message, oct_slice bytes, unsigned depth, size_t *count,
-                              oct_error *error);
+static oct_status add_members(decoder *self, const grpc_message *message, oct_slice bytes, unsigned depth,
+                              size_t *count, oct_error *error);
 
 /* --- the tree --------------------------------------------------------------------------------- */
 
@@ -151,8 +151,9 @@ scan(const grpc_message *message, oct_slice bytes, found *list, oct_error *error
         field += i;
         is_packed = item.type == WIRE_BYTES && (field->flags & GRPC_REPEATED) != 0;
         if (item.type != wire_type_of(field) && !is_packed)
-            return oct_fail(error, OCT_FORMAT, "failed to decode protobuf message: %s.%s: invalid wire type %d",
-                            message->name, field->name, (int)item.type);
+            return oct_fail(error, OCT_FORMAT,
+                            "failed to decode protobuf message: %s.%s: invalid wire type %d", message->name,
+                            field->name, (int)item.type);
         if (list[i].count == 0)
             list[i].first = item.start;
         list[i].last = item.start;
@@ -196,16 +197,18 @@ index_of(const grpc_message *message, const char *name)
 static oct_status
 check_text(const grpc_message *message, const grpc_field *field, oct_slice text, oct_error *error)
 {
-    return utf8_is_valid(text) ? OCT_OK
-                               : oct_fail(error, OCT_FORMAT,
-                                          "failed to decode protobuf message: %s.%s: invalid string value: data is not "
-                                          "UTF-8 encoded",
-                                          message->name, field->name);
+    return utf8_is_valid(text)
+               ? OCT_OK
+               : oct_fail(error, OCT_FORMAT,
+                          "failed to decode protobuf message: %s.%s: invalid string value: data is not "
+                          "UTF-8 encoded",
+                          message->name, field->name);
 }
 
 /* --- payload values ------------------------------------------------------------------------------ */
 
-static oct_status add_value(decoder *self, const grpc_message *message, oct_slice bytes, unsigned depth, oct_error *error);
+static oct_status add_value(decoder *self, const grpc_message *message, oct_slice bytes, unsigned depth,
+                            oct_error *error);
 
 static oct_status
 add_entries(decoder *self, const grpc_message *message, oct_slice bytes, unsigned depth, oct_error *error)
@@ -272,8 +275,9 @@ add_values(decoder *self, const grpc_message *message, oct_slice bytes, unsigned
 static oct_status
 add_value(decoder *self, const grpc_message *message, oct_slice bytes, unsigned depth, oct_error *error)
 {
-    static const wire_type  types[] = {[1] = WIRE_VARINT, [2] = WIRE_FIXED64, [3] = WIRE_VARINT, [4] = WIRE_BYTES,
-                                       [5] = WIRE_VARINT, [6] = WIRE_BYTES,   [7] = WIRE_BYTES};
+    static const wire_type types[] = {
+        [1] = WIRE_VARINT, [2] = WIRE_FIXED64, [3] = WIRE_VARINT, [4] = WIRE_BYTES,
+        [5] = WIRE_VARINT, [6] = WIRE_BYTES,   [7] = WIRE_BYTES};
     static const grpc_field text_field = {.name = "string_value"};
     wire                    rest = {bytes.data, bytes.data + bytes.size};
     wire_item               item, kind = {.number = 1};
@@ -286,7 +290,8 @@ add_value(decoder *self, const grpc_message *message, oct_slice bytes, unsigned 
     while (wire_next(&rest, &item, &is_broken))
         if (item.number < countof(types)) {
             if (item.type != types[item.number])
-                return oct_fail(error, OCT_FORMAT, "failed to decode protobuf message: %s.%u: invalid wire type %d",
+                return oct_fail(error, OCT_FORMAT,
+                                "failed to decode protobuf message: %s.%u: invalid wire type %d",
                                 message->name, item.number, (int)item.type);
             kind = item;
         }
@@ -324,8 +329,8 @@ add_value(decoder *self, const grpc_message *message, oct_slice bytes, unsigned 
 
 /* All the bytes of a repeated field's packed parts, or of its single values, in one piece. */
 static oct_status
-gather(decoder *self, const grpc_message *message, const grpc_field *field, found where, oct_slice bytes, size_t width,
-       oct_slice *out, oct_error *error)
+gather(decoder *self, const grpc_message *message, const grpc_field *field, found where, oct_slice bytes,
+       size_t width, oct_slice *out, oct_error *error)
 {
     wire      rest = {where.first, bytes.data + bytes.size};
     wire_item item;
@@ -384,7 +389,8 @@ add_floats(decoder *self, const grpc_message *message, const grpc_field *field, 
 
 /* The value as JSON has it, or NULL: the field is as if absent. */
 static oct_status
-enum_text(const grpc_message *message, const grpc_field *field, uint64_t number, const char **out, oct_error *error)
+enum_text(const grpc_message *message, const grpc_field *field, uint64_t number, const char **out,
+          oct_error *error)
 {
     const grpc_enum *names = field->names;
 
@@ -392,18 +398,19 @@ enum_text(const grpc_message *message, const grpc_field *field, uint64_t number,
     for (size_t i = 0; i < names->count; i++)
         if (names->values[i].number == (uint32_t)number) {
             *out = names->values[i].text;
-            return names->values[i].refused == NULL ? OCT_OK
-                                                    : oct_fail(error, OCT_INVALID, "%s", names->values[i].refused);
+            return names->values[i].refused == NULL
+                       ? OCT_OK
+                       : oct_fail(error, OCT_INVALID, "%s", names->values[i].refused);
         }
     return names->lenient ? OCT_OK
-                          : oct_fail(error, OCT_INVALID, "%s.%s: there is no %s with the number %lld", message->name,
-                                     field->name, names->name, (long long)(int32_t)number);
+                          : oct_fail(error, OCT_INVALID, "%s.%s: there is no %s with the number %lld",
+                                     message->name, field->name, names->name, (long long)(int32_t)number);
 }
 
 /* One value of a field that is no list. Enums without a text in JSON are null. */
 static oct_status
-add_item(decoder *self, const grpc_message *message, const grpc_field *field, const wire_item *item, unsigned depth,
-         oct_error *error)
+add_item(decoder *self, const grpc_message *message, const grpc_field *field, const wire_item *item,
+         unsigned depth, oct_error *error)
 {
     const char *text;
     double      number;
@@ -452,13 +459,14 @@ add_item(decoder *self, const grpc_message *message, const grpc_field *field, co
         return add_message(self, field->message, item->bytes, depth + 1, error);
     }
     return isfinite(number) ? OCT_OK
-                            : oct_fail(error, OCT_INVALID, "%s.%s: %g is not a number that can be used", message->name,
-                                       field->name, number);
+                            : oct_fail(error, OCT_INVALID, "%s.%s: %g is not a number that can be used",
+                                       message->name, field->name, number);
 }
 
 /* The last value of a field; of a message all that came, joined. */
 static oct_status
-last_item(decoder *self, const grpc_field *field, found where, oct_slice bytes, wire_item *out, oct_error *error)
+last_item(decoder *self, const grpc_field *field, found where, oct_slice bytes, wire_item *out,
+          oct_error *error)
 {
     wire   rest = {where.first, bytes.data + bytes.size};
     char  *joined;
@@ -484,8 +492,8 @@ last_item(decoder *self, const grpc_field *field, found where, oct_slice bytes, 
 
 /* The numbers of one packed part. */
 static oct_status
-add_packed(decoder *self, const grpc_message *message, const grpc_field *field, oct_slice packed, size_t *count,
-           oct_error *error)
+add_packed(decoder *self, const grpc_message *message, const grpc_field *field, oct_slice packed,
+           size_t *count, oct_error *error)
 {
     wire       rest = {packed.data, packed.data + packed.size};
     oct_status status = OCT_OK;
@@ -509,8 +517,8 @@ add_packed(decoder *self, const grpc_message *message, const grpc_field *field, 
 
 /* The elements of a repeated field, without the brackets. */
 static oct_status
-add_elements(decoder *self, const grpc_message *message, const grpc_field *field, found where, oct_slice bytes,
-             unsigned depth, size_t *count, oct_error *error)
+add_elements(decoder *self, const grpc_message *message, const grpc_field *field, found where,
+             oct_slice bytes, unsigned depth, size_t *count, oct_error *error)
 {
     wire       rest = {where.first, bytes.data + bytes.size};
     wire_item  item;
@@ -585,8 +593,8 @@ add_map(decoder *self, const grpc_message *message, const grpc_field *field, fou
 /* --- fields ------------------------------------------------------------------------------------------------------ */
 
 static oct_status
-add_field_value(decoder *self, const grpc_message *message, const grpc_field *field, found where, oct_slice bytes,
-                unsigned depth, oct_error *error)
+add_field_value(decoder *self, const grpc_message *message, const grpc_field *field, found where,
+                oct_slice bytes, unsigned depth, oct_error *error)
 {
     wire_item  item = {.bytes = {"", 0}};
     size_t     at, count = 0;
@@ -655,8 +663,8 @@ take_path(decoder *self, const grpc_message *message, const grpc_field *field, f
 
 /* The vector of the old searches: bare, or with its name, sparse if there are indices. */
 static oct_status
-add_search_vector(decoder *self, const grpc_message *message, const found *list, oct_slice bytes, unsigned depth,
-                  oct_error *error)
+add_search_vector(decoder *self, const grpc_message *message, const found *list, oct_slice bytes,
+                  unsigned depth, oct_error *error)
 {
     const size_t vector = index_of(message, "vector"), name = index_of(message, "vector_name");
     const size_t indices = index_of(message, "sparse_indices");
@@ -675,7 +683,8 @@ add_search_vector(decoder *self, const grpc_message *message, const found *list,
         inner = open(self);
         add_constant(self, "indices");
         if (status == OCT_OK)
-            status = add_field_value(self, message, &message->fields[indices], list[indices], bytes, depth, error);
+            status =
+                add_field_value(self, message, &message->fields[indices], list[indices], bytes, depth, error);
         add_constant(self, "values");
     }
     if (status == OCT_OK)
@@ -689,8 +698,8 @@ add_search_vector(decoder *self, const grpc_message *message, const found *list,
 
 /* Ids of `positive` and vectors of `positive_vectors` are one list in JSON. */
 static oct_status
-add_examples(decoder *self, const grpc_message *message, size_t ids, const found *list, oct_slice bytes, unsigned depth,
-             oct_error *error)
+add_examples(decoder *self, const grpc_message *message, size_t ids, const found *list, oct_slice bytes,
+             unsigned depth, oct_error *error)
 {
     char       name[32];
     size_t     vectors, at, count = 0;
@@ -702,15 +711,16 @@ add_examples(decoder *self, const grpc_message *message, size_t ids, const found
     at = open(self);
     status = add_elements(self, message, &message->fields[ids], list[ids], bytes, depth, &count, error);
     if (status == OCT_OK)
-        status = add_elements(self, message, &message->fields[vectors], list[vectors], bytes, depth, &count, error);
+        status = add_elements(self, message, &message->fields[vectors], list[vectors], bytes, depth, &count,
+                              error);
     close(self, at, YYJSON_TYPE_ARR, count);
     return status;
 }
 
 /* A field as a member of the object, if it is to be one. */
 static oct_status
-add_member(decoder *self, const grpc_message *message, size_t i, const found *list, oct_slice bytes, unsigned depth,
-           size_t *count, oct_error *error)
+add_member(decoder *self, const grpc_message *message, size_t i, const found *list, oct_slice bytes,
+           unsigned depth, size_t *count, oct_error *error)
 {
     const grpc_field *field = &message->fields[i];
     const size_t      mark = self->tree->size;
@@ -764,13 +774,15 @@ check_depth(unsigned depth, oct_error *error)
 {
     return depth <= GRPC_DEPTH_MAX
                ? OCT_OK
-               : oct_fail(error, OCT_FORMAT, "failed to decode protobuf message: recursion limit reached (%u messages)",
+               : oct_fail(error, OCT_FORMAT,
+                          "failed to decode protobuf message: recursion limit reached (%u messages)",
                           GRPC_DEPTH_MAX);
 }
 
 /* The members of a message, or the entries of the map that it is, without the braces. */
 static oct_status
-add_members(decoder *self, const grpc_message *message, oct_slice bytes, unsigned depth, size_t *count, oct_error *error)
+add_members(decoder *self, const grpc_message *message, oct_slice bytes, unsigned depth, size_t *count,
+            oct_error *error)
 {
     found      list[GRPC_FIELDS_MAX];
     oct_status status = check_depth(depth, error);
@@ -808,13 +820,14 @@ add_timestamp(decoder *self, oct_slice bytes, const grpc_message *message, oct_e
     moment = (time_t)seconds;
     if (seconds < SECONDS_MIN || seconds > SECONDS_MAX || nanos < 0 || nanos > 999999999 ||
         gmtime_r(&moment, &parts) == NULL)
-        return oct_fail(error, OCT_INVALID, "Unable to parse timestamp: %lld s, %d ns is not in the years 1 to 9999",
+        return oct_fail(error, OCT_INVALID,
+                        "Unable to parse timestamp: %lld s, %d ns is not in the years 1 to 9999",
                         (long long)seconds, (int)nanos);
     text = arena_alloc(&self->call->memory, TIMESTAMP_MAX);
     if (text == NULL)
         return oct_fail_memory(error, TIMESTAMP_MAX);
-    (void)snprintf(text, TIMESTAMP_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%09dZ", parts.tm_year + 1900, parts.tm_mon + 1,
-                   parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, (int)nanos);
+    (void)snprintf(text, TIMESTAMP_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%09dZ", parts.tm_year + 1900,
+                   parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, (int)nanos);
     add_constant(self, text);
     return OCT_OK;
 }
@@ -834,13 +847,15 @@ add_vector(decoder *self, const grpc_message *message, oct_slice bytes, unsigned
         if (list[i].count > 0)
             return add_field_value(self, message, &message->fields[i], list[i], bytes, depth, error);
     if (status == OCT_OK)
-        status = gather(self, message, &message->fields[DATA], list[DATA], bytes, sizeof(float), &floats, error);
+        status =
+            gather(self, message, &message->fields[DATA], list[DATA], bytes, sizeof(float), &floats, error);
     if (status != OCT_OK)
         return status;
     if (list[INDICES].count > 0) {
         at = open(self);
         add_constant(self, "indices");
-        status = add_field_value(self, message, &message->fields[INDICES], list[INDICES], bytes, depth, error);
+        status =
+            add_field_value(self, message, &message->fields[INDICES], list[INDICES], bytes, depth, error);
         add_constant(self, "values");
         add_raw(self, floats.data, floats.size);
         close(self, at, YYJSON_TYPE_OBJ, 2);

@@ -26,9 +26,9 @@ add_entry(buffer *out, uint32_t number, yyjson_val *key, yyjson_val *value)
 static void
 add_value(buffer *out, yyjson_val *value)
 {
-    size_t          idx, max, at;
-    yyjson_val     *key, *item;
-    double          number;
+    size_t      idx, max, at;
+    yyjson_val *key, *item;
+    double      number;
 
     switch (yyjson_get_type(value)) {
     case YYJSON_TYPE_BOOL:
@@ -125,7 +125,8 @@ fits_message(const grpc_message *message, yyjson_val *value)
                 return true;
         return false;
     }
-    return yyjson_is_obj(value) && (message->count == 0 || yyjson_obj_get(value, message->fields[0].name) != NULL);
+    return yyjson_is_obj(value) &&
+           (message->count == 0 || yyjson_obj_get(value, message->fields[0].name) != NULL);
 }
 
 static bool
@@ -137,7 +138,8 @@ fits(const grpc_field *field, yyjson_val *value)
         grpc_field single = *field;
 
         single.flags = 0;
-        return yyjson_is_arr(value) && (yyjson_arr_size(value) == 0 || fits(&single, yyjson_arr_get_first(value)));
+        return yyjson_is_arr(value) &&
+               (yyjson_arr_size(value) == 0 || fits(&single, yyjson_arr_get_first(value)));
     }
     if ((field->flags & GRPC_MAP) != 0)
         return yyjson_is_obj(value);

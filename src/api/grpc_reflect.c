@@ -11,8 +11,8 @@ enum { FILE_BY_NAME = 3, FILE_WITH_SYMBOL = 4, EXTENSION = 5, EXTENSION_NUMBERS 
 enum { ORIGINAL_REQUEST = 2, FILE_RESPONSE = 4, LIST_RESPONSE = 6, ERROR_RESPONSE = 7 };
 
 /* As Qdrant advertises them, but for qdrant.StorageRead, which does not exist here. */
-static const char *const services[] = {"qdrant.Collections", "qdrant.Points", "qdrant.Snapshots", "qdrant.Qdrant",
-                                       "grpc.health.v1.Health"};
+static const char *const services[] = {"qdrant.Collections", "qdrant.Points", "qdrant.Snapshots",
+                                       "qdrant.Qdrant", "grpc.health.v1.Health"};
 
 static const grpc_file *
 file_named(oct_slice name)

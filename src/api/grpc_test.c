@@ -105,11 +105,13 @@ check_message(const grpc_message *message, unsigned depth)
     for (size_t i = 0; i < message->count && depth < 12; i++) {
         const grpc_field *field = &message->fields[i];
 
-        CHECK_MSG((field->kind == GRPC_MESSAGE) == (field->message != NULL), "%s.%s", message->name, field->name);
+        CHECK_MSG((field->kind == GRPC_MESSAGE) == (field->message != NULL), "%s.%s", message->name,
+                  field->name);
         CHECK_MSG((field->kind == GRPC_ENUM) == (field->names != NULL), "%s.%s", message->name, field->name);
         CHECK_MSG(field->unless < (int)message->count, "%s.%s", message->name, field->name);
         for (size_t j = 0; j < i; j++)
-            CHECK_MSG(message->fields[j].number != field->number, "%s: two fields %u", message->name, field->number);
+            CHECK_MSG(message->fields[j].number != field->number, "%s: two fields %u", message->name,
+                      field->number);
         if (field->message != NULL && field->message != message)
             check_message(field->message, depth + 1);
     }
@@ -276,12 +278,13 @@ static void random_message(test_rng *rng, const grpc_message *message, unsigned 
 static void
 random_value(test_rng *rng, const grpc_field *field, unsigned depth, uint32_t as_number, buffer *out)
 {
-    static const char *const words[] = {"c", "", "a", "a.b[]", "2024-01-02", "$score", "f47ac10b58cc4372a5670e02b2c3d479"};
-    static const uint64_t    numbers[] = {0, 1, 2, 3, 4, 5, 100, UINT32_MAX, UINT64_MAX, INT64_MAX};
-    const uint64_t           picked = numbers[test_below(rng, countof(numbers))];
-    const double             wide = (double)test_float(rng);
-    float                    floats[8];
-    size_t                   at;
+    static const char *const words[] = {
+        "c", "", "a", "a.b[]", "2024-01-02", "$score", "f47ac10b58cc4372a5670e02b2c3d479"};
+    static const uint64_t numbers[] = {0, 1, 2, 3, 4, 5, 100, UINT32_MAX, UINT64_MAX, INT64_MAX};
+    const uint64_t        picked = numbers[test_below(rng, countof(numbers))];
+    const double          wide = (double)test_float(rng);
+    float                 floats[8];
+    size_t                at;
 
     switch (field->kind) {
     case GRPC_DOUBLE:
@@ -295,7 +298,8 @@ random_value(test_rng *rng, const grpc_field *field, unsigned depth, uint32_t as
             wire_add_fixed32(out, as_number, floats);
         break;
     case GRPC_STRING:
-        text(out, as_number, strcmp(field->name, "collection_name") == 0 ? "c" : words[test_below(rng, countof(words))]);
+        text(out, as_number,
+             strcmp(field->name, "collection_name") == 0 ? "c" : words[test_below(rng, countof(words))]);
         break;
     case GRPC_MESSAGE:
         at = wire_open(out, as_number);
@@ -424,7 +428,8 @@ TEST(grpc_survives_failed_allocations)
 
         oct_alloc_fail_after(allowed, false);
         {
-            const oct_grpc_request request = {slice_of("/qdrant.Points/Scroll"), {message.data, message.size}};
+            const oct_grpc_request request = {slice_of("/qdrant.Points/Scroll"),
+                                              {message.data, message.size}};
             oct_grpc_response      response;
 
             oct_grpc_call(database, &request, &response);

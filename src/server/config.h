@@ -29,7 +29,7 @@ typedef struct server_config {
     /* service */
     char   *host;
     int64_t http_port; /* 0: any free one */
-    int64_t grpc_port; /* -1: none. Not served yet */
+    int64_t grpc_port; /* -1: none; 0: any free one */
     bool    grpc_port_is_given;
     int64_t max_request_size_mb;
     int64_t max_workers;            /* event loops; 0: one per CPU */

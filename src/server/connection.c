@@ -635,27 +635,6 @@ connection_drain(connection *self)
 
 /* --- accepting ------------------------------------------------------------------------------- */
 
-static void
-on_turned_away(uv_handle_t *handle)
-{
-    loop *home = handle->data;
-
-    home->is_turning_away = false;
-    connection_accept(home); /* there may be one more waiting; if not, nothing happens */
-}
-
-/* libuv listens no further until the waiting connection is taken, so without memory it is taken and shut. */
-static void
-turn_away(loop *home)
-{
-    if (home->is_turning_away || uv_tcp_init(&home->uv, &home->turned_away) != 0)
-        return;
-    home->is_turning_away = true;
-    home->turned_away.data = home;
-    (void)uv_accept((uv_stream_t *)&home->listener, (uv_stream_t *)&home->turned_away);
-    uv_close((uv_handle_t *)&home->turned_away, on_turned_away);
-}
-
 void
 connection_accept(loop *home)
 {
@@ -667,7 +646,7 @@ connection_accept(loop *home)
     self = oct_calloc(1, sizeof *self);
     if (self == NULL || uv_tcp_init(&home->uv, &self->handle) != 0) {
         oct_free(self);
-        turn_away(home);
+        loop_turn_away(home, &home->listener);
         return;
     }
     self->loop = home;

@@ -14,6 +14,41 @@ on_listener(uv_stream_t *listener, int status)
 }
 
 static void
+on_rpc_listener(uv_stream_t *listener, int status)
+{
+    loop *self = listener->data;
+
+    if (status == 0)
+        rpc_accept(self);
+}
+
+static void
+on_turned_away(uv_handle_t *handle)
+{
+    loop *home = handle->data;
+
+    home->is_turning_away = false;
+    /* There may be one more waiting; if not, nothing happens. */
+    if (home->turned_from == &home->listener)
+        connection_accept(home);
+    else
+        rpc_accept(home);
+}
+
+/* libuv listens no further until the waiting connection is taken, so without memory it is taken and shut. */
+void
+loop_turn_away(loop *self, uv_tcp_t *listener)
+{
+    if (self->is_turning_away || uv_tcp_init(&self->uv, &self->turned_away) != 0)
+        return;
+    self->is_turning_away = true;
+    self->turned_from = listener;
+    self->turned_away.data = self;
+    (void)uv_accept((uv_stream_t *)listener, (uv_stream_t *)&self->turned_away);
+    uv_close((uv_handle_t *)&self->turned_away, on_turned_away);
+}
+
+static void
 end_if_drained(loop *self)
 {
     if (!self->is_draining || self->connection_count > 0 || self->is_ended)
@@ -27,14 +62,20 @@ end_if_drained(loop *self)
 static void
 begin_drain(loop *self)
 {
-    connection *next;
+    connection     *next;
+    rpc_connection *next_rpc;
 
     self->is_draining = true;
     self->drain_tick = self->ticks;
     uv_close((uv_handle_t *)&self->listener, NULL);
+    uv_close((uv_handle_t *)&self->rpc_listener, NULL);
     for (connection *each = self->connections; each != NULL; each = next) {
         next = each->next;
         connection_drain(each);
+    }
+    for (rpc_connection *each = self->rpcs; each != NULL; each = next_rpc) {
+        next_rpc = each->next;
+        rpc_drain(each);
     }
     end_if_drained(self);
 }
@@ -44,16 +85,25 @@ on_wake(uv_async_t *handle)
 {
     loop     *self = handle->data;
     exchange *done;
+    rpc_job  *jobs;
 
     (void)pthread_mutex_lock(&self->done_lock);
     done = self->done_first;
+    jobs = self->done_jobs;
     self->done_first = self->done_last = NULL;
+    self->done_jobs = NULL;
     (void)pthread_mutex_unlock(&self->done_lock);
     while (done != NULL) {
         exchange *next = done->next_done;
 
         connection_done(done->owner);
         done = next;
+    }
+    while (jobs != NULL) {
+        rpc_job *next = jobs->next_done;
+
+        rpc_done(jobs);
+        jobs = next;
     }
     if (atomic_load(&self->stop_is_asked) && !self->is_draining)
         begin_drain(self);
@@ -62,9 +112,10 @@ on_wake(uv_async_t *handle)
 static void
 on_tick(uv_timer_t *handle)
 {
-    loop       *self = handle->data;
-    const bool  is_late = self->is_draining && self->ticks - self->drain_tick > DRAIN_S * 1000 / TICK_MS;
-    connection *next;
+    loop           *self = handle->data;
+    const bool      is_late = self->is_draining && self->ticks - self->drain_tick > DRAIN_S * 1000 / TICK_MS;
+    connection     *next;
+    rpc_connection *next_rpc;
 
     self->ticks++;
     for (connection *each = self->connections; each != NULL; each = next) {
@@ -75,13 +126,21 @@ on_tick(uv_timer_t *handle)
         else
             connection_tick(each);
     }
+    for (rpc_connection *each = self->rpcs; each != NULL; each = next_rpc) {
+        next_rpc = each->next;
+        if (is_late && each->running == 0)
+            rpc_abort(each);
+        else
+            rpc_tick(each);
+    }
 }
 
 static void
 on_again(uv_idle_t *handle)
 {
-    loop       *self = handle->data;
-    connection *each = self->ready_first;
+    loop           *self = handle->data;
+    connection     *each = self->ready_first;
+    rpc_connection *rpc = self->ready_rpcs;
 
     self->ready_first = self->ready_last = NULL;
     while (each != NULL) {
@@ -92,7 +151,15 @@ on_again(uv_idle_t *handle)
         connection_again(each);
         each = next;
     }
-    if (self->ready_first == NULL)
+    self->ready_rpcs = NULL;
+    while (rpc != NULL) {
+        rpc_connection *next = rpc->next_ready;
+
+        rpc->is_ready = false;
+        rpc_again(rpc);
+        rpc = next;
+    }
+    if (self->ready_first == NULL && self->ready_rpcs == NULL)
         (void)uv_idle_stop(handle);
 }
 
@@ -102,7 +169,8 @@ loop_init(loop *self, server *owner, oct_error *error)
     int problem;
 
     self->owner = owner;
-    self->socket = -1;
+    for (size_t i = 0; i < DOORS; i++)
+        self->sockets[i] = -1;
     (void)pthread_mutex_init(&self->done_lock, NULL);
     problem = uv_loop_init(&self->uv);
     if (problem != 0)
@@ -112,8 +180,10 @@ loop_init(loop *self, server *owner, oct_error *error)
     (void)uv_timer_init(&self->uv, &self->tick);
     (void)uv_idle_init(&self->uv, &self->again);
     (void)uv_tcp_init(&self->uv, &self->listener);
+    (void)uv_tcp_init(&self->uv, &self->rpc_listener);
     problem = uv_async_init(&self->uv, &self->wake, on_wake);
-    self->tick.data = self->again.data = self->listener.data = self->wake.data = self;
+    self->tick.data = self->again.data = self->listener.data = self->rpc_listener.data = self->wake.data =
+        self;
     if (problem != 0)
         return oct_fail(error, OCT_IO, "event loop: %s", uv_strerror(problem));
     return OCT_OK;
@@ -122,14 +192,23 @@ loop_init(loop *self, server *owner, oct_error *error)
 oct_status
 loop_listen(loop *self, oct_error *error)
 {
-    int problem = uv_tcp_open(&self->listener, self->socket);
+    uv_tcp_t *const               listeners[DOORS] = {&self->listener, &self->rpc_listener};
+    static const uv_connection_cb calls[DOORS] = {on_listener, on_rpc_listener};
 
-    if (problem == 0) {
-        self->socket = -1;
-        problem = uv_listen((uv_stream_t *)&self->listener, 1024, on_listener);
+    for (size_t i = 0; i < DOORS; i++) {
+        int problem;
+
+        if (self->owner->doors[i].port < 0)
+            continue;
+        problem = uv_tcp_open(listeners[i], self->sockets[i]);
+        if (problem == 0) {
+            self->sockets[i] = -1;
+            problem = uv_listen((uv_stream_t *)listeners[i], 1024, calls[i]);
+        }
+        if (problem != 0)
+            return oct_fail(error, OCT_IO, "%s: cannot listen: %s", self->owner->doors[i].address,
+                            uv_strerror(problem));
     }
-    if (problem != 0)
-        return oct_fail(error, OCT_IO, "%s: cannot listen: %s", self->owner->address, uv_strerror(problem));
     return OCT_OK;
 }
 
@@ -189,6 +268,16 @@ loop_done(loop *self, exchange *done)
     (void)pthread_mutex_unlock(&self->done_lock);
 }
 
+void
+rpc_hand_back(loop *self, rpc_job *done)
+{
+    (void)pthread_mutex_lock(&self->done_lock);
+    done->next_done = self->done_jobs;
+    self->done_jobs = done;
+    (void)uv_async_send(&self->wake); /* inside the lock: as above */
+    (void)pthread_mutex_unlock(&self->done_lock);
+}
+
 const char *
 loop_date(loop *self)
 {
@@ -239,8 +328,9 @@ loop_add_ready(loop *self, connection *ready)
     ready->is_ready = true;
     ready->next_ready = NULL;
     if (self->ready_first == NULL) {
+        if (self->ready_rpcs == NULL)
+            (void)uv_idle_start(&self->again, on_again);
         self->ready_first = ready;
-        (void)uv_idle_start(&self->again, on_again);
     } else {
         self->ready_last->next_ready = ready;
     }
@@ -263,6 +353,31 @@ loop_drop_ready(loop *self, connection *gone)
     if (self->ready_last == gone)
         self->ready_last = previous;
     gone->is_ready = false;
+}
+
+void
+rpc_add_ready(loop *self, rpc_connection *ready)
+{
+    if (ready->is_ready)
+        return;
+    ready->is_ready = true;
+    if (self->ready_first == NULL && self->ready_rpcs == NULL)
+        (void)uv_idle_start(&self->again, on_again);
+    ready->next_ready = self->ready_rpcs;
+    self->ready_rpcs = ready;
+}
+
+void
+rpc_drop_ready(loop *self, rpc_connection *gone)
+{
+    rpc_connection **at = &self->ready_rpcs;
+
+    if (!gone->is_ready)
+        return;
+    gone->is_ready = false;
+    while (*at != gone)
+        at = &(*at)->next_ready;
+    *at = gone->next_ready;
 }
 
 /* Ticks are needed only while somebody may be late. */

@@ -15,21 +15,19 @@
 /* --- sockets --------------------------------------------------------------------------------- */
 
 static oct_status
-explain_bind(const server_config *config, int problem, oct_error *error)
+explain_bind(const server_config *config, const door *at, int problem, oct_error *error)
 {
-    const long long port = (long long)config->http_port;
+    const long long port = (long long)at->port;
 
     if (problem == EADDRINUSE)
         return oct_fail(error, OCT_EXISTS,
                         "port %lld on %s is in use by another program: stop it, or choose another port with "
-                        "--http-port (service.http_port)",
-                        port, config->host);
+                        "%s (%s)",
+                        port, config->host, at->flag, at->key);
     if (problem == EACCES)
-        return oct_fail(
-            error, OCT_FORBIDDEN,
-            "port %lld needs privileges this process lacks: choose one above 1023 with --http-port "
-            "(service.http_port)",
-            port);
+        return oct_fail(error, OCT_FORBIDDEN,
+                        "port %lld needs privileges this process lacks: choose one above 1023 with %s (%s)",
+                        port, at->flag, at->key);
     if (problem == EADDRNOTAVAIL)
         return oct_fail(
             error, OCT_INVALID,
@@ -62,7 +60,7 @@ bind_socket(const struct sockaddr *address, socklen_t size, bool shares)
 }
 
 static void
-describe_address(server *self)
+describe_address(door *self)
 {
     const struct sockaddr_in  *v4 = (const struct sockaddr_in *)&self->bound;
     const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&self->bound;
@@ -81,38 +79,40 @@ describe_address(server *self)
  * whether somebody listens at the address is asked without it: when binding, and once more just before
  * listening, since a database may have been opened in between. Port 0 becomes a free port. */
 static oct_status
-probe_port(server *self, oct_error *error)
+probe_port(server *self, door *at, oct_error *error)
 {
-    socklen_t size = self->bound_size;
-    const int probe = bind_socket((const struct sockaddr *)&self->bound, size, false);
+    socklen_t size = at->bound_size;
+    const int probe = bind_socket((const struct sockaddr *)&at->bound, size, false);
 
-    if (probe < 0 || getsockname(probe, (struct sockaddr *)&self->bound, &size) != 0)
-        return explain_bind(self->config, errno, error);
+    if (probe < 0 || getsockname(probe, (struct sockaddr *)&at->bound, &size) != 0)
+        return explain_bind(self->config, at, errno, error);
     (void)close(probe);
     return OCT_OK;
 }
 
 /* One socket for each loop on the same address. */
 static oct_status
-bind_all(server *self, const struct addrinfo *found, oct_error *error)
+bind_all(server *self, size_t which, const struct addrinfo *found, oct_error *error)
 {
+    door      *at = &self->doors[which];
     oct_status status;
 
-    memcpy(&self->bound, found->ai_addr, found->ai_addrlen);
-    self->bound_size = found->ai_addrlen;
-    status = probe_port(self, error);
+    memcpy(&at->bound, found->ai_addr, found->ai_addrlen);
+    at->bound_size = found->ai_addrlen;
+    status = probe_port(self, at, error);
     for (uint32_t i = 0; status == OCT_OK && i < self->loop_count; i++) {
-        self->loops[i].socket = bind_socket((const struct sockaddr *)&self->bound, self->bound_size, true);
-        if (self->loops[i].socket < 0)
-            status = explain_bind(self->config, errno, error);
+        self->loops[i].sockets[which] =
+            bind_socket((const struct sockaddr *)&at->bound, at->bound_size, true);
+        if (self->loops[i].sockets[which] < 0)
+            status = explain_bind(self->config, at, errno, error);
     }
     if (status == OCT_OK)
-        describe_address(self);
+        describe_address(at);
     return status;
 }
 
 static oct_status
-bind_host(server *self, oct_error *error)
+bind_door(server *self, size_t which, oct_error *error)
 {
     const struct addrinfo hints = {
         .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
@@ -121,16 +121,34 @@ bind_host(server *self, oct_error *error)
     oct_status       status;
     int              problem;
 
-    (void)snprintf(port, sizeof port, "%u", (unsigned)self->config->http_port);
+    (void)snprintf(port, sizeof port, "%u", (unsigned)self->doors[which].port);
     problem = getaddrinfo(self->config->host, port, &hints, &found);
     if (problem != 0)
         return oct_fail(error, OCT_INVALID,
                         "host \"%s\" cannot be resolved (%s): give an address with --host "
                         "(service.host), such as 127.0.0.1 or 0.0.0.0",
                         self->config->host, gai_strerror(problem));
-    status = bind_all(self, found, error);
+    status = bind_all(self, which, found, error);
     freeaddrinfo(found);
     return status;
+}
+
+/* gRPC is served by default, but not at any price: when nobody chose the port and it is taken, REST goes on alone. */
+static oct_status
+bind_doors(server *self, oct_error *error)
+{
+    oct_error  why = {0};
+    oct_status status = bind_door(self, DOOR_HTTP, error);
+
+    if (status != OCT_OK || self->doors[DOOR_GRPC].port < 0)
+        return status;
+    status = bind_door(self, DOOR_GRPC, &why);
+    if (status == OCT_EXISTS && !self->config->grpc_port_is_given) {
+        log_line(LOG_LEVEL_WARN, "gRPC is not served: %s", why.text);
+        self->doors[DOOR_GRPC].port = -1;
+        return OCT_OK;
+    }
+    return status == OCT_OK ? OCT_OK : oct_fail(error, status, "%s", why.text);
 }
 
 /* Descriptors bound connections; ask for as many as the system gives without privileges. */
@@ -179,6 +197,15 @@ server_open(const server_config *config, server **out, oct_error *error)
         .held_bytes = &self->held_bytes,
         .cors = config->enable_cors,
     };
+    self->rpc = (h2_options){
+        .message_bytes_max = OCT_API_BODY_MAX,
+        .held_bytes_max = self->http.held_bytes_max,
+        .held_bytes = &self->held_bytes,
+    };
+    self->doors[DOOR_HTTP] =
+        (door){.port = config->http_port, .flag = "--http-port", .key = "service.http_port", .address = ""};
+    self->doors[DOOR_GRPC] =
+        (door){.port = config->grpc_port, .flag = "--grpc-port", .key = "service.grpc_port", .address = ""};
     self->keys = (auth_keys){.full = key_of(config->api_key),
                              .alternative = key_of(config->alt_api_key),
                              .read_only = key_of(config->read_only_api_key)};
@@ -194,7 +221,7 @@ server_open(const server_config *config, server **out, oct_error *error)
         if (status != OCT_OK)
             goto out;
     }
-    status = bind_host(self, error);
+    status = bind_doors(self, error);
     if (status == OCT_OK)
         status = workers_new(POOL_THREADS, &self->pool, error);
     if (status != OCT_OK)
@@ -215,8 +242,9 @@ server_close(server *self)
     for (uint32_t i = 0; self->loops != NULL && i < self->loop_count; i++) {
         if (self->loops[i].owner == NULL)
             break;
-        if (self->loops[i].socket >= 0)
-            (void)close(self->loops[i].socket);
+        for (size_t which = 0; which < DOORS; which++)
+            if (self->loops[i].sockets[which] >= 0)
+                (void)close(self->loops[i].sockets[which]);
         loop_clear(&self->loops[i]);
     }
     oct_free(self->loops);
@@ -226,7 +254,13 @@ server_close(server *self)
 const char *
 server_address(const server *self)
 {
-    return self->address;
+    return self->doors[DOOR_HTTP].address;
+}
+
+const char *
+server_rpc_address(const server *self)
+{
+    return self->doors[DOOR_GRPC].port < 0 ? NULL : self->doors[DOOR_GRPC].address;
 }
 
 /* --- run ------------------------------------------------------------------------------------- */
@@ -306,7 +340,9 @@ server_run(server *self, oct_database *database, void (*is_ready)(const server *
     (void)signal(SIGPIPE, SIG_IGN); /* a client that left is an error of one write */
     status = watch_signals(self, error);
     if (status == OCT_OK)
-        status = probe_port(self, error);
+        status = probe_port(self, &self->doors[DOOR_HTTP], error);
+    if (status == OCT_OK && self->doors[DOOR_GRPC].port >= 0)
+        status = probe_port(self, &self->doors[DOOR_GRPC], error);
     for (uint32_t i = 0; status == OCT_OK && i < self->loop_count; i++)
         status = loop_listen(&self->loops[i], error);
     for (uint32_t i = 1; status == OCT_OK && i < self->loop_count; i++) {

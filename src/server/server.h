@@ -33,6 +33,7 @@ typedef struct server server;
  * `config` must live as long as the server. */
 oct_status  server_open(const server_config *config, server **out, oct_error *error);
 const char *server_address(const server *self); /* "http://0.0.0.0:6333", with the port in use */
+const char *server_rpc_address(const server *self); /* of gRPC; NULL: not served */
 
 /* Serve until SIGTERM or SIGINT, then finish what was begun. `is_ready`, if not NULL, is called once when
  * requests are accepted. The database stays open and is the caller's. */

@@ -1,4 +1,4 @@
-/* server_internal.h - what server.c, loop.c and connection.c share. */
+/* server_internal.h - what server.c, loop.c, connection.c and rpc.c share. */
 #ifndef OCT_SERVER_INTERNAL_H
 #define OCT_SERVER_INTERNAL_H
 
@@ -8,6 +8,7 @@
 
 #include "base/workers.h"
 #include "octant_api.h"
+#include "protocol/h2.h"
 #include "protocol/http1.h"
 #include "server/auth.h"
 #include "server/request_class.h"
@@ -32,8 +33,10 @@
 #define BODIES_BYTES_MAX  (1u << 30)   /* request bodies held by all connections together */
 #define FILES_KEPT        256u         /* open files left to the engine when connections are many */
 
-typedef struct loop       loop;
-typedef struct connection connection;
+typedef struct loop           loop;
+typedef struct connection     connection;
+typedef struct rpc_connection rpc_connection;
+typedef struct rpc_job        rpc_job;
 
 /* A request and its answer. Belongs to its connection's loop, and to one worker between submit and done. */
 typedef struct exchange {
@@ -51,21 +54,31 @@ typedef struct exchange {
     buffer           packed;
 } exchange;
 
-struct server {
-    /* Set before the threads start. */
-    const server_config    *config;
-    http1_options           http;
-    auth_keys               keys;
-    oct_database           *database;
-    workers                *pool;
-    loop                   *loops;
-    uint32_t                loop_count;
-    uint32_t                connections_max;
+/* One port that is listened on. */
+typedef struct door {
+    int64_t                 port;       /* -1: not served */
+    const char             *flag, *key; /* where another port can be chosen */
     char                    address[128];
     struct sockaddr_storage bound; /* the same, for the system */
     socklen_t               bound_size;
-    uv_signal_t             signals[2]; /* on loops[0], whose thread alone touches them */
-    bool                    is_stopping;
+} door;
+
+enum { DOOR_HTTP, DOOR_GRPC, DOORS };
+
+struct server {
+    /* Set before the threads start. */
+    const server_config *config;
+    http1_options        http;
+    h2_options           rpc;
+    auth_keys            keys;
+    oct_database        *database;
+    workers             *pool;
+    loop                *loops;
+    uint32_t             loop_count;
+    uint32_t             connections_max;
+    door                 doors[DOORS];
+    uv_signal_t          signals[2]; /* on loops[0], whose thread alone touches them */
+    bool                 is_stopping;
     /* Counters: relaxed, nothing is published through them. */
     _Atomic size_t   held_bytes;
     _Atomic uint32_t connection_count;
@@ -73,36 +86,41 @@ struct server {
 
 struct loop {
     /* Only its own thread touches these. */
-    uv_loop_t    uv;
-    uv_tcp_t     listener;
-    uv_async_t   wake; /* a worker is done, or the server stops */
-    uv_timer_t   tick;
-    uv_idle_t    again; /* active while `ready` is not empty */
-    server      *owner;
-    connection  *connections; /* all of them, newest first */
-    uint32_t     connection_count;
-    connection  *ready_first, *ready_last; /* with requests left over from their last turn */
-    exchange    *spare_exchanges;
-    uint32_t     spare_count;
-    uint32_t     ticks;
-    uint32_t     drain_tick; /* when draining began */
-    bool         is_made;    /* `uv` is there */
-    bool         is_draining;
-    bool         is_ended;
-    http1_packer packer;
-    uv_tcp_t     turned_away; /* takes a connection for which there is no memory */
-    bool         is_turning_away;
-    int64_t      date_second;
-    char         date[HTTP1_DATE_BYTES];
-    char         input[READ_BYTES];
+    uv_loop_t       uv;
+    uv_tcp_t        listener;     /* HTTP/1.1 */
+    uv_tcp_t        rpc_listener; /* gRPC */
+    uv_async_t      wake;         /* a worker is done, or the server stops */
+    uv_timer_t      tick;
+    uv_idle_t       again; /* active while `ready` is not empty */
+    server         *owner;
+    connection     *connections; /* all of them, newest first */
+    rpc_connection *rpcs;
+    uint32_t        connection_count;         /* of both kinds */
+    connection     *ready_first, *ready_last; /* with requests left over from their last turn */
+    rpc_connection *ready_rpcs;
+    exchange       *spare_exchanges;
+    uint32_t        spare_count;
+    uint32_t        ticks;
+    uint32_t        drain_tick; /* when draining began */
+    bool            is_made;    /* `uv` is there */
+    bool            is_draining;
+    bool            is_ended;
+    http1_packer    packer;
+    uv_tcp_t        turned_away; /* takes a connection for which there is no memory */
+    uv_tcp_t       *turned_from; /* the listener it came by */
+    bool            is_turning_away;
+    int64_t         date_second;
+    char            date[HTTP1_DATE_BYTES];
+    char            input[READ_BYTES];
 
     /* From other threads. */
     _Atomic bool    stop_is_asked;
-    pthread_mutex_t done_lock; /* guards the next two; held for a few stores */
+    pthread_mutex_t done_lock; /* guards the next three; held for a few stores */
     exchange       *done_first, *done_last;
+    rpc_job        *done_jobs; /* newest first */
 
-    int       socket; /* before the listener owns it; else -1 */
-    pthread_t thread; /* loops[1..] */
+    int       sockets[DOORS]; /* before the listeners own them; else -1 */
+    pthread_t thread;         /* loops[1..] */
     bool      has_thread;
 };
 
@@ -139,6 +157,34 @@ struct connection {
     uv_shutdown_t shutdown;
 };
 
+/* See rpc.c. */
+struct rpc_connection {
+    uv_tcp_t        handle; /* first, so that a handle is its connection */
+    loop           *loop;
+    rpc_connection *next, *previous; /* in loop->rpcs */
+    rpc_connection *next_ready;
+    h2_session     *h2;
+    h2_call        *first, *last; /* whole, not yet run */
+    buffer          output;
+    size_t          running; /* with workers */
+    size_t          unsent_seen;
+    uint32_t        since; /* tick at which bytes last moved */
+    bool            is_reading;
+    bool            is_ready;
+    bool            has_failed; /* send what is due, then close */
+    bool            has_ended;
+    bool            is_closing;
+    bool            is_closed;
+};
+
+/* A call with a worker. */
+struct rpc_job {
+    rpc_job          *next_done;
+    rpc_connection   *owner;
+    h2_call          *call;
+    oct_grpc_response answer;
+};
+
 /* loop.c */
 oct_status  loop_init(loop *self, server *owner, oct_error *error);
 oct_status  loop_listen(loop *self, oct_error *error);
@@ -151,6 +197,10 @@ exchange   *loop_take_exchange(loop *self); /* NULL: no memory */
 void        loop_return_exchange(loop *self, exchange *used);
 void        loop_add_ready(loop *self, connection *ready);
 void        loop_drop_ready(loop *self, connection *gone);
+void        loop_turn_away(loop *self, uv_tcp_t *listener); /* no memory for what waits there */
+void        rpc_hand_back(loop *self, rpc_job *done);       /* any thread */
+void        rpc_add_ready(loop *self, rpc_connection *ready);
+void        rpc_drop_ready(loop *self, rpc_connection *gone);
 void        loop_connection_came(loop *self);
 void        loop_connection_gone(loop *self); /* after it was released; the loop may end */
 
@@ -169,5 +219,13 @@ void connection_done(connection *self);  /* its running exchange came back */
 void connection_tick(connection *self);  /* look at its timeouts; may close it */
 void connection_drain(connection *self); /* the server stops: close if idle */
 void connection_abort(connection *self); /* close now, answered or not */
+
+/* rpc.c: the same for gRPC */
+void rpc_accept(loop *home);
+void rpc_again(rpc_connection *self);
+void rpc_done(rpc_job *job);
+void rpc_tick(rpc_connection *self);
+void rpc_drain(rpc_connection *self);
+void rpc_abort(rpc_connection *self);
 
 #endif

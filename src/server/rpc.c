@@ -1,0 +1,509 @@
+/* One client of gRPC. See server.h; protocol/h2.h has the framing, api/ what a call means.
+ *
+ *      on_read -> h2_receive -> (on_head: judge) (on_call: queue) -> advance -+-> run: here, or by a worker
+ *                                                                             +-> flush: one write for all that is due
+ *                                                                             +-> settle: read on, or close
+ *
+ * Calls are run in the order in which they came whole, short reads on the loop's own thread, writes and what may take
+ * long by workers, whose answers come back by rpc_done in any order. A call whose client has left, or whose time is
+ * over, is not begun.
+ *
+ * CLOSING  As connection.c: uv_close first; memory goes when the handle is closed and no worker holds a call.
+ */
+#include "server/server_internal.h"
+
+#include "os/os.h"
+#include "protocol/h2.h"
+
+#define RPC_KEEP_ALIVE_S 60u          /* of TCP: a peer that vanished is found out */
+#define RPC_SEND_BYTES   (256u << 10) /* of frames, made at a time */
+#define RPC_STALL_S      60u          /* a call that has begun to come and comes no further */
+
+typedef struct write_op {
+    uv_write_t request;
+    buffer     bytes;
+} write_op;
+
+static void advance(rpc_connection *self);
+
+/* --- coming and going ---------------------------------------------------------------------------- */
+
+static void
+release(rpc_connection *self)
+{
+    loop *home = self->loop;
+
+    if (self->previous == NULL)
+        home->rpcs = self->next;
+    else
+        self->previous->next = self->next;
+    if (self->next != NULL)
+        self->next->previous = self->previous;
+    rpc_drop_ready(home, self);
+    h2_free(self->h2);
+    buffer_clear(&self->output);
+    atomic_fetch_sub_explicit(&home->owner->connection_count, 1, memory_order_relaxed);
+    oct_free(self);
+    loop_connection_gone(home);
+}
+
+static void
+on_closed(uv_handle_t *handle)
+{
+    rpc_connection *self = (rpc_connection *)handle;
+
+    self->is_closed = true;
+    if (self->running == 0)
+        release(self);
+}
+
+void
+rpc_abort(rpc_connection *self)
+{
+    if (self->is_closing)
+        return;
+    self->is_closing = true;
+    uv_close((uv_handle_t *)&self->handle, on_closed);
+}
+
+static uv_stream_t *
+stream_of(rpc_connection *self)
+{
+    return (uv_stream_t *)&self->handle;
+}
+
+static size_t
+unsent_bytes(rpc_connection *self)
+{
+    return uv_stream_get_write_queue_size(stream_of(self));
+}
+
+/* --- writing ---------------------------------------------------------------------------------------- */
+
+static void
+on_written(uv_write_t *request, int status)
+{
+    write_op       *op = (write_op *)request;
+    rpc_connection *self = (rpc_connection *)request->handle;
+
+    buffer_clear(&op->bytes);
+    oct_free(op);
+    if (status != 0)
+        rpc_abort(self);
+    if (!self->is_closing)
+        advance(self);
+}
+
+/* Give the socket what the session has for it, as long as the socket takes it. */
+static void
+flush(rpc_connection *self)
+{
+    while (!self->is_closing && unsent_bytes(self) == 0) {
+        uv_buf_t  part;
+        write_op *op;
+        int       sent;
+
+        if (!h2_send(self->h2, &self->output, RPC_SEND_BYTES))
+            self->has_failed = true;
+        if (self->output.failed) {
+            rpc_abort(self);
+            return;
+        }
+        if (self->output.size == 0)
+            return;
+        part = (uv_buf_t){.base = self->output.data, .len = self->output.size};
+        sent = uv_try_write(stream_of(self), &part, 1);
+        if (sent < 0 && sent != UV_EAGAIN) {
+            rpc_abort(self);
+            return;
+        }
+        sent = sent < 0 ? 0 : sent;
+        if ((size_t)sent == self->output.size) {
+            self->output.size = 0;
+            continue;
+        }
+        op = oct_calloc(1, sizeof *op);
+        if (op == NULL) {
+            rpc_abort(self);
+            return;
+        }
+        op->bytes = self->output;
+        self->output = (buffer){0};
+        part = (uv_buf_t){.base = op->bytes.data + sent, .len = op->bytes.size - (size_t)sent};
+        if (uv_write(&op->request, stream_of(self), &part, 1, on_written) != 0) {
+            buffer_clear(&op->bytes);
+            oct_free(op);
+            rpc_abort(self);
+        }
+        return;
+    }
+}
+
+/* --- running ------------------------------------------------------------------------------------------ */
+
+static void
+refuse(h2_call *call, int status, const char *text)
+{
+    const h2_answer answer = {.status = status, .details = slice_of(text)};
+
+    h2_answer_call(call, &answer);
+}
+
+static void
+log_answer(const h2_call *call, const oct_grpc_response *answer)
+{
+    const bool      has_failed = answer->status == OCT_GRPC_INTERNAL;
+    const log_level level = has_failed ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG;
+
+    if (log_line_is_on(level))
+        log_line(level, "gRPC %.*s -> %d%s%.*s", (int)size_min(call->path.size, 300), call->path.data,
+                 answer->status, has_failed ? ": " : "",
+                 has_failed ? (int)size_min(answer->details.size, 600) : 0,
+                 answer->details.size == 0 ? "" : answer->details.data);
+}
+
+static void
+call_now(oct_database *database, const h2_call *call, oct_grpc_response *answer)
+{
+    const oct_grpc_request request = {call->path, call->message};
+
+    oct_grpc_call(database, &request, answer);
+    log_answer(call, answer);
+}
+
+static void
+answer(h2_call *call, oct_grpc_response *response)
+{
+    const h2_answer given = {
+        .status = response->status,
+        .message = response->message,
+        .details = response->details,
+        .retry_after = response->retry_after,
+        .is_out_of_space = response->is_out_of_space,
+    };
+
+    h2_answer_call(call, &given);
+    oct_grpc_response_clear(response);
+}
+
+/* On a worker's thread. The session may be gone meanwhile; the call is not, as it is held. */
+static void
+work(void *context)
+{
+    rpc_job *job = context;
+
+    call_now(job->owner->loop->owner->database, job->call, &job->answer);
+    rpc_hand_back(job->owner->loop, job);
+}
+
+static void
+submit(rpc_connection *self, h2_call *call)
+{
+    rpc_job *job = oct_calloc(1, sizeof *job);
+
+    if (job != NULL) {
+        *job = (rpc_job){.owner = self, .call = call};
+        call->is_held = true;
+        self->running++;
+        if (workers_submit(self->loop->owner->pool, work, job))
+            return;
+        self->running--;
+        call->is_held = false;
+        oct_free(job);
+    }
+    refuse(call, OCT_GRPC_INTERNAL, "Service internal error: out of memory");
+}
+
+static request_class
+class_of(oct_slice path)
+{
+    const char *method, *pattern;
+
+    if (!oct_grpc_method_route(path, &method, &pattern))
+        return (request_class){.is_long = false, .is_write = true};
+    return request_class_of(slice_of(method), slice_of(pattern));
+}
+
+static void
+run(rpc_connection *self, h2_call *call)
+{
+    oct_grpc_response response;
+
+    if (call->deadline_ns != 0 && os_clock_ns(os_posix()) >= call->deadline_ns) {
+        refuse(call, OCT_GRPC_DEADLINE_EXCEEDED, "Timeout: the deadline passed before the call was begun");
+        return;
+    }
+    if (class_of(call->path).is_long || call->message.size > LOOP_BODY_MAX) {
+        submit(self, call);
+        return;
+    }
+    call_now(self->loop->owner->database, call, &response);
+    answer(call, &response);
+}
+
+void
+rpc_done(rpc_job *job)
+{
+    rpc_connection *self = job->owner;
+    h2_call        *call = job->call;
+
+    self->running--;
+    answer(call, &job->answer); /* of one that is gone: only cleared */
+    h2_release(call);
+    oct_free(job);
+    if (self->is_closed) {
+        if (self->running == 0)
+            release(self);
+        return;
+    }
+    if (!self->is_closing)
+        advance(self);
+}
+
+/* --- what the session brings ------------------------------------------------------------------------------ */
+
+static bool
+is_reflection(oct_slice path)
+{
+    return slice_is(path, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo") ||
+           slice_is(path, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo");
+}
+
+static void
+on_head(void *context, h2_call *call)
+{
+    rpc_connection *self = context;
+    request_class   kind = class_of(call->path);
+
+    call->is_stream = is_reflection(call->path);
+    if (call->is_stream)
+        kind = (request_class){0};
+    if (call->timeout_ns > 0)
+        call->deadline_ns = os_clock_ns(os_posix()) + call->timeout_ns;
+    switch (auth_decide(&self->loop->owner->keys, call->api_key, call->authorization, kind)) {
+    case AUTH_ALLOWED:
+        break;
+    case AUTH_FORBIDDEN:
+        refuse(call, OCT_GRPC_PERMISSION_DENIED, "Forbidden: Global manage access is required");
+        break;
+    case AUTH_MISSING:
+        refuse(call, OCT_GRPC_UNAUTHENTICATED, "Must provide an API key or an Authorization bearer token");
+        break;
+    default:
+        refuse(call, OCT_GRPC_UNAUTHENTICATED, "Invalid API key or JWT");
+        break;
+    }
+}
+
+static void
+on_call(void *context, h2_call *call)
+{
+    rpc_connection   *self = context;
+    oct_grpc_response response;
+
+    if (call->is_stream) {
+        oct_grpc_reflect(call->message, &response);
+        if (response.status == OCT_GRPC_OK)
+            h2_add_message(call, response.message);
+        else
+            refuse(call, response.status, "the reflection request is not understood");
+        oct_grpc_response_clear(&response);
+        return;
+    }
+    call->next = NULL;
+    if (self->last == NULL)
+        self->first = call;
+    else
+        self->last->next = call;
+    self->last = call;
+}
+
+static void
+on_end(void *context, h2_call *call)
+{
+    (void)context;
+    refuse(call, OCT_GRPC_OK, "");
+}
+
+/* Its client has left: it is not begun any more. */
+static void
+on_gone(void *context, h2_call *call)
+{
+    rpc_connection *self = context;
+    h2_call        *before = NULL;
+
+    for (h2_call *each = self->first; each != NULL; before = each, each = each->next)
+        if (each == call) {
+            if (before == NULL)
+                self->first = call->next;
+            else
+                before->next = call->next;
+            if (self->last == call)
+                self->last = before;
+            return;
+        }
+}
+
+static const h2_hooks hooks = {on_head, on_call, on_end, on_gone};
+
+/* --- reading ------------------------------------------------------------------------------------------------ */
+
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *bytes);
+
+static void
+on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+{
+    loop *home = ((rpc_connection *)handle)->loop;
+
+    (void)suggested;
+    *out = (uv_buf_t){.base = home->input, .len = sizeof home->input};
+}
+
+static void
+set_reading(rpc_connection *self, bool wanted)
+{
+    if (wanted == self->is_reading)
+        return;
+    self->is_reading = wanted;
+    if (!wanted)
+        (void)uv_read_stop(stream_of(self));
+    else if (uv_read_start(stream_of(self), on_alloc, on_read) != 0)
+        rpc_abort(self);
+}
+
+/* Whether to read on, to come back in the next turn, or to close. */
+static void
+settle(rpc_connection *self)
+{
+    if (self->is_closing)
+        return;
+    if (self->loop->is_draining)
+        h2_drain(self->h2);
+    if ((self->has_failed || self->has_ended || h2_is_over(self->h2)) && self->running == 0 &&
+        self->first == NULL && unsent_bytes(self) == 0) {
+        rpc_abort(self);
+        return;
+    }
+    if (self->first != NULL)
+        rpc_add_ready(self->loop, self);
+    set_reading(self, !self->has_failed && !self->has_ended && unsent_bytes(self) < UNSENT_BYTES_MAX &&
+                          self->first == NULL);
+}
+
+static void
+advance(rpc_connection *self)
+{
+    for (unsigned turns = 0; self->first != NULL && turns < TURN_REQUESTS_MAX && !self->is_closing; turns++) {
+        h2_call *call = self->first;
+
+        self->first = call->next;
+        if (self->first == NULL)
+            self->last = NULL;
+        run(self, call);
+    }
+    if (self->loop->is_draining)
+        h2_drain(self->h2);
+    flush(self);
+    settle(self);
+}
+
+static void
+on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *bytes)
+{
+    rpc_connection *self = (rpc_connection *)stream;
+
+    if (size == 0 || self->is_closing)
+        return;
+    self->since = self->loop->ticks;
+    if (size == UV_EOF) {
+        self->has_ended = true;
+        self->is_reading = false; /* libuv stops by itself */
+    } else if (size < 0) {
+        rpc_abort(self);
+        return;
+    } else if (!h2_receive(self->h2, bytes->base, (size_t)size)) {
+        self->has_failed = true;
+    }
+    advance(self);
+}
+
+void
+rpc_again(rpc_connection *self)
+{
+    if (!self->is_closing)
+        advance(self);
+}
+
+/* --- time ------------------------------------------------------------------------------------------------------ */
+
+static bool
+is_past(const rpc_connection *self, uint64_t seconds)
+{
+    return (uint64_t)(self->loop->ticks - self->since) * TICK_MS >= seconds * 1000 + TICK_MS;
+}
+
+void
+rpc_tick(rpc_connection *self)
+{
+    const int64_t request_s = self->loop->owner->config->request_timeout_sec;
+    const size_t  unsent = self->is_closing ? 0 : unsent_bytes(self);
+
+    if (self->is_closing)
+        return;
+    if (unsent > 0) {
+        if (unsent != self->unsent_seen)
+            self->since = self->loop->ticks;
+        else if (is_past(self, SEND_STALL_S))
+            rpc_abort(self);
+        self->unsent_seen = unsent;
+        return;
+    }
+    self->unsent_seen = 0;
+    if (!h2_is_up(self->h2) && request_s > 0 && is_past(self, (uint64_t)request_s))
+        rpc_abort(self); /* whoever speaks HTTP/1 here, or nothing */
+    else if (self->running == 0 && self->first == NULL && h2_call_count(self->h2) > 0 &&
+             is_past(self, RPC_STALL_S))
+        rpc_abort(self); /* calls that have begun to come, and come no further */
+}
+
+void
+rpc_drain(rpc_connection *self)
+{
+    if (!self->is_closing)
+        advance(self);
+}
+
+/* --- accepting ---------------------------------------------------------------------------------------------------- */
+
+void
+rpc_accept(loop *home)
+{
+    rpc_connection *self;
+    server         *owner = home->owner;
+    uint32_t        count;
+
+    if (home->is_draining)
+        return;
+    self = oct_calloc(1, sizeof *self);
+    if (self == NULL || uv_tcp_init(&home->uv, &self->handle) != 0) {
+        oct_free(self);
+        loop_turn_away(home, &home->rpc_listener);
+        return;
+    }
+    self->loop = home;
+    self->since = home->ticks;
+    self->next = home->rpcs;
+    if (self->next != NULL)
+        self->next->previous = self;
+    home->rpcs = self;
+    loop_connection_came(home);
+    count = atomic_fetch_add_explicit(&owner->connection_count, 1, memory_order_relaxed) + 1;
+    if (uv_accept((uv_stream_t *)&home->rpc_listener, stream_of(self)) != 0 ||
+        count > owner->connections_max || h2_new(&owner->rpc, &hooks, self, &self->h2, NULL) != OCT_OK) {
+        rpc_abort(self);
+        return;
+    }
+    (void)uv_tcp_keepalive(&self->handle, 1, RPC_KEEP_ALIVE_S);
+    flush(self);
+    set_reading(self, !self->is_closing);
+}
