@@ -8,6 +8,9 @@
 #include "text/letter_case.h"
 #include "text/stop_lists.h"
 
+#define RUNS_IDLE_MAX    16u          /* threads that ask at once; more make runs of their own */
+#define RUN_KEEP_BYTES   (64u << 10) /* a run that has grown more is not kept */
+
 struct text_analyzer {
     oct_tokenizer tokenizer;
     bool          lowercase;
@@ -17,12 +20,14 @@ struct text_analyzer {
     oct_slice    *stop_words;             /* a hash table with holes; NULL: none */
     size_t        stop_mask;
     arena         memory; /* of the table and of words given */
+    /* Runs that nobody uses. A slot is taken and filled by exchanging it whole. */
+    _Atomic(text_run *) idle[RUNS_IDLE_MAX];
 };
 
 struct text_run {
-    const text_analyzer *analyzer;
+    text_analyzer *analyzer;
     struct sb_stemmer   *stemmer;
-    buffer               folded, lowered, stemmed;
+    buffer               folded, lowered, stemmed, bits;
 
     /* Of the analysis under way. */
     text_purpose purpose;
@@ -247,6 +252,8 @@ text_analyzer_free(text_analyzer *self)
 {
     if (self == NULL)
         return;
+    for (size_t i = 0; i < RUNS_IDLE_MAX; i++)
+        text_run_free(atomic_load_explicit(&self->idle[i], memory_order_acquire));
     arena_clear(&self->memory);
     oct_free(self);
 }
@@ -254,7 +261,7 @@ text_analyzer_free(text_analyzer *self)
 /* --- runs ------------------------------------------------------------------------------------- */
 
 oct_status
-text_run_new(const text_analyzer *analyzer, text_run **out, oct_error *error)
+text_run_new(text_analyzer *analyzer, text_run **out, oct_error *error)
 {
     text_run *self = oct_calloc(1, sizeof *self);
 
@@ -282,7 +289,50 @@ text_run_free(text_run *self)
     buffer_clear(&self->folded);
     buffer_clear(&self->lowered);
     buffer_clear(&self->stemmed);
+    buffer_clear(&self->bits);
     oct_free(self);
+}
+
+oct_status
+text_run_borrow(text_analyzer *analyzer, text_run **out, oct_error *error)
+{
+    for (size_t i = 0; i < RUNS_IDLE_MAX; i++) {
+        *out = atomic_exchange_explicit(&analyzer->idle[i], NULL, memory_order_acq_rel);
+        if (*out != NULL)
+            return OCT_OK;
+    }
+    return text_run_new(analyzer, out, error);
+}
+
+void
+text_run_return(text_run *self)
+{
+    if (self == NULL)
+        return;
+    if (self->folded.capacity + self->lowered.capacity + self->bits.capacity <= RUN_KEEP_BYTES)
+        for (size_t i = 0; i < RUNS_IDLE_MAX; i++) {
+            text_run *none = NULL;
+
+            if (atomic_compare_exchange_strong_explicit(&self->analyzer->idle[i], &none, self, memory_order_acq_rel,
+                                                        memory_order_relaxed))
+                return;
+        }
+    text_run_free(self);
+}
+
+uint64_t *
+text_run_bits(text_run *self, size_t words)
+{
+    const size_t bytes = words * sizeof(uint64_t);
+
+    if (words == 0)
+        return (uint64_t *)(void *)self->bits.data;
+    self->bits.size = 0;
+    self->bits.failed = false;
+    if (self->bits.capacity < bytes && !buffer_reserve(&self->bits, bytes))
+        return NULL;
+    memset(self->bits.data, 0, bytes);
+    return (uint64_t *)(void *)self->bits.data;
 }
 
 static size_t
@@ -339,6 +389,7 @@ stem_word(text_run *self, oct_slice *word)
         memcpy(exchanged, stem, size);
         (void)exchange_kept_letters(language, (oct_slice){original, word->size}, true, exchanged, size);
         self->stemmed.size = 0;
+        self->stemmed.failed = false;
         buffer_add(&self->stemmed, exchanged, size);
         if (self->stemmed.failed)
             return oct_fail_memory(self->error, size);
@@ -358,6 +409,7 @@ process(text_run *self, oct_slice word, bool keep_stop_words, oct_slice *out)
     *out = (oct_slice){NULL, 0};
     if (analyzer->folds) {
         self->folded.size = 0;
+        self->folded.failed = false;
         add_folded(&self->folded, word);
         if (self->folded.failed)
             return oct_fail_memory(self->error, word.size);
@@ -365,6 +417,7 @@ process(text_run *self, oct_slice word, bool keep_stop_words, oct_slice *out)
     }
     if (analyzer->lowercase) {
         self->lowered.size = 0;
+        self->lowered.failed = false;
         add_lower(&self->lowered, word);
         if (self->lowered.failed)
             return oct_fail_memory(self->error, word.size);

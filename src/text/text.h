@@ -16,7 +16,7 @@
  *          (prefixes of a word, a letter and its pair) has one position.
  * UTF-8    Bytes that are none split, as a blank does, and are part of no token.
  * CALLED   by collection/ and payload/'s caller through text_index.h. Calls base/ and libstemmer.
- * MEMORY   An analyzer is immutable. A text_run is the scratch of one thread: buffers and a stemmer.
+ * MEMORY   An analyzer is immutable but for its reserve of runs. A text_run is the scratch of one thread: buffers and a stemmer.
  * THREADS  Analyzer: any. Run: one at a time.
  * READ     analyzer.c, then letter_case.c, stop_lists.h.
  */
@@ -38,8 +38,15 @@ void       text_analyzer_free(text_analyzer *self); /* accepts NULL */
 typedef struct text_run text_run;
 
 /* Keeps `analyzer`, which must outlive it. */
-oct_status text_run_new(const text_analyzer *analyzer, text_run **out, oct_error *error);
+oct_status text_run_new(text_analyzer *analyzer, text_run **out, oct_error *error);
 void       text_run_free(text_run *self); /* accepts NULL */
+
+/* A run of the analyzer's few in reserve, or a new one; and back. A run is left as it was. Any thread. */
+oct_status text_run_borrow(text_analyzer *analyzer, text_run **out, oct_error *error);
+void       text_run_return(text_run *self); /* accepts NULL */
+/* `words` words of bits of the caller's, all zero; `words` 0: as they are. NULL: out of memory. They last until the run is
+ * given back. */
+uint64_t *text_run_bits(text_run *self, size_t words);
 
 typedef enum text_purpose { TEXT_DOCUMENT, TEXT_QUERY } text_purpose;
 
