@@ -35,32 +35,29 @@ codes_init(codes *self, uint32_t dim, oct_distance distance)
 
 /* --- rotation ------------------------------------------------------------------------------------- */
 
+#define SIGNS_AT_ONCE 1024u
+
 /* Sign of component `index` in turn `turn`: a bit of a hash, so that nothing has to be stored. */
 static void
-flip_signs(float *values, size_t first, size_t count, uint64_t turn)
+flip_signs(const codes *self, float *values, size_t first, size_t count, uint64_t turn)
 {
-    for (size_t i = 0; i < count; i += 64) {
-        const uint64_t bits = mix64(turn << 32 | (first + i));
+    uint64_t bits[SIGNS_AT_ONCE / 64];
 
-        for (size_t j = i; j < count && j < i + 64; j++) {
-            uint32_t word;
+    for (size_t i = 0; i < count; i += SIGNS_AT_ONCE) {
+        const size_t some = size_min(SIGNS_AT_ONCE, count - i);
 
-            memcpy(&word, &values[j], sizeof word);
-            word ^= (uint32_t)(bits >> (j - i) & 1) << 31;
-            memcpy(&values[j], &word, sizeof word);
-        }
+        for (size_t j = 0; j < some; j += 64)
+            bits[j / 64] = mix64(turn << 32 | (first + i + j));
+        self->kernel->flip_f32(values + i, bits, some);
     }
 }
 
 static void
 mix(const codes *self, float *values, size_t first, size_t count, uint64_t turn)
 {
-    const float scale = 1.0f / sqrtf((float)count);
-
-    flip_signs(values + first, first, count, turn);
+    flip_signs(self, values + first, first, count, turn);
     self->kernel->fwht_f32(values + first, count);
-    for (size_t i = 0; i < count; i++)
-        values[first + i] *= scale;
+    self->kernel->scale_f32(values + first, 1.0f / sqrtf((float)count), count);
 }
 
 static void

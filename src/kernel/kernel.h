@@ -62,6 +62,8 @@ typedef void (*kernel_fwht_fn)(float *values, size_t count);
 
 /* Steps of encoding (codes/codes.c); count is a multiple of 128, blocks that divided by 128. Nothing overlaps. */
 typedef float (*kernel_max_fn)(const float *values, size_t count); /* largest magnitude */
+typedef void (*kernel_flip_fn)(float *values, const uint64_t *bits, size_t count); /* bit set: the other sign */
+typedef void (*kernel_scale_fn)(float *values, float factor, size_t count);
 typedef void (*kernel_levels_fn)(const float *values, size_t count, float inverse, float offset,
                                  float *levels); /* rint((v - offset) * inverse), held to 0 .. 15 */
 typedef int32_t (*kernel_round_fn)(const float *values, size_t count, float inverse,
@@ -82,6 +84,8 @@ typedef struct kernel_table {
     kernel_fwht_fn fwht_f32;
 
     kernel_max_fn    max_abs_f32;
+    kernel_flip_fn   flip_f32;
+    kernel_scale_fn  scale_f32;
     kernel_levels_fn levels_u4;
     kernel_round_fn  round_i8;
     kernel_pack_fn   pack_u4;

@@ -69,6 +69,18 @@ vec_sum(vec v)
     return _mm_cvtss_f32(_mm_add_ss(sum2, _mm_movehdup_ps(sum2)));
 }
 
+static inline vec
+vec_butterflies(vec v)
+{
+    vec other = _mm256_permute_ps(v, 0xB1);
+
+    v = _mm256_blend_ps(_mm256_add_ps(v, other), _mm256_sub_ps(other, v), 0xAA);
+    other = _mm256_permute_ps(v, 0x4E);
+    v = _mm256_blend_ps(_mm256_add_ps(v, other), _mm256_sub_ps(other, v), 0xCC);
+    other = _mm256_permute2f128_ps(v, v, 1);
+    return _mm256_blend_ps(_mm256_add_ps(v, other), _mm256_sub_ps(other, v), 0xF0);
+}
+
 /* maddubs adds pairs of products in 16 bits: at most 2 x 15 x 127, which fits. */
 static inline __m256i
 u4_step(__m256i sum, const uint8_t *row, const int8_t *query)

@@ -66,6 +66,22 @@ vec_sum(vec v)
     return _mm_cvtss_f32(_mm_add_ss(sum2, _mm_movehdup_ps(sum2)));
 }
 
+/* `other` holds each lane's partner, `second` the lanes that are second of their pair. */
+static inline vec
+butterfly(vec v, vec other, __mmask16 second)
+{
+    return _mm512_mask_sub_ps(_mm512_add_ps(v, other), second, other, v);
+}
+
+static inline vec
+vec_butterflies(vec v)
+{
+    v = butterfly(v, _mm512_permute_ps(v, 0xB1), 0xAAAA);
+    v = butterfly(v, _mm512_permute_ps(v, 0x4E), 0xCCCC);
+    v = butterfly(v, _mm512_shuffle_f32x4(v, v, 0xB1), 0xF0F0);
+    return butterfly(v, _mm512_shuffle_f32x4(v, v, 0x4E), 0xFF00);
+}
+
 /* VNNI multiplies unsigned by signed bytes and adds four products to a lane in one instruction. */
 static inline __m512i
 u4_step(__m512i sum, const uint8_t *row, const int8_t *query)

@@ -6,18 +6,51 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
+#define MAX_LANES 32u
+
+/* Lane by lane, as a single maximum would wait for itself at every element; the largest is the largest in any order. */
 static float
 max_abs_f32(const float *values, size_t count)
 {
+    float lanes[MAX_LANES] = {0};
     float largest = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        const float size = fabsf(values[i]);
+    for (size_t i = 0; i < count; i += MAX_LANES) {
+        for (size_t j = 0; j < MAX_LANES; j++) {
+            const float size = fabsf(values[i + j]);
 
-        largest = size > largest ? size : largest;
+            lanes[j] = size > lanes[j] ? size : lanes[j];
+        }
     }
+    for (size_t j = 0; j < MAX_LANES; j++)
+        largest = lanes[j] > largest ? lanes[j] : largest;
     return largest;
+}
+
+/* Value i changes its sign where bit i of `bits` is set. */
+static void
+flip_f32(float *values, const uint64_t *bits, size_t count)
+{
+    for (size_t i = 0; i < count; i += 32) {
+        const uint32_t some = (uint32_t)(bits[i / 64] >> (i % 64));
+
+        for (uint32_t j = 0; j < 32; j++) {
+            uint32_t word;
+
+            memcpy(&word, &values[i + j], sizeof word);
+            word ^= (some >> j & 1) << 31;
+            memcpy(&values[i + j], &word, sizeof word);
+        }
+    }
+}
+
+static void
+scale_f32(float *values, float factor, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        values[i] *= factor;
 }
 
 /* What is no number (rotated components can overflow) counts as the smallest, so the comparisons are this way round. */
@@ -71,5 +104,5 @@ unpack_u4(const uint8_t *row, size_t blocks, int8_t *out)
 }
 
 #define CODES_FIELDS                                                                                         \
-    .max_abs_f32 = max_abs_f32, .levels_u4 = levels_u4, .round_i8 = round_i8, .pack_u4 = pack_u4,            \
+    .max_abs_f32 = max_abs_f32, .flip_f32 = flip_f32, .scale_f32 = scale_f32, .levels_u4 = levels_u4, .round_i8 = round_i8, .pack_u4 = pack_u4,            \
     .unpack_u4 = unpack_u4

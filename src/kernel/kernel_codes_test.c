@@ -71,9 +71,22 @@ TEST(steps_of_encoding_are_the_same_at_every_level)
         for (size_t blocks = 1; blocks <= BLOCKS_MAX; blocks++) {
             const size_t count = blocks * 128;
             uint8_t      packed_a[BLOCKS_MAX * 64], packed_b[BLOCKS_MAX * 64];
+            uint64_t     signs[BLOCKS_MAX * 2];
 
             fill(&rng);
+            for (size_t i = 0; i < countof(signs); i++)
+                signs[i] = test_u64(&rng);
             CHECK(scalar->max_abs_f32(values, count) == table->max_abs_f32(values, count));
+            memcpy(floats_a, values, count * sizeof(float));
+            memcpy(floats_b, values, count * sizeof(float));
+            scalar->flip_f32(floats_a, signs, count);
+            table->flip_f32(floats_b, signs, count);
+            CHECK(memcmp(floats_a, floats_b, count * sizeof(float)) == 0);
+            for (size_t i = 0; i < count; i++)
+                CHECK_MSG(floats_b[i] == ((signs[i / 64] >> (i & 63) & 1) != 0 ? -values[i] : values[i]), "value %zu of %zu", i, count);
+            scalar->scale_f32(floats_a, 0.37f, count);
+            table->scale_f32(floats_b, 0.37f, count);
+            CHECK(memcmp(floats_a, floats_b, count * sizeof(float)) == 0);
             scalar->levels_u4(values, count, 4.0f, -1.5f, floats_a);
             table->levels_u4(values, count, 4.0f, -1.5f, floats_b);
             CHECK(memcmp(floats_a, floats_b, count * sizeof(float)) == 0);
@@ -88,7 +101,7 @@ TEST(steps_of_encoding_are_the_same_at_every_level)
                       scalar->round_i8(values, count, 55.5f, bytes_a));
             CHECK(memcmp(bytes_a, bytes_b, count) == 0);
         }
-        for (size_t count = 128; count <= 1024; count *= 2) {
+        for (size_t count = 1; count <= 1024; count *= 2) {
             memcpy(floats_a, values, count * sizeof(float));
             memcpy(floats_b, values, count * sizeof(float));
             scalar->fwht_f32(floats_a, count);

@@ -7,6 +7,8 @@
  *     vec_load_part(at, count)     the first `count` (0 .. VEC_LANES) floats, the rest zero; reads no more
  *     vec_fma(a, b, c) vec_add(a, b) vec_sub(a, b) vec_abs(a)
  *     vec_sum(v)                   v's lanes by the tree: upper half onto lower half, until one is left
+ *     vec_butterflies(v)           the Walsh-Hadamard transform of a register: stages of 1, 2, 4, ... lanes; the first of
+ *                                  a pair becomes a + b, the second a - b
  * and then fills its kernel_table with F32_TABLE.
  *
  * SHAPE    The 32 lanes of a row lie in REGISTERS registers, so a row has that many independent chains of
@@ -171,19 +173,24 @@ F32_KERNEL(l1_f32, L1)
 static void
 fwht_f32(float *values, size_t count)
 {
-    size_t half = 1;
+    size_t half = VEC_LANES;
 
-    /* Inside a register the compiler does what it can; beyond, whole registers meet. */
-    for (; half < count && half < VEC_LANES; half *= 2) {
-        for (size_t start = 0; start < count; start += 2 * half) {
-            for (size_t i = start; i < start + half; i++) {
-                const float a = values[i], b = values[i + half];
+    if (count < VEC_LANES) { /* nobody asks, but it has a meaning */
+        for (half = 1; half < count; half *= 2) {
+            for (size_t start = 0; start < count; start += 2 * half) {
+                for (size_t i = start; i < start + half; i++) {
+                    const float a = values[i], b = values[i + half];
 
-                values[i] = a + b;
-                values[i + half] = a - b;
+                    values[i] = a + b;
+                    values[i + half] = a - b;
+                }
             }
         }
+        return;
     }
+    /* Inside a register each lane meets its partner, a register's stages in one go; beyond, whole registers meet. */
+    for (size_t i = 0; i < count; i += VEC_LANES)
+        vec_store(values + i, vec_butterflies(vec_load(values + i)));
     for (; half < count; half *= 2) {
         for (size_t start = 0; start < count; start += 2 * half) {
             for (size_t i = start; i < start + half; i += VEC_LANES) {

@@ -74,6 +74,17 @@ vec_sum(vec v)
     return vget_lane_f32(sum2, 0) + vget_lane_f32(sum2, 1);
 }
 
+static inline vec
+vec_butterflies(vec v)
+{
+    static const uint32_t odd[4] = {0, UINT32_MAX, 0, UINT32_MAX}, upper[4] = {0, 0, UINT32_MAX, UINT32_MAX};
+    vec                   other = vrev64q_f32(v);
+
+    v = vbslq_f32(vld1q_u32(odd), vsubq_f32(other, v), vaddq_f32(v, other));
+    other = vextq_f32(v, v, 2);
+    return vbslq_f32(vld1q_u32(upper), vsubq_f32(other, v), vaddq_f32(v, other));
+}
+
 /* Sixteen codes a step, signed bytes by signed bytes into 16 bits, pairs of those into 32. */
 static inline int32x4_t
 u4_step(int32x4_t sum, uint8x16_t codes, const int8_t *query)
