@@ -193,10 +193,13 @@ void graph_set_query(const graph *self, graph_scratch *scratch, const float *vec
  * estimates if coded. */
 void graph_estimates(const graph *self, graph_scratch *scratch, const void *const *targets, size_t count);
 
+#define GRAPH_HEADS_MAX 4u
+
 /* A walk of one level. */
 typedef struct graph_walk {
     uint32_t row_limit; /* rows from here on are passed over (the reader's graph_count) */
     size_t   ef;
+    uint32_t heads; /* candidates of level 0 whose links are followed in one step, at most GRAPH_HEADS_MAX; 0: one */
     size_t
         room; /* places in the pool: ef, and more if gated; part of the result, so never what there happens to be */
     bool            gated;     /* only live rows of allowed points count towards ef */

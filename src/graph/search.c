@@ -27,12 +27,15 @@
 #define FILTER_WALK_SHARE                                                                                    \
     20u /* a filter that fewer than 1 in so many rows pass is answered by a scan of those */
 #define HOP_ROWS_MIN          128u /* a scan's, a ranking's, or a batch's (build.c) rows at a time */
-#define RANK_ROWS             8u   /* true distances computed at a time */
-#define RANK_SIGMAS           4.0f /* an estimate is off by more once in 30,000 times */
+#define RANK_ROWS             4u   /* true distances computed at a time, once there are as many as hits wanted */
+#define RANK_SIGMAS           4.0f /* an estimate is too far by more once in 30,000 times; with 3 a hit in 1,000 is lost */
 #define SCAN_KEEP             64u  /* a scan by codes keeps so many candidates ... */
 #define SCAN_KEEP_RATIO       2u   /* ... and so many times the limit */
 #define PREFETCH_VECTOR_LINES 2u   /* of a vector read whole: its kernel prefetches the rest */
-#define HEADS_AHEAD           3u   /* candidates behind the cursor whose links are prefetched */
+#define HEADS_AHEAD           5u   /* candidates behind the cursor whose links are prefetched ... */
+#define HEADS_AHEAD_WINDOW    12u  /* ... that are looked for among so many */
+#define HEADS                 3u   /* candidates whose links are followed in one step, ... */
+#define HEADS_WINDOW          4u   /* ... of so many that are next: docs/design/search.md */
 
 /* --- scratch --------------------------------------------------------------------------------------- */
 
@@ -107,7 +110,7 @@ graph_scratch_get(const graph *self, uint32_t row_count, size_t pool_capacity)
 {
     graph_scratch *scratch;
     const size_t   words = round_up_words(row_count);
-    const size_t   hop = size_max(self->link_count, HOP_ROWS_MIN);
+    const size_t   hop = size_max(GRAPH_HEADS_MAX * self->link_count, HOP_ROWS_MIN);
 
     (void)pthread_once(&scratch_key_once, make_scratch_key);
     scratch = pthread_getspecific(scratch_key);
@@ -267,6 +270,20 @@ prefetch_links(const graph *self, uint32_t row)
     prefetch_lines(graph_links(self, row), (self->links.stride + 63) / 64);
 }
 
+static inline void
+prefetch_heads(const graph *self, const graph_scratch *scratch, size_t from)
+{
+    const size_t end = size_min(scratch->pool_size, from + HEADS_AHEAD_WINDOW);
+    uint32_t     found = 0;
+
+    for (size_t at = from; at < end && found < HEADS_AHEAD; at++) {
+        if ((scratch->pool[at] & CANDIDATE_EXPANDED) == 0) {
+            prefetch_links(self, candidate_row(scratch->pool[at]));
+            found++;
+        }
+    }
+}
+
 /* --- the walk ------------------------------------------------------------------------------------------- */
 
 /* Does the row count for a search that began with `row_count` rows? */
@@ -336,6 +353,51 @@ pool_insert(graph_scratch *scratch, size_t capacity, size_t ef, size_t *passing,
     return low;
 }
 
+/* Take up to `wanted` candidates from the cursor on whose links were not followed yet: they are now. */
+static inline uint32_t
+take_heads(graph_scratch *scratch, size_t cursor, uint32_t wanted, uint32_t heads[GRAPH_HEADS_MAX])
+{
+    const size_t end = size_min(scratch->pool_size, cursor + HEADS_WINDOW);
+    uint32_t     count = 0;
+
+    for (size_t at = cursor; at < end && count < wanted; at++) {
+        if ((scratch->pool[at] & CANDIDATE_EXPANDED) == 0) {
+            heads[count++] = candidate_row(scratch->pool[at]);
+            scratch->pool[at] |= CANDIDATE_EXPANDED;
+        }
+    }
+    return count;
+}
+
+/* Put the neighbours of a row (above level 0: of a node) that were not seen yet behind the `count` that scratch->ids has,
+ * and let what tells their distances start to arrive at once: not a moment is lost. Returns the new count. */
+static inline __attribute__((always_inline)) size_t
+gather(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t level, uint32_t from, uint32_t lines,
+       size_t count)
+{
+    _Atomic uint32_t *links = level == 0 ? graph_links(self, from) : graph_node_at(self, level, from)->links;
+    const uint32_t    link_count = level == 0 ? self->link_count : self->params.m;
+
+    for (uint32_t i = 0; i < link_count; i++) {
+        /* A node of an upper level may be new: acquire it. New rows are told by their numbers. */
+        const uint32_t id =
+            atomic_load_explicit(&links[i], level > 0 ? memory_order_acquire : memory_order_relaxed);
+        uint32_t row = id;
+
+        if (id == GRAPH_NONE)
+            break;
+        if (level > 0)
+            row = graph_node_at(self, level, id)->row;
+        if (row >= walk->row_limit || !visit(scratch, id))
+            continue;
+        scratch->ids[count] = id;
+        scratch->targets[count] = graph_row_target(self, row);
+        prefetch_lines(scratch->targets[count], lines);
+        count++;
+    }
+    return count;
+}
+
 /* One body for level 0 (`level` 0, ids are rows) and the levels above (ids are nodes); the compiler makes two. */
 static inline __attribute__((always_inline)) void
 walk_level(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t level, uint32_t start,
@@ -343,7 +405,7 @@ walk_level(const graph *self, const graph_walk *walk, graph_scratch *scratch, ui
 {
     const size_t   ef = walk->ef;
     const size_t   capacity = walk->room;
-    const uint32_t link_count = level == 0 ? self->link_count : self->params.m;
+    const uint32_t head_count = level == 0 && walk->heads > 1 ? walk->heads : 1;
     const uint32_t lines = target_lines(self);
     size_t         cursor = 0, passing = 0;
     uint64_t       scored = 0, hops = 0;
@@ -357,40 +419,20 @@ walk_level(const graph *self, const graph_walk *walk, graph_scratch *scratch, ui
                           candidate_make(start_distance, start, passes ? CANDIDATE_PASSES : 0));
     }
     while (cursor < scratch->pool_size) {
-        const uint64_t    candidate = scratch->pool[cursor];
-        _Atomic uint32_t *links;
-        size_t            count = 0, next;
+        uint32_t heads[GRAPH_HEADS_MAX];
+        uint32_t taken;
+        size_t   count = 0, next;
 
-        if ((candidate & CANDIDATE_EXPANDED) != 0) {
+        if ((scratch->pool[cursor] & CANDIDATE_EXPANDED) != 0) {
             cursor++;
             continue;
         }
-        scratch->pool[cursor] |= CANDIDATE_EXPANDED;
-        hops++;
-        links = level == 0 ? graph_links(self, candidate_row(candidate))
-                           : graph_node_at(self, level, candidate_row(candidate))->links;
-
-        /* Gather the neighbours not seen yet, and let their vectors start to arrive. */
-        for (uint32_t i = 0; i < link_count; i++) {
-            /* A node of an upper level may be new: acquire it. New rows are told by their numbers. */
-            const uint32_t id =
-                atomic_load_explicit(&links[i], level > 0 ? memory_order_acquire : memory_order_relaxed);
-            uint32_t row = id;
-
-            if (id == GRAPH_NONE)
-                break;
-            if (level > 0)
-                row = graph_node_at(self, level, id)->row;
-            if (row >= walk->row_limit || !visit(scratch, id))
-                continue;
-            scratch->ids[count] = id;
-            scratch->targets[count] = graph_row_target(self, row);
-            prefetch_lines(scratch->targets[count], lines);
-            count++;
-        }
-        for (size_t head = cursor + 1;
-             level == 0 && head <= cursor + HEADS_AHEAD && head < scratch->pool_size; head++)
-            prefetch_links(self, candidate_row(scratch->pool[head]));
+        taken = take_heads(scratch, cursor, head_count, heads);
+        hops += taken;
+        for (uint32_t i = 0; i < taken; i++)
+            count = gather(self, walk, scratch, level, heads[i], lines, count);
+        if (level == 0)
+            prefetch_heads(self, scratch, cursor + 1);
         if (count == 0) {
             cursor++;
             continue;
@@ -627,9 +669,10 @@ rank_pool(const graph *self, graph_scratch *scratch, top *best, graph_stats *sta
         return true;
     }
     while (at < scratch->pool_size) {
-        size_t count = 0;
+        const size_t some = size_min(size_max(best->capacity - best->size, RANK_ROWS), HOP_ROWS_MIN);
+        size_t       count = 0;
 
-        for (; at < scratch->pool_size && count < RANK_ROWS; at++) {
+        for (; at < scratch->pool_size && count < some; at++) {
             const uint64_t candidate = scratch->pool[at];
 
             if ((candidate & CANDIDATE_PASSES) == 0)
@@ -702,6 +745,7 @@ graph_search(const graph *self, const graph_query *query, graph_hit *hits, size_
         walks ? size_max(query->ef, query->limit) : query->limit * SCAN_KEEP_RATIO + SCAN_KEEP, row_count);
     graph_walk     walk = {.row_limit = graph_count,
                            .ef = keep,
+                           .heads = HEADS,
                            .row_count = row_count,
                            .allowed = query->allowed,
                            .allowed_points = query->allowed_points};

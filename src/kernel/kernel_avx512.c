@@ -94,6 +94,18 @@ u4_step(__m512i sum, const uint8_t *row, const int8_t *query)
                                _mm512_load_si512(query + 64));
 }
 
+/* The sum of each register's lanes: halves of two registers meet in one, so that four sums cost little more than one. */
+static inline __m128i
+sums_of_four(__m512i a, __m512i b, __m512i c, __m512i d)
+{
+    const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+    const __m512i abcd = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+    const __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(abcd), _mm512_extracti64x4_epi64(abcd, 1));
+
+    return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+
 static void
 dot_u4_many(const int8_t *query, const uint8_t *const *rows, size_t count, size_t blocks, int32_t *out)
 {
@@ -108,10 +120,7 @@ dot_u4_many(const int8_t *query, const uint8_t *const *rows, size_t count, size_
             sum2 = u4_step(sum2, rows[i + 2] + k * 64, query + k * 128);
             sum3 = u4_step(sum3, rows[i + 3] + k * 64, query + k * 128);
         }
-        out[i] = _mm512_reduce_add_epi32(sum0);
-        out[i + 1] = _mm512_reduce_add_epi32(sum1);
-        out[i + 2] = _mm512_reduce_add_epi32(sum2);
-        out[i + 3] = _mm512_reduce_add_epi32(sum3);
+        _mm_storeu_si128((__m128i *)(void *)(out + i), sums_of_four(sum0, sum1, sum2, sum3));
     }
     for (; i < count; i++) {
         __m512i sum = _mm512_setzero_si512();
