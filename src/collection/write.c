@@ -17,17 +17,17 @@
 bool
 floats_are_finite(const float *values, size_t count)
 {
-    uint32_t worst = 0;
+    uint32_t any = 0;
 
-    /* An exponent of all ones is an infinity or no number; the loop has no branch, so that it is vectorised. */
+    /* An exponent of all ones is an infinity or no number, and overflows when one is added to it. No branch, and only what
+     * the narrowest registers can do, so that the loop is vectorised everywhere. */
     for (size_t i = 0; i < count; i++) {
         uint32_t bits;
 
         memcpy(&bits, &values[i], sizeof bits);
-        bits &= 0x7F800000u;
-        worst = bits > worst ? bits : worst;
+        any |= (bits & 0x7F800000u) + 0x00800000u;
     }
-    return worst < 0x7F800000u;
+    return any >> 31 == 0;
 }
 
 static oct_status

@@ -259,8 +259,10 @@ search_row(void *context, size_t index, uint32_t worker)
     const uint32_t row = work->first + (uint32_t)index;
     const uint32_t own_level = work->levels[index];
     const uint32_t top_level = (uint32_t)(work->entry >> 32);
-    graph_walk     walk = {
-            .row_limit = work->first, .ef = self->params.ef_construct, .room = self->params.ef_construct};
+    graph_walk     walk = {.row_limit = work->first,
+                           .ef = self->params.ef_construct,
+                           .heads = GRAPH_HEADS,
+                           .room = self->params.ef_construct};
     graph_scratch *scratch = graph_scratch_get(self, work->first + work->count, walk.ef);
     uint32_t       at = 0;
     float          distance = 0;

@@ -193,6 +193,7 @@ void graph_set_query(const graph *self, graph_scratch *scratch, const float *vec
  * estimates if coded. */
 void graph_estimates(const graph *self, graph_scratch *scratch, const void *const *targets, size_t count);
 
+#define GRAPH_HEADS     3u /* of a search's and a build's walk over rows: measured, docs/design/search.md */
 #define GRAPH_HEADS_MAX 4u
 
 /* A walk of one level. */
