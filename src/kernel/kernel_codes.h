@@ -104,5 +104,5 @@ unpack_u4(const uint8_t *row, size_t blocks, int8_t *out)
 }
 
 #define CODES_FIELDS                                                                                         \
-    .max_abs_f32 = max_abs_f32, .flip_f32 = flip_f32, .scale_f32 = scale_f32, .levels_u4 = levels_u4, .round_i8 = round_i8, .pack_u4 = pack_u4,            \
-    .unpack_u4 = unpack_u4
+    .max_abs_f32 = max_abs_f32, .flip_f32 = flip_f32, .scale_f32 = scale_f32, .levels_u4 = levels_u4,        \
+    .round_i8 = round_i8, .pack_u4 = pack_u4, .unpack_u4 = unpack_u4

@@ -83,7 +83,8 @@ TEST(steps_of_encoding_are_the_same_at_every_level)
             table->flip_f32(floats_b, signs, count);
             CHECK(memcmp(floats_a, floats_b, count * sizeof(float)) == 0);
             for (size_t i = 0; i < count; i++)
-                CHECK_MSG(floats_b[i] == ((signs[i / 64] >> (i & 63) & 1) != 0 ? -values[i] : values[i]), "value %zu of %zu", i, count);
+                CHECK_MSG(floats_b[i] == ((signs[i / 64] >> (i & 63) & 1) != 0 ? -values[i] : values[i]),
+                          "value %zu of %zu", i, count);
             scalar->scale_f32(floats_a, 0.37f, count);
             table->scale_f32(floats_b, 0.37f, count);
             CHECK(memcmp(floats_a, floats_b, count * sizeof(float)) == 0);
