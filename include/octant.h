@@ -760,6 +760,10 @@ OCT_API oct_status oct_change_payload_where(oct_collection *collection, const oc
                                             const oct_payload_change *change, const oct_write_options *options,
                                             oct_write_result *result, oct_error *error);
 
+/* How long this thread will wait for each answer: what it asks from now on stops with OCT_TIMEOUT when `timeout_ms` have gone
+ * since this call. 0: for ever. Writes that have begun are finished. */
+OCT_API void oct_time_limit(uint64_t timeout_ms);
+
 /* ---------------------------------------------------------------------------------------------
  * Reading points
  * ------------------------------------------------------------------------------------------- */
@@ -1035,6 +1039,7 @@ typedef struct oct_query {
     size_t                  ef;
     bool                    exact;
     bool                    indexed_only;
+    double                  oversampling; /* of quantized vectors; 0: not given */
     /* Where ids of points take their vectors from; not given: from this collection, the vector searched. */
     bool                    has_lookup;
     oct_slice               lookup_collection; /* name or alias */

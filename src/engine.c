@@ -1,6 +1,8 @@
 /* octant.h made real: check the arguments, then call down. Every limit of the interface is checked here, whoever
  * calls. */
+#include "base/deadline.h"
 #include "collection/query.h"
+#include "collection/strict.h"
 #include "kernel/kernel.h"
 #include "payload/datetime.h"
 #include "text/bm25.h"
@@ -150,6 +152,12 @@ oct_collection_check(oct_collection *collection, oct_error *error)
     return shard_check(collection->shard, error);
 }
 
+void
+oct_time_limit(uint64_t timeout_ms)
+{
+    deadline_begin(timeout_ms);
+}
+
 /* --- points ------------------------------------------------------------------------------------------ */
 
 static oct_status
@@ -180,6 +188,8 @@ oct_upsert_where(oct_collection *collection, const oct_point *points, size_t cou
     if (status == OCT_OK && rule != NULL && rule->mode != OCT_UPSERT && rule->mode != OCT_INSERT_ONLY &&
         rule->mode != OCT_UPDATE_ONLY)
         status = oct_fail(error, OCT_INVALID, "no such update mode: %d", (int)rule->mode);
+    if (status == OCT_OK)
+        status = strict_check_write(collection, STRICT_UPSERT, points, count, rule == NULL ? NULL : rule->filter, error);
     return status == OCT_OK
                ? collection_upsert(collection, points, count, false, rule, options, result, error)
                : status;
@@ -198,8 +208,10 @@ oct_update_vectors_where(oct_collection *collection, const oct_point *points, si
                          oct_error *error)
 {
     const oct_update_rule rule = {.filter = filter};
-    const oct_status      status = check_count(points, count, error);
+    oct_status            status = check_count(points, count, error);
 
+    if (status == OCT_OK)
+        status = strict_check_write(collection, STRICT_UPDATE, points, count, filter, error);
     return status == OCT_OK
                ? collection_upsert(collection, points, count, true, &rule, options, result, error)
                : status;
@@ -218,6 +230,8 @@ oct_upsert_rows(oct_collection *collection, const uint64_t *ids, const float *ve
     if (status == OCT_OK && row_stride != 0 && row_stride < dim)
         status = oct_fail(error, OCT_INVALID, "row_stride %zu is shorter than a row of %zu floats",
                           row_stride, dim);
+    if (status == OCT_OK)
+        status = strict_check_write(collection, STRICT_UPSERT, NULL, count, NULL, error);
     if (status != OCT_OK)
         return status;
     return collection_upsert_rows(collection, ids, vectors, count, dim, row_stride == 0 ? dim : row_stride,
@@ -226,11 +240,14 @@ oct_upsert_rows(oct_collection *collection, const uint64_t *ids, const float *ve
 
 /* Filters are checked where they are compiled: payload/filter.h. */
 static oct_status
-check_targets(const oct_targets *targets, oct_error *error)
+check_targets(oct_collection *collection, strict_write kind, const oct_targets *targets, oct_error *error)
 {
+    oct_status status;
+
     if (targets == NULL)
         return oct_fail(error, OCT_INVALID, "a write takes `targets`");
-    return check_count(targets->ids, targets->id_count, error);
+    status = check_count(targets->ids, targets->id_count, error);
+    return status == OCT_OK ? strict_check_write(collection, kind, NULL, targets->id_count, targets->filter, error) : status;
 }
 
 oct_status
@@ -248,7 +265,7 @@ oct_delete_vectors_where(oct_collection *collection, const oct_targets *targets,
                          size_t name_count, const oct_write_options *options, oct_write_result *result,
                          oct_error *error)
 {
-    const oct_status status = check_targets(targets, error);
+    const oct_status status = check_targets(collection, STRICT_DELETE, targets, error);
 
     if (status != OCT_OK)
         return status;
@@ -268,7 +285,7 @@ oct_status
 oct_delete_where(oct_collection *collection, const oct_targets *targets, const oct_write_options *options,
                  oct_write_result *result, oct_error *error)
 {
-    const oct_status status = check_targets(targets, error);
+    const oct_status status = check_targets(collection, STRICT_DELETE, targets, error);
 
     return status == OCT_OK ? collection_delete(collection, targets, options, result, error) : status;
 }
@@ -288,7 +305,7 @@ oct_change_payload_where(oct_collection *collection, const oct_targets *targets,
                          const oct_payload_change *change, const oct_write_options *options,
                          oct_write_result *result, oct_error *error)
 {
-    const oct_status status = check_targets(targets, error);
+    const oct_status status = check_targets(collection, STRICT_UPDATE, targets, error);
 
     return status == OCT_OK ? collection_change_payload(collection, targets, change, options, result, error)
                             : status;
@@ -305,9 +322,11 @@ oct_status
 oct_retrieve_of(oct_collection *collection, const oct_id *ids, size_t count, const oct_shard_key *keys,
                 size_t key_count, const oct_select *select, oct_records **out, oct_error *error)
 {
-    const oct_status status = check_count(ids, count, error);
+    oct_status status = check_count(ids, count, error);
 
     *out = NULL;
+    if (status == OCT_OK)
+        status = strict_check_read(collection, NULL, 0, error);
     return status == OCT_OK ? collection_retrieve(collection, ids, count, keys, key_count, select, out, error)
                             : status;
 }
@@ -334,9 +353,11 @@ oct_status
 oct_scroll_where(oct_collection *collection, const oct_filter *filter, const oct_id *from, size_t limit,
                  const oct_select *select, oct_records **out, oct_error *error)
 {
-    const oct_status status = check_limit(limit, 0, error);
+    oct_status status = check_limit(limit, 0, error);
 
     *out = NULL;
+    if (status == OCT_OK)
+        status = strict_check_read(collection, filter, limit, error);
     return status == OCT_OK ? collection_scroll(collection, filter, from, limit, select, out, error) : status;
 }
 
@@ -349,7 +370,9 @@ oct_count(oct_collection *collection, uint64_t *out, oct_error *error)
 oct_status
 oct_count_where(oct_collection *collection, const oct_filter *filter, uint64_t *out, oct_error *error)
 {
-    return collection_count(collection, filter, out, error);
+    const oct_status status = strict_check_read(collection, filter, 0, error);
+
+    return status == OCT_OK ? collection_count(collection, filter, out, error) : status;
 }
 
 oct_status
@@ -384,6 +407,8 @@ oct_search(oct_collection *collection, const oct_search_request *request, oct_re
     if (status == OCT_OK && request->dim > OCT_DIM_MAX)
         status = oct_fail(error, OCT_DIM, "a query of %zu components: a dimension is 1 to %u", request->dim,
                           OCT_DIM_MAX);
+    if (status == OCT_OK)
+        status = strict_check_search(collection, request, error);
     return status == OCT_OK ? collection_search(collection, request, out, error) : status;
 }
 
@@ -410,9 +435,11 @@ oct_status
 oct_query_points(oct_collection *collection, const oct_query_request *request, oct_records **out,
                  oct_error *error)
 {
-    const oct_status status = check_limit(request->query.limit, request->offset, error);
+    oct_status status = check_limit(request->query.limit, request->offset, error);
 
     *out = NULL;
+    if (status == OCT_OK)
+        status = strict_check_queries(collection, request, 1, false, error);
     return status == OCT_OK ? collection_query(collection, request, out, error) : status;
 }
 
@@ -426,6 +453,8 @@ oct_query_batch(oct_collection *collection, const oct_query_request *requests, s
         out[i] = NULL;
     for (size_t i = 0; i < count && status == OCT_OK; i++)
         status = check_limit(requests[i].query.limit, requests[i].offset, error);
+    if (status == OCT_OK)
+        status = strict_check_queries(collection, requests, count, true, error);
     return status == OCT_OK ? collection_query_batch(collection, requests, count, out, error) : status;
 }
 
@@ -438,6 +467,8 @@ oct_query_groups(oct_collection *collection, const oct_group_request *request, o
     *out = NULL;
     if (status == OCT_OK && request->group_size == 0)
         status = oct_fail(error, OCT_RANGE, "group_size: value 0 invalid, must be 1 or larger");
+    if (status == OCT_OK)
+        status = strict_check_groups(collection, request, error);
     return status == OCT_OK ? collection_query_groups(collection, request, out, error) : status;
 }
 
@@ -445,12 +476,15 @@ oct_status
 oct_search_matrix(oct_collection *collection, const oct_matrix_request *request, oct_matrix **out,
                   oct_error *error)
 {
+    oct_status status;
+
     *out = NULL;
     if (request->sample < 2)
         return oct_fail(error, OCT_RANGE, "sample: value %zu invalid, must be 2 or larger", request->sample);
     if (request->limit == 0)
         return oct_fail(error, OCT_RANGE, "limit: value 0 invalid, must be 1 or larger");
-    return collection_search_matrix(collection, request, out, error);
+    status = strict_check_read(collection, request->filter, size_max(request->sample, request->limit), error);
+    return status == OCT_OK ? collection_search_matrix(collection, request, out, error) : status;
 }
 
 /* --- text ----------------------------------------------------------------------------------------- */

@@ -176,10 +176,22 @@ api_http_status(const api_call *call, oct_status status)
     return call->http_status != 0 ? call->http_status : row_of(status)->http;
 }
 
-uint32_t
-api_retry_after(oct_status status)
+/* What the text says ("Retry after 60s"), if it does. */
+static uint32_t
+retry_seconds(const oct_error *error)
 {
-    return status == OCT_BUSY ? RETRY_SECONDS : 0;
+    const char *at = strstr(error->text, "Retry after ");
+    uint32_t    seconds = 0;
+
+    for (at = at == NULL ? "" : at + strlen("Retry after "); *at >= '0' && *at <= '9' && seconds < UINT32_MAX / 100; at++)
+        seconds = seconds * 10 + (uint32_t)(*at - '0');
+    return seconds == 0 ? RETRY_SECONDS : seconds;
+}
+
+uint32_t
+api_retry_after(const oct_error *error)
+{
+    return error->status == OCT_BUSY ? retry_seconds(error) : 0;
 }
 
 /* Messages of gRPC have no parts to tell apart, and its parser has no JSON to speak of. */
@@ -248,6 +260,8 @@ oct_api_call(oct_database *database, const oct_api_request *request, oct_api_res
 
     if (status == OCT_OK && call.out.failed)
         status = oct_fail_memory(&error, call.out.capacity);
+    if (call.is_limited)
+        oct_time_limit(0);
     nanoseconds = api_clock_ns() - start;
     *response = (oct_api_response){.status = 200};
     if (status == OCT_OK && !call.plain) {
@@ -260,7 +274,7 @@ oct_api_call(oct_database *database, const oct_api_request *request, oct_api_res
         error.status = status;
         write_error(&call, &error, nanoseconds);
         response->status = api_http_status(&call, status);
-        response->retry_after = api_retry_after(status);
+        response->retry_after = api_retry_after(&error);
     }
     response->content_type = call.content_type;
     buffer_add_byte(&call.out, '\0');

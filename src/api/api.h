@@ -71,6 +71,7 @@ struct api_call {
     bool             plain; /* the answer is what the handler wrote, without an envelope */
     const char      *content_type;
     oct_shard_key    shard_key;   /* of a route to one shard */
+    bool             is_limited;  /* a time limit of the thread was set for this call */
     bool             in_shard;    /* it has one */
     int              http_status; /* of a failure, when the table would not give it; 0: the table's */
 };
@@ -82,7 +83,7 @@ oct_status api_body(api_call *call, yyjson_val **root, oct_error *error);
 
 /* How a failure is told: its HTTP status, seconds for Retry-After, and the text with its prefix. */
 int      api_http_status(const api_call *call, oct_status status);
-uint32_t api_retry_after(oct_status status);
+uint32_t api_retry_after(const oct_error *error);
 void     api_error_text(const api_call *call, const oct_error *error, buffer *out);
 
 /* "FEATURE is not supported yet", HTTP 501. The one way to say so. */

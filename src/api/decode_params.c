@@ -18,7 +18,7 @@ decode_unit_interval(const json_path *at, yyjson_val *value, float *out, oct_err
 
 /* Checked only: rescoring is what the engine always does, and scores are always exact. */
 static oct_status
-check_quantization_params(const json_path *at, yyjson_val *object, oct_error *error)
+check_quantization_params(const json_path *at, yyjson_val *object, double *oversampling_out, oct_error *error)
 {
     enum { IGNORE, RESCORE, OVERSAMPLING };
     static const json_field fields[] = {
@@ -42,6 +42,7 @@ check_quantization_params(const json_path *at, yyjson_val *object, oct_error *er
     if (status == OCT_OK && !(oversampling >= 1))
         status = json_fail(&oversampling_at, error, OCT_RANGE, "value %g invalid, must be 1.0 or larger",
                            oversampling);
+    *oversampling_out = values[OVERSAMPLING] == NULL ? 0 : oversampling;
     return status;
 }
 
@@ -89,7 +90,7 @@ decode_params(const json_path *up, yyjson_val *object, oct_query *out, oct_error
     if (status == OCT_OK)
         status = json_get_bool(&indexed_at, values[INDEXED_ONLY], &out->indexed_only, error);
     if (status == OCT_OK)
-        status = check_quantization_params(&quantization_at, values[QUANTIZATION], error);
+        status = check_quantization_params(&quantization_at, values[QUANTIZATION], &out->oversampling, error);
     if (status == OCT_OK)
         status = check_acorn_params(&acorn_at, values[ACORN], error);
     if (status == OCT_OK && values[IDF] != NULL)

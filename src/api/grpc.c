@@ -164,6 +164,8 @@ oct_grpc_call(oct_database *database, const oct_grpc_request *request, oct_grpc_
             status = oct_fail_memory(&error, call.out.capacity);
         if (status == OCT_OK)
             status = write_result(&call, method, &out, &error);
+        if (call.is_limited)
+            oct_time_limit(0);
         nanoseconds = api_clock_ns() - start;
         if (status == OCT_OK)
             write_time(method, nanoseconds, &out);
@@ -172,7 +174,7 @@ oct_grpc_call(oct_database *database, const oct_grpc_request *request, oct_grpc_
         if (status != OCT_OK) {
             error.status = status;
             response->status = code_of(api_http_status(&call, status), status);
-            response->retry_after = api_retry_after(status);
+            response->retry_after = api_retry_after(&error);
             response->is_out_of_space = status == OCT_FULL;
             api_error_text(&call, &error, &text);
         }

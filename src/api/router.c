@@ -242,9 +242,14 @@ api_option_u64(api_call *call, const char *name, uint64_t min, uint64_t *out, oc
 oct_status
 api_meta_options(api_call *call, oct_error *error)
 {
-    uint64_t timeout;
+    uint64_t         seconds = 0;
+    const oct_status status = api_option_u64(call, "timeout", 1, &seconds, error);
 
-    return api_option_u64(call, "timeout", 1, &timeout, error);
+    if (status == OCT_OK && seconds > 0) { /* until the end of the call: api.c */
+        call->is_limited = true;
+        oct_time_limit(seconds > UINT64_MAX / 1000 ? UINT64_MAX : seconds * 1000);
+    }
+    return status;
 }
 
 oct_status

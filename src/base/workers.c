@@ -1,6 +1,8 @@
 /* See workers.h. */
 #include "base/workers.h"
 
+#include "base/deadline.h"
+
 #include <pthread.h>
 #include <sched.h>
 #include <unistd.h>
@@ -22,6 +24,7 @@ typedef struct split {
     uint32_t       helpers; /* at work now */
     uint32_t       helpers_max;
     uint32_t       workers_taken;
+    deadline       until; /* of the thread that splits, and so of those that help */
 } split;
 
 struct workers {
@@ -138,7 +141,9 @@ worker_main(void *context)
 
             work->helpers++;
             (void)pthread_mutex_unlock(&self->lock);
+            deadline_set(work->until);
             run_items(work, worker);
+            deadline_set((deadline){0, 0});
             (void)pthread_mutex_lock(&self->lock);
             if (--work->helpers == 0)
                 (void)pthread_cond_broadcast(&self->helped);
@@ -236,7 +241,7 @@ workers_split(workers *self, size_t count, uint32_t threads_max,
               void (*run)(void *context, size_t item, uint32_t worker), void *context)
 {
     const uint32_t threads = threads_max == 0 ? self->count : threads_max;
-    split          work = {.run = run, .context = context, .count = count};
+    split          work = {.run = run, .context = context, .count = count, .until = deadline_get()};
     split        **at;
 
     work.helpers_max = (uint32_t)size_min(threads > 0 ? threads - 1 : 0, count > 0 ? count - 1 : 0);

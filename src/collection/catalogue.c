@@ -140,6 +140,28 @@ shard_configs(const config_box *box, shard_vector_config **out, oct_error *error
 
 /* --- collections -------------------------------------------------------------------------------------- */
 
+static rate_limits *
+rates_new(void)
+{
+    rate_limits *self = oct_calloc(1, sizeof *self);
+
+    if (self == NULL)
+        return NULL;
+    (void)pthread_mutex_init(&self->reads.lock, NULL);
+    (void)pthread_mutex_init(&self->writes.lock, NULL);
+    return self;
+}
+
+static void
+rates_free(rate_limits *self)
+{
+    if (self == NULL)
+        return;
+    (void)pthread_mutex_destroy(&self->reads.lock);
+    (void)pthread_mutex_destroy(&self->writes.lock);
+    oct_free(self);
+}
+
 static void
 collection_free(oct_collection *self)
 {
@@ -148,6 +170,7 @@ collection_free(oct_collection *self)
     /* Readers may still be pinned on its graphs: wait for them, then take it apart. */
     shard_free(self->shard);
     select_cache_free(atomic_load(&self->selections));
+    rates_free(self->rates);
     box_free(atomic_load(&self->box));
     oct_free(self->name);
     oct_free(self);
@@ -182,7 +205,8 @@ collection_new(oct_database *database, oct_slice name, uint64_t shard_id, config
     atomic_store(&self->references, 1);
     atomic_store(&self->box, box);
     self->name = oct_copy_text(name.data, name.size);
-    status = self->name == NULL ? oct_fail_memory(error, name.size) : shard_configs(box, &vectors, error);
+    self->rates = rates_new();
+    status = self->name == NULL || self->rates == NULL ? oct_fail_memory(error, name.size) : shard_configs(box, &vectors, error);
     if (status == OCT_OK)
         status = shard_new(&options, vectors, box->config.vector_count, &self->shard, error);
     oct_free(vectors);

@@ -33,6 +33,18 @@ typedef struct config_box {
 
 typedef struct select_cache select_cache; /* select.h */
 
+/* Strict mode's rate limiters: strict.h. */
+typedef struct rate_bucket {
+    pthread_mutex_t lock; /* guards the next lines */
+    double          tokens;
+    int64_t         limit; /* that `tokens` is for */
+    uint64_t        at_ns; /* when it was last looked at; 0: never */
+} rate_bucket;
+
+typedef struct rate_limits {
+    rate_bucket reads, writes;
+} rate_limits;
+
 struct oct_collection {
     oct_database           *database;
     uint64_t                shard_id;
@@ -41,6 +53,7 @@ struct oct_collection {
     _Atomic(config_box *)   box;
     shard                  *shard;
     _Atomic(select_cache *) selections; /* made by the first filter */
+    rate_limits            *rates;
 };
 
 typedef struct alias {

@@ -1,6 +1,7 @@
 /* See exact.h. */
 #include "collection/exact.h"
 
+#include "base/deadline.h"
 #include "base/top.h"
 
 #define CHUNK_POINTS 4096u      /* of one item of a split: some 100 us of work at least */
@@ -58,6 +59,8 @@ scan_chunk(void *context, size_t item, uint32_t worker)
     const size_t      end = size_min((item + 1) * CHUNK_POINTS, self->total);
     block             some;
 
+    if (deadline_has_passed())
+        return;
     some.count = 0;
     for (size_t i = item * CHUNK_POINTS; i < end; i++) {
         const uint32_t point = scope->listed == NULL ? (uint32_t)i : scope->listed[i];
@@ -122,6 +125,9 @@ exact_search(oct_collection *self, uint32_t number, const scorer *by, const hit_
     if (status != OCT_OK)
         return status;
     workers_split(pool, (work.total - 1) / CHUNK_POINTS + 1, (uint32_t)heap_count, scan_chunk, &work);
+    status = deadline_check(error);
+    if (status != OCT_OK)
+        return status;
 
     /* The order is total, so it does not matter which worker found what. */
     best = &work.heaps[0];

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "base/deadline.h"
 #include "base/epoch.h"
 #include "collection/query_internal.h"
 #include "collection/select.h"
@@ -53,6 +54,8 @@ run_row(void *context, size_t row, uint32_t worker)
     const rows_work *self = context;
     top              best;
 
+    if (deadline_has_passed())
+        return;
     top_init(&best, self->places + worker * self->neighbours, self->neighbours, compare_places, NULL);
     for (size_t first = 0; first < self->count; first += SCORER_ROWS_MAX) {
         const size_t count = size_min(SCORER_ROWS_MAX, self->count - first);
@@ -127,6 +130,8 @@ fill(oct_collection *self, const hit_list *sample, rows_work *work, arena *memor
     for (size_t i = 0; i < cells; i++)
         row_of[i] = (uint32_t)(i / work->neighbours);
     workers_split(pool, work->count, 0, run_row, work);
+    if (deadline_has_passed())
+        return deadline_check(error);
     result->matrix.ids = ids;
     result->matrix.id_count = work->count;
     result->matrix.rows = row_of;

@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "base/deadline.h"
 #include "collection/scorer.h"
 
 /* What is known of the candidates that are left, in parallel arrays; the picked one's place is taken by the last. */
@@ -94,6 +95,7 @@ mmr_pick(const mmr_candidates *candidates, const float *target, double diversity
         drop(&left, best);
         if (out->count == limit)
             break;
+        status = deadline_check(error);
         scorer_similarities(candidates->distance, picked, left.vectors, left.count, candidates->dim,
                             similarities);
         for (size_t i = 0; i < left.count; i++)

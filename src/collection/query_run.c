@@ -1,6 +1,7 @@
 /* Levels of a plan, run; lists of hits made records. See query.h. */
 #include <math.h>
 
+#include "base/deadline.h"
 #include "base/epoch.h"
 #include "collection/fusion.h"
 #include "collection/mmr.h"
@@ -8,6 +9,8 @@
 #include "collection/records.h"
 #include "collection/select.h"
 #include "collection/shard_keys.h"
+
+#define DEADLINE_POINTS 1024u /* between two looks at the clock: about a millisecond of documents */
 
 /* Running one level. */
 typedef struct runner {
@@ -276,6 +279,8 @@ run_formula(runner *self, const hit_list *sources, hit_list *out)
 
         if (!points_is_live(shard_points(collection->shard), made.point))
             continue;
+        if (i % DEADLINE_POINTS == 0 && (status = deadline_check(self->error)) != OCT_OK)
+            break;
         status = record_document(collection, made.point, &about.document, self->error);
         point.document = about.document;
         point.about = (filter_point){points_id(shard_points(collection->shard), made.point), document_of,
@@ -358,6 +363,9 @@ query_run(const query_plan *plan, const level *what, size_t limit, size_t skip, 
     oct_status status = OCT_OK;
 
     *out = (hit_list){0};
+    status = deadline_check(error);
+    if (status != OCT_OK)
+        return status;
     if (what->prefetch_count > 0) {
         sources = arena_array(plan->memory, what->prefetch_count, sizeof *sources);
         if (sources == NULL)

@@ -2,12 +2,14 @@
  * searches and queries: query.h. */
 #include <math.h>
 
+#include "base/deadline.h"
 #include "base/epoch.h"
 #include "collection/query.h"
 #include "collection/records.h"
 #include "collection/select.h"
 #include "collection/shard_keys.h"
 
+#define DEADLINE_RECORDS  256u /* between two looks at the clock */
 #define HITS_ON_STACK     128u
 #define SPLIT_QUERIES_MIN 4u /* fewer queries are not worth waking threads for */
 
@@ -115,8 +117,12 @@ collection_scroll(oct_collection *self, const oct_filter *given, const oct_id *f
         status = select_given(self, given, &these, error);
     if (status == OCT_OK)
         status = select_page(self, &these, from, page, found, &found_count, error);
-    for (size_t i = 0; i < size_min(found_count, limit) && status == OCT_OK; i++)
-        status = record_list_add(self, box, list, found[i], 0, select, view, error);
+    for (size_t i = 0; i < size_min(found_count, limit) && status == OCT_OK; i++) {
+        if (i % DEADLINE_RECORDS == 0)
+            status = deadline_check(error);
+        if (status == OCT_OK)
+            status = record_list_add(self, box, list, found[i], 0, select, view, error);
+    }
     if (status == OCT_OK && found_count > limit) {
         list->records.has_next = true;
         list->records.next = *points_id(all, found[limit]);

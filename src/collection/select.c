@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/deadline.h"
 #include "base/epoch.h"
 #include "collection/records.h"
 #include "collection/shard_keys.h"
@@ -172,6 +173,10 @@ survey_chunk(void *context, size_t chunk, uint32_t worker)
     oct_error        error;
 
     (void)worker;
+    if (deadline_check(&error) != OCT_OK) {
+        survey_fail(self, OCT_TIMEOUT, &error);
+        return;
+    }
     for (uint32_t word = (uint32_t)chunk * WORDS_A_CHUNK; word < (chunk + 1) * WORDS_A_CHUNK; word++) {
         const uint32_t first = word * 64;
         uint64_t       asked, live, found = 0;

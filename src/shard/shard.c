@@ -658,6 +658,7 @@ shard_describe(shard *self, shard_info *info)
         .operation = shard_version(self),
         .ram_bytes = sizeof *self + shard_content_bytes(self),
         .disk_bytes = atomic_load(&self->disk_bytes),
+        .payload_bytes = (uint64_t)atomic_load(&self->heap.unit_count) * HEAP_UNIT_BYTES,
     };
     set = shard_set(self);
     for (size_t v = 0; v < set->count; v++) {
@@ -665,6 +666,7 @@ shard_describe(shard *self, shard_info *info)
         const uint32_t live = graph_live_count(vectors), indexed = graph_graph_count(vectors);
         const uint32_t row_count = graph_row_count(vectors); /* last: never less than what is indexed */
 
+        info->vector_bytes += (uint64_t)row_count * graph_get_params(vectors)->dim * sizeof(float);
         info->indexed_vectors += indexed;
         info->tail_vectors += row_count - indexed;
         info->dead_vectors += row_count > live ? row_count - live : 0;

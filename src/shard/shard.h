@@ -105,6 +105,7 @@ oct_status shard_verify_vector(shard *self, uint32_t number, uint32_t point, oct
 
 typedef struct shard_info {
     uint64_t points, indexed_vectors, tail_vectors, dead_vectors, operation, ram_bytes, disk_bytes;
+    uint64_t vector_bytes, payload_bytes; /* of what is stored, dead ones included */
 } shard_info;
 
 void shard_describe(shard *self, shard_info *info);
