@@ -59,6 +59,7 @@ case $counts in
 esac
 check "Python files parse" parse_python $python
 check "shell scripts parse" parse_shell
+check "the Python mirror of the headers" $python tools/mirror.py --check
 check "gcc, optimised, warnings as errors" make -j"$jobs" B=build/werror WERROR=-Werror all build/werror/unit
 check "exported symbols" sh tools/symbols.sh build/werror
 echo "$passed passed, $failed failed"

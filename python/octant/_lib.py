@@ -19,14 +19,9 @@ import sys
 import threading
 from ctypes import (
     POINTER,
-    Structure,
     c_bool,
-    c_char,
     c_char_p,
-    c_double,
-    c_float,
     c_int,
-    c_int64,
     c_size_t,
     c_uint32,
     c_uint64,
@@ -35,6 +30,27 @@ from ctypes import (
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
+from ._structs import (  # noqa: A004  the headers' names
+    STRUCTS,
+    api_request,
+    api_response,
+    collection_config,
+    collection_info,
+    database_info,
+    error,
+    hnsw_config,
+    id,
+    names,
+    open_options,
+    quantization_config,
+    records,
+    select,
+    slice,
+    vector,
+    vector_config,
+    write_options,
+    write_result,
+)
 from .errors import Error, Status, error_for
 
 LIBRARY_NAME = "liboctant.so"
@@ -51,167 +67,6 @@ DATATYPES = {"float32": 0, "float16": 1, "uint8": 2}
 SYNC_POLICIES = {"always": 0, "interval": 1, "never": 2}
 VECTOR_DENSE, VECTOR_SPARSE, VECTOR_MULTI = 0, 1, 2
 
-
-def _struct(name: str, *fields: Tuple[str, Any]) -> Any:
-    return type(name, (Structure,), {"_fields_": list(fields), "__doc__": f"oct_{name} of the C headers"})
-
-
-error = _struct("error", ("status", c_int), ("text", c_char * ERROR_TEXT_MAX))
-slice = _struct("slice", ("data", c_void_p), ("size", c_size_t))
-id = _struct("id", ("high", c_uint64), ("low", c_uint64), ("is_uuid", c_uint32), ("reserved", c_uint32))
-
-hnsw_config = _struct(
-    "hnsw_config",
-    ("m", c_int64),
-    ("ef_construct", c_int64),
-    ("full_scan_threshold", c_int64),
-    ("max_indexing_threads", c_int64),
-    ("on_disk", c_int64),
-    ("payload_m", c_int64),
-    ("inline_storage", c_int64),
-    ("memory", c_int64),
-)
-quantization_config = _struct(
-    "quantization_config",
-    ("kind", c_int64),
-    ("quantile", c_double),
-    ("compression", c_int64),
-    ("encoding", c_int64),
-    ("query_encoding", c_int64),
-    ("bits", c_int64),
-    ("always_ram", c_int64),
-    ("memory", c_int64),
-)
-vector_config = _struct(
-    "vector_config",
-    ("name", slice),
-    ("size", c_int64),
-    ("distance", c_int64),
-    ("datatype", c_int64),
-    ("on_disk", c_int64),
-    ("memory", c_int64),
-    ("multivector", c_int64),
-    ("hnsw", hnsw_config),
-    ("quantization", quantization_config),
-)
-optimizer_config = _struct(
-    "optimizer_config",
-    ("deleted_threshold", c_double),
-    ("vacuum_min_vector_number", c_int64),
-    ("default_segment_number", c_int64),
-    ("max_segment_size", c_int64),
-    ("memmap_threshold", c_int64),
-    ("indexing_threshold", c_int64),
-    ("flush_interval_sec", c_int64),
-    ("max_optimization_threads", c_int64),
-    ("prevent_unoptimized", c_int64),
-)
-wal_config = _struct(
-    "wal_config",
-    ("wal_capacity_mb", c_int64),
-    ("wal_segments_ahead", c_int64),
-    ("wal_retain_closed", c_int64),
-)
-collection_config = _struct(
-    "collection_config",
-    ("vectors", POINTER(vector_config)),
-    ("vector_count", c_size_t),
-    ("single_vector", c_int64),
-    ("shard_number", c_int64),
-    ("replication_factor", c_int64),
-    ("write_consistency_factor", c_int64),
-    ("read_fan_out_factor", c_int64),
-    ("on_disk_payload", c_int64),
-    ("hnsw", hnsw_config),
-    ("optimizer", optimizer_config),
-    ("wal", wal_config),
-    ("quantization", quantization_config),
-    ("metadata", slice),
-)
-open_options = _struct(
-    "open_options",
-    ("path", c_char_p),
-    ("threads", c_uint32),
-    ("sync", c_int),
-    ("sync_interval_ms", c_uint32),
-    ("read_only", c_bool),
-)
-database_info = _struct(
-    "database_info",
-    ("version", c_char_p),
-    ("cpu_level", c_char_p),
-    ("path", c_char_p),
-    ("collection_count", c_uint64),
-    ("log_sequence", c_uint64),
-    ("log_bytes", c_uint64),
-    ("replayed_records", c_uint64),
-    ("open_seconds", c_double),
-)
-names = _struct("names", ("count", c_size_t), ("items", POINTER(slice)), ("targets", POINTER(slice)))
-collection_info = _struct(
-    "collection_info",
-    ("config", collection_config),
-    ("points_count", c_uint64),
-    ("indexed_vectors_count", c_uint64),
-    ("tail_vectors_count", c_uint64),
-    ("deleted_vectors_count", c_uint64),
-    ("segments_count", c_uint64),
-    ("version", c_uint64),
-    ("ram_bytes", c_uint64),
-    ("disk_bytes", c_uint64),
-    ("stopped", c_bool),
-    ("name", slice),
-    ("reserved", c_void_p),
-)
-vector = _struct(
-    "vector",
-    ("name", slice),
-    ("kind", c_int),
-    ("values", POINTER(c_float)),
-    ("value_count", c_size_t),
-    ("indices", POINTER(c_uint32)),
-    ("row_count", c_size_t),
-)
-write_options = _struct("write_options", ("wait", c_bool))
-write_result = _struct("write_result", ("operation_id", c_uint64), ("status", c_int))
-select = _struct(
-    "select",
-    ("with_payload", c_bool),
-    ("include", POINTER(slice)),
-    ("include_count", c_size_t),
-    ("exclude", POINTER(slice)),
-    ("exclude_count", c_size_t),
-    ("with_vector", c_bool),
-    ("vectors", POINTER(slice)),
-    ("vector_count", c_size_t),
-)
-record = _struct(
-    "record",
-    ("id", id),
-    ("version", c_uint64),
-    ("score", c_float),
-    ("payload", slice),
-    ("vectors", POINTER(vector)),
-    ("vector_count", c_size_t),
-)
-records = _struct(
-    "records", ("items", POINTER(record)), ("count", c_size_t), ("has_next", c_bool), ("next", id)
-)
-api_request = _struct("api_request", ("method", slice), ("target", slice), ("body", slice))
-api_response = _struct(
-    "api_response",
-    ("status", c_int),
-    ("content_type", c_char_p),
-    ("body", slice),
-    ("retry_after", c_uint32),
-    ("reserved", c_void_p),
-)
-
-STRUCTS = [
-    error, slice, id, hnsw_config, quantization_config, vector_config, optimizer_config, wal_config,
-    collection_config, open_options, database_info, names, collection_info, vector, write_options,
-    write_result, select, record, records, api_request, api_response,
-]  # fmt: skip
 
 _DB = c_void_p  # oct_database *
 _COLLECTION = c_void_p  # oct_collection *
