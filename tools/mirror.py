@@ -76,14 +76,15 @@ def generate():
         visit(name)
     used = sorted(set(re.findall(r"c_\w+|POINTER", " ".join(kind for name in order for _, kind, _ in fields[name]))))
     lines = ['"""The structs of include/*.h as ctypes sees them. Written by tools/mirror.py; do not edit."""', ""]
-    lines += [f"from ctypes import {', '.join(['Structure'] + used)}", "", ""]
+    lines += ["from ctypes import (", *[f"    {name}," for name in ["POINTER", "Structure"] + [u for u in used if u != "POINTER"]], ")"]
+    lines += ["", ""]
     lines += ["def _struct(name, *fields):",
               '    return type(name, (Structure,), {"_fields_": list(fields), "__doc__": f"oct_{name} of the C headers"})', "", ""]
     for name in order:
         lines += [f"{name} = _struct(", f'    "{name}",']
         lines += [f'    ("{field}", {kind}),' for field, kind, _ in fields[name]]
         lines += [")"]
-    lines += ["", f"STRUCTS = [{', '.join(order)}]  # fmt: skip", ""]
+    lines += ["", "STRUCTS = [", *[f"    {name}," for name in order], "]", ""]
     return "\n".join(lines)
 
 

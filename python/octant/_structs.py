@@ -1,6 +1,20 @@
 """The structs of include/*.h as ctypes sees them. Written by tools/mirror.py; do not edit."""
 
-from ctypes import Structure, POINTER, c_bool, c_char, c_char_p, c_double, c_float, c_int, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import (
+    POINTER,
+    Structure,
+    c_bool,
+    c_char,
+    c_char_p,
+    c_double,
+    c_float,
+    c_int,
+    c_int64,
+    c_size_t,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
 
 
 def _struct(name, *fields):
@@ -246,4 +260,30 @@ api_response = _struct(
     ("reserved", c_void_p),
 )
 
-STRUCTS = [error, slice, id, open_options, database_info, names, hnsw_config, quantization_config, vector_config, optimizer_config, wal_config, strict_vector, strict_config, shard_key, shard_key_info, collection_config, collection_info, write_options, write_result, select, vector, record, records, api_request, api_response]  # fmt: skip
+STRUCTS = [
+    error,
+    slice,
+    id,
+    open_options,
+    database_info,
+    names,
+    hnsw_config,
+    quantization_config,
+    vector_config,
+    optimizer_config,
+    wal_config,
+    strict_vector,
+    strict_config,
+    shard_key,
+    shard_key_info,
+    collection_config,
+    collection_info,
+    write_options,
+    write_result,
+    select,
+    vector,
+    record,
+    records,
+    api_request,
+    api_response,
+]
