@@ -76,7 +76,7 @@ def generate():
         visit(name)
     used = sorted(set(re.findall(r"c_\w+|POINTER", " ".join(kind for name in order for _, kind, _ in fields[name]))))
     lines = ['"""The structs of include/*.h as ctypes sees them. Written by tools/mirror.py; do not edit."""', ""]
-    lines += ["from ctypes import (", *[f"    {name}," for name in ["POINTER", "Structure"] + [u for u in used if u != "POINTER"]], ")"]
+    lines += ["from ctypes import (", *[f"    {name}," for name in ["Structure", *used]], ")"]
     lines += ["", ""]
     lines += ["def _struct(name, *fields):",
               '    return type(name, (Structure,), {"_fields_": list(fields), "__doc__": f"oct_{name} of the C headers"})', "", ""]

@@ -1,8 +1,8 @@
 """The structs of include/*.h as ctypes sees them. Written by tools/mirror.py; do not edit."""
 
 from ctypes import (
-    POINTER,
     Structure,
+    POINTER,
     c_bool,
     c_char,
     c_char_p,
