@@ -33,7 +33,7 @@ ALLOWED = {
     "os": _LOW,
     "kernel": _LOW,
     "storage": _LOW | {"os"},
-    "graph": _INDEX | {"codes"}, "codes": _INDEX, "sparse": _INDEX, "text": _INDEX, "payload": _INDEX,
+    "graph": _INDEX | {"codes"}, "codes": _INDEX, "sparse": _INDEX, "text": _INDEX, "payload": _INDEX | {"text"},
     "shard": _SHARD,
     "collection": _COLLECTION,
     "engine": _COLLECTION | {"collection"},

@@ -20,6 +20,8 @@ typedef struct look {
     scan                rest; /* behind the members kept */
     size_t              kept;
     oct_slice           keys[MEMBERS_KEPT], values[MEMBERS_KEPT];
+    text_matching       words;     /* of the TEST_TOKENS under way */
+    buffer              unspelled; /* for it: a string that has escapes */
     oct_status          status; /* the first failure; answers after it do not count */
     oct_error          *error;
 } look;
@@ -33,6 +35,7 @@ look_init(look *at, const filter_point *point, oct_error *error)
     at->point = point;
     at->is_opened = false;
     at->kept = 0;
+    at->unspelled = (buffer){0};
     at->status = OCT_OK;
     at->error = error;
 }
@@ -244,6 +247,30 @@ nested_holds(const filter_node *nested, look *at, oct_slice value)
     return result;
 }
 
+/* Show a string, or the strings of an array, to the matching under way. */
+static bool
+show_words(look *at, oct_slice value)
+{
+    if (scan_is_array(value)) {
+        scan      items = scan_open(value);
+        oct_slice item;
+
+        while (!at->words.holds && scan_element(&items, &item))
+            if (!scan_is_array(item))
+                (void)show_words(at, item);
+        if (items.failed)
+            fail(at, scan_fail(value, at->error));
+    } else if (value_kind_of(value) == VALUE_STRING) {
+        oct_slice        text;
+        const oct_status status = unspell(value_string(value), &at->unspelled, &text)
+                                      ? text_matching_feed(&at->words, text, at->error)
+                                      : oct_fail_memory(at->error, value.size);
+
+        fail(at, status);
+    }
+    return at->words.holds;
+}
+
 static bool
 passes(const field_test *test, look *at, oct_slice value)
 {
@@ -256,6 +283,8 @@ passes(const field_test *test, look *at, oct_slice value)
         return is_null(value) || (scan_is_array(value) && array_has(at, value, element_is_null, NULL));
     case TEST_NESTED:
         return nested_holds(test->as.nested, at, value);
+    case TEST_TOKENS:
+        return show_words(at, value);
     default:
         return scan_is_array(value) ? array_has(at, value, element_passes, test) : passes_single(test, value);
     }
@@ -323,7 +352,18 @@ field_holds(const filter_node *node, look *at)
         const field_test *test = &node->as.field.tests[i];
         bool              found = false;
 
-        result = is_there && any_passes(test, at, where->steps + 1, where->count - 1, value, &found);
+        if (is_there && test->kind == TEST_TOKENS) {
+            const oct_status status = text_matching_begin(test->as.words, &at->words, at->error);
+
+            if (status == OCT_OK)
+                result = any_passes(test, at, where->steps + 1, where->count - 1, value, &found);
+            else
+                fail(at, status);
+            text_matching_end(&at->words);
+            buffer_clear(&at->unspelled);
+        } else {
+            result = is_there && any_passes(test, at, where->steps + 1, where->count - 1, value, &found);
+        }
         /* What is missing has no values: as if it were null. */
         if (!found && test->kind == TEST_COUNT)
             result = count_passes(&test->as.count, at, (oct_slice){"null", 4});

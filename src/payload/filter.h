@@ -22,6 +22,8 @@
 #define OCT_PAYLOAD_FILTER_H
 
 #include "base/arena.h"
+#include "payload/path.h"
+#include "text/text.h"
 
 #define FILTER_NO_VECTOR UINT32_MAX
 
@@ -39,6 +41,20 @@ typedef uint32_t (*filter_vector_number)(const void *context, oct_slice name);
  * (a bad path), OCT_INVALID (no place on the earth, a ring that is none, a NULL list). */
 oct_status filter_compile(const oct_filter *given, filter_vector_number number_of, const void *context,
                           arena *memory, const filter **out, oct_error *error);
+
+/* How a text index on the field splits it; NULL: there is none. `where` is the path from the document, also within a nested
+ * filter. The analyzer must outlive the filter. */
+typedef struct filter_text_field {
+    text_analyzer *analyzer;
+    bool           has_phrases; /* else no phrase is found */
+    uint64_t       identity;    /* of the index: stands in the filter's key, for answers differ */
+} filter_text_field;
+
+typedef filter_text_field (*filter_text_fields)(const void *context, const path *where);
+
+/* As filter_compile; `match` text, text_any and phrase ask for tokens in the fields that have a text index. */
+oct_status filter_compile_indexed(const oct_filter *given, filter_vector_number number_of, filter_text_fields text_of,
+                                  const void *context, arena *memory, const filter **out, oct_error *error);
 
 /* It lets every point through, and need not be asked. */
 bool filter_is_open(const filter *self);

@@ -21,15 +21,19 @@ enum {
     COST_STEP = 20, /* of a path */
     COST_SMALL_TEST = 5,
     COST_STRING_TEST = 20,
+    COST_WORDS_TEST = 2000, /* splitting some hundred letters */
     COST_DATE_TEST = 25,
     COST_PLACE_TEST = 100,
     COST_LINE = 2, /* of a polygon */
 };
 
+#define KEY_TOKENS 256u /* added to the kind of a match that asks for tokens */
 #define COST_MAX (UINT32_MAX / 4) /* sums stay in 32 bits */
 
 typedef struct compiler {
     filter_vector_number number_of;
+    filter_text_fields   text_of; /* NULL: no field has a text index */
+    const path          *within;  /* of the nested filter under way, from the document */
     const void          *context;
     arena               *memory;
     buffer               key;
@@ -248,9 +252,64 @@ compile_strings(compiler *self, const oct_match *match, field_test *out)
     return OCT_OK;
 }
 
+/* `b` within `a[]` is `a[].b`. */
 static oct_status
-compile_match(compiler *self, const oct_match *match, field_test *out)
+join_path(compiler *self, const path *where, path *out)
 {
+    const size_t before = self->within == NULL ? 0 : self->within->count;
+    path_step   *steps = make_array(self, before + where->count, sizeof *steps);
+
+    if (steps == NULL)
+        return OCT_NOMEM;
+    if (before > 0)
+        memcpy(steps, self->within->steps, before * sizeof *steps);
+    memcpy(steps + before, where->steps, where->count * sizeof *steps);
+    *out = (path){steps, before + where->count};
+    return OCT_OK;
+}
+
+/* A text condition on a field with a text index asks for tokens. *out is left alone if there is none. */
+static oct_status
+compile_words(compiler *self, const oct_match *match, const path *where, field_test *out, bool *done)
+{
+    const text_match_kind kind = match->kind == OCT_MATCH_TEXT       ? TEXT_MATCH_ALL
+                                 : match->kind == OCT_MATCH_TEXT_ANY ? TEXT_MATCH_ANY
+                                                                     : TEXT_MATCH_PHRASE;
+    filter_text_field     field;
+    path                  whole;
+    text_match           *words;
+    oct_slice             text = match->text;
+    oct_status            status;
+
+    *done = false;
+    if (self->text_of == NULL ||
+        (match->kind != OCT_MATCH_TEXT && match->kind != OCT_MATCH_TEXT_ANY && match->kind != OCT_MATCH_PHRASE))
+        return OCT_OK;
+    status = join_path(self, where, &whole);
+    if (status != OCT_OK)
+        return status;
+    field = self->text_of(self->context, &whole);
+    if (field.analyzer == NULL)
+        return OCT_OK;
+    key_number(self, KEY_TOKENS + match->kind);
+    key_number(self, field.identity);
+    key_text(self, match->text);
+    if (kind == TEXT_MATCH_PHRASE && !field.has_phrases)
+        text.size = 0; /* as a query without words: nothing is found */
+    status = text_match_new(field.analyzer, kind, text, self->memory, &words, self->error);
+    *out = (field_test){.kind = TEST_TOKENS, .as.words = words};
+    *done = true;
+    return status;
+}
+
+static oct_status
+compile_match(compiler *self, const oct_match *match, const path *where, field_test *out)
+{
+    bool             done;
+    const oct_status status = compile_words(self, match, where, out, &done);
+
+    if (status != OCT_OK || done)
+        return status;
     key_number(self, match->kind);
     switch (match->kind) {
     case OCT_MATCH_VALUE:
@@ -374,8 +433,11 @@ compile_tests(compiler *self, const oct_field_condition *field, filter_node *out
 
     if (status == OCT_OK && field->match != NULL) {
         key_number(self, TEST_VALUES);
-        status = compile_match(self, field->match, &tests[count]);
-        cost += tests[count++].kind == TEST_VALUES ? COST_SMALL_TEST : COST_STRING_TEST;
+        status = compile_match(self, field->match, &out->as.field.path, &tests[count]);
+        cost += tests[count].kind == TEST_VALUES   ? COST_SMALL_TEST
+                : tests[count].kind == TEST_TOKENS ? COST_WORDS_TEST
+                                                   : COST_STRING_TEST;
+        count++;
     }
     if (status == OCT_OK && field->range != NULL) {
         key_number(self, TEST_RANGE);
@@ -441,9 +503,28 @@ compile_tests(compiler *self, const oct_field_condition *field, filter_node *out
     return status;
 }
 
+/* `a` means `a[]`: its elements, each for itself. */
+static oct_status
+add_all_step(compiler *self, path *where)
+{
+    path_step *steps;
+
+    if (where->count == 0 || where->steps[where->count - 1].kind == PATH_ALL)
+        return OCT_OK;
+    steps = make_array(self, where->count + 1, sizeof *steps);
+    if (steps == NULL)
+        return OCT_NOMEM;
+    memcpy(steps, where->steps, where->count * sizeof *steps);
+    steps[where->count] = (path_step){.kind = PATH_ALL};
+    *where = (path){steps, where->count + 1};
+    return OCT_OK;
+}
+
 static oct_status
 compile_field(compiler *self, const oct_condition *given, size_t depth, filter_node *out)
 {
+    const path         *within = self->within;
+    path                whole;
     field_test         *test;
     filter_node        *nested;
     oct_field_condition asked = {0};
@@ -475,29 +556,19 @@ compile_field(compiler *self, const oct_condition *given, size_t depth, filter_n
     nested = make_array(self, 1, sizeof *nested);
     if (test == NULL || nested == NULL)
         return OCT_NOMEM;
+    status = join_path(self, &out->as.field.path, &whole);
+    if (status == OCT_OK)
+        status = add_all_step(self, &whole);
+    if (status != OCT_OK)
+        return status;
+    self->within = &whole;
     status = compile_level(self, given->filter, depth + 1, nested);
+    self->within = within;
     *test = (field_test){.kind = TEST_NESTED, .as.nested = nested};
     out->as.field.tests = test;
     out->as.field.count = 1;
     out->cost = cost_sum(out->cost, nested->cost);
     return status;
-}
-
-/* `a` means `a[]`: its elements, each for itself. */
-static oct_status
-add_all_step(compiler *self, path *where)
-{
-    path_step *steps;
-
-    if (where->count == 0 || where->steps[where->count - 1].kind == PATH_ALL)
-        return OCT_OK;
-    steps = make_array(self, where->count + 1, sizeof *steps);
-    if (steps == NULL)
-        return OCT_NOMEM;
-    memcpy(steps, where->steps, where->count * sizeof *steps);
-    steps[where->count] = (path_step){.kind = PATH_ALL};
-    *where = (path){steps, where->count + 1};
-    return OCT_OK;
 }
 
 /* --- conditions -------------------------------------------------------------------------------------------------- */
@@ -716,7 +787,15 @@ oct_status
 filter_compile(const oct_filter *given, filter_vector_number number_of, const void *context, arena *memory,
                const filter **out, oct_error *error)
 {
-    compiler   self = {.number_of = number_of, .context = context, .memory = memory, .error = error};
+    return filter_compile_indexed(given, number_of, NULL, context, memory, out, error);
+}
+
+oct_status
+filter_compile_indexed(const oct_filter *given, filter_vector_number number_of, filter_text_fields text_of,
+                       const void *context, arena *memory, const filter **out, oct_error *error)
+{
+    compiler self = {
+        .number_of = number_of, .text_of = text_of, .context = context, .memory = memory, .error = error};
     filter    *made = make_array(&self, 1, sizeof *made);
     char      *key = NULL;
     oct_status status = made == NULL ? OCT_NOMEM : compile_level(&self, given, 1, &made->root);

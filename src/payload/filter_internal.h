@@ -4,6 +4,7 @@
 
 #include "payload/filter.h"
 #include "payload/path.h"
+#include "text/match.h"
 
 typedef enum test_kind {
     TEST_VALUES,   /* equals one of `values`, or none */
@@ -17,7 +18,8 @@ typedef enum test_kind {
     TEST_COUNT,  /* from here on the value is looked at whole, arrays too */
     TEST_FILLED, /* neither null nor [] */
     TEST_NULL,   /* null, or an array that holds null */
-    TEST_NESTED  /* an object that satisfies `nested` */
+    TEST_NESTED, /* an object that satisfies `nested` */
+    TEST_TOKENS  /* strings, all together, that have the words of `words` */
 } test_kind;
 
 typedef struct value_set {
@@ -46,6 +48,7 @@ typedef struct field_test {
         oct_geo_bounding_box      box;
         oct_geo_polygon           polygon;
         oct_values_count          count;
+        const text_match         *words;
         const struct filter_node *nested;
     } as;
 } field_test;

@@ -118,6 +118,46 @@ value_number(oct_slice value, double *out)
 
 /* --- strings --------------------------------------------------------------------------------------- */
 
+static unsigned
+hex_value(char digit)
+{
+    return digit <= '9' ? (unsigned)(digit - '0') : (unsigned)((digit | 0x20) - 'a' + 10);
+}
+
+bool
+unspell(oct_slice spelled, buffer *memory, oct_slice *out)
+{
+    const char *at = spelled.data, *end = at + spelled.size;
+
+    *out = spelled;
+    if (spelled.size == 0 || memchr(at, '\\', spelled.size) == NULL)
+        return true;
+    memory->size = 0;
+    memory->failed = false;
+    for (; at < end; at++) {
+        if (*at != '\\' || at + 1 == end) {
+            buffer_add_byte(memory, *at);
+            continue;
+        }
+        switch (*++at) {
+        case 'b': buffer_add_byte(memory, '\b'); break;
+        case 't': buffer_add_byte(memory, '\t'); break;
+        case 'n': buffer_add_byte(memory, '\n'); break;
+        case 'f': buffer_add_byte(memory, '\f'); break;
+        case 'r': buffer_add_byte(memory, '\r'); break;
+        case 'u': /* only control characters are spelled so */
+            if (end - at >= 5) {
+                buffer_add_byte(memory, (char)(hex_value(at[3]) << 4 | hex_value(at[4])));
+                at += 4;
+            }
+            break;
+        default: buffer_add_byte(memory, *at); break;
+        }
+    }
+    *out = (oct_slice){memory->data, memory->size};
+    return !memory->failed;
+}
+
 bool
 spell_text(oct_slice text, arena *memory, oct_slice *out)
 {

@@ -36,6 +36,10 @@ value_string(oct_slice value)
 /* The spelling of UTF-8 text. False: out of memory. */
 bool spell_text(oct_slice text, arena *memory, oct_slice *out);
 
+/* The text that a spelling stands for: itself if it has no escapes, else in `memory`, whose content is replaced. False: out of
+ * memory. */
+bool unspell(oct_slice spelled, buffer *memory, oct_slice *out);
+
 /* Of spelled strings: does one stand in the other, or at its beginning? */
 bool spelled_contains(oct_slice string, oct_slice part);
 bool spelled_starts(oct_slice string, oct_slice part);
