@@ -28,6 +28,11 @@ CFLAGS_ALL = -std=c17 $(OPT_$(V)) $(WARN) $(WERROR) -fPIC -fvisibility=hidden -f
 WERROR ?=
 LDFLAGS_ALL = $(filter -fsanitize%,$(OPT_$(V))) $(LDFLAGS)
 
+# GET / tells the commit. The object is made again when it changes.
+COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
+$(B)/obj/src/api/service.o: CFLAGS += $(if $(COMMIT),-DOCTANT_COMMIT='"$(COMMIT)"')
+$(B)/obj/src/api/service.o: $(wildcard .git/HEAD .git/refs/heads/* .git/packed-refs)
+
 T := build/third_party
 LIB_DIRS := base os kernel codes storage graph sparse text payload shard collection api
 ENGINE := $(wildcard src/engine.c)

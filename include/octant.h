@@ -386,6 +386,24 @@ typedef struct oct_database_info {
 
 OCT_API void oct_database_describe(oct_database *database, oct_database_info *info);
 
+/* Quotas: beyond them writes that add answer OCT_FULL. Kept in the database. Percent of the machine; OCT_UNSET: none. */
+typedef struct oct_quota_config {
+    bool    enabled;
+    int64_t max_resident_memory_percent; /* 1 .. 100 */
+    int64_t max_disk_usage_percent;      /* 1 .. 100 */
+    int64_t release_margin_percent;      /* 0 .. 100, 5 if not given: how far below the limit writes begin again */
+} oct_quota_config;
+
+typedef struct oct_quota_usage { /* -1: not known */
+    int64_t resident_memory_percent;
+    int64_t disk_usage_percent;
+    bool    memory_exceeded;
+    bool    disk_exceeded;
+} oct_quota_usage;
+
+OCT_API void       oct_quota_get(oct_database *database, oct_quota_config *config, oct_quota_usage *usage);
+OCT_API oct_status oct_quota_set(oct_database *database, const oct_quota_config *config, oct_error *error);
+
 OCT_API const char *oct_version(void);
 OCT_API const char *oct_cpu_level(void);
 
@@ -460,6 +478,8 @@ typedef struct oct_collection_info {
     uint64_t version;               /* number of the last operation */
     uint64_t ram_bytes;
     uint64_t disk_bytes;
+    uint64_t vector_bytes;          /* of the vectors as given, dead ones included */
+    uint64_t payload_bytes;
     bool     stopped;               /* writing stopped after a failed sync */
     oct_slice name;
     void    *reserved;              /* owns the memory above */

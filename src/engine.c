@@ -47,6 +47,20 @@ oct_database_describe(oct_database *database, oct_database_info *info)
     database_describe(database, info);
 }
 
+void
+oct_quota_get(oct_database *database, oct_quota_config *config, oct_quota_usage *usage)
+{
+    quota_get(&database->quotas, database->path, config, usage);
+}
+
+oct_status
+oct_quota_set(oct_database *database, const oct_quota_config *config, oct_error *error)
+{
+    if (database->read_only)
+        return oct_fail(error, OCT_FORBIDDEN, "the database %s was opened for reading only", database->path);
+    return quota_set(&database->quotas, database->system, database->path, config, error);
+}
+
 /* --- collections ---------------------------------------------------------------------------------- */
 
 oct_status

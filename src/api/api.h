@@ -71,6 +71,8 @@ struct api_call {
     bool             plain; /* the answer is what the handler wrote, without an envelope */
     const char      *content_type;
     oct_shard_key    shard_key;   /* of a route to one shard */
+    uint64_t         details_level; /* of telemetry */
+    bool             anonymize;
     bool             is_limited;  /* a time limit of the thread was set for this call */
     bool             in_shard;    /* it has one */
     int              http_status; /* of a failure, when the table would not give it; 0: the table's */
@@ -196,6 +198,12 @@ oct_status service_healthz(api_call *call, oct_error *error);
 oct_status service_readyz(api_call *call, oct_error *error);
 oct_status service_issues(api_call *call, oct_error *error);
 oct_status service_clear_issues(api_call *call, oct_error *error);
+oct_status service_quotas(api_call *call, oct_error *error);
+oct_status service_set_quotas(api_call *call, oct_error *error);
+oct_status service_dashboard(api_call *call, oct_error *error);
+oct_status service_slow_requests(api_call *call, oct_error *error);
+oct_status collections_memory(api_call *call, oct_error *error);
+oct_status collections_truncate_log(api_call *call, oct_error *error);
 oct_status service_telemetry(api_call *call, oct_error *error);
 oct_status service_metrics(api_call *call, oct_error *error);
 

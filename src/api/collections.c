@@ -249,3 +249,70 @@ collections_optimizations(api_call *call, oct_error *error)
     oct_collection_close(collection);
     return status;
 }
+
+/* --- memory, log -------------------------------------------------------------------------------- */
+
+static void
+add_usage(buffer *out, const char *before, uint64_t disk, uint64_t ram)
+{
+    buffer_add_text(out, before);
+    buffer_add_text(out, "{\"disk_bytes\":");
+    json_add_u64(out, disk);
+    buffer_add_text(out, ",\"ram_bytes\":");
+    json_add_u64(out, ram);
+    buffer_add_text(out, ",\"cached_bytes\":0,\"expected_cache_bytes\":0}");
+}
+
+/* Bytes of each vector name are its share of all vectors', by dimension: names have the rows of the same points. */
+oct_status
+collections_memory(api_call *call, oct_error *error)
+{
+    oct_collection      *collection = NULL;
+    oct_collection_info *info = NULL;
+    oct_status           status = api_open(call, &collection, error);
+    uint64_t             dims = 0, index;
+
+    if (status == OCT_OK)
+        status = oct_collection_describe(collection, &info, error);
+    if (status == OCT_OK) {
+        index = info->ram_bytes - (info->vector_bytes + info->payload_bytes < info->ram_bytes
+                                       ? info->vector_bytes + info->payload_bytes
+                                       : info->ram_bytes);
+        for (size_t i = 0; i < info->config.vector_count; i++)
+            dims += (uint64_t)(info->config.vectors[i].size > 0 ? info->config.vectors[i].size : 0);
+        add_usage(&call->out, "{\"total\":", info->disk_bytes, info->ram_bytes);
+        buffer_add_text(&call->out, ",\"vectors\":[");
+        for (size_t i = 0; i < info->config.vector_count; i++) {
+            const double share = dims == 0 ? 0 : (double)info->config.vectors[i].size / (double)dims;
+
+            buffer_add_text(&call->out, i > 0 ? ",{\"name\":" : "{\"name\":");
+            json_add_text(&call->out, info->config.vectors[i].name);
+            add_usage(&call->out, ",\"storage\":", 0, (uint64_t)((double)info->vector_bytes * share));
+            add_usage(&call->out, ",\"index\":", 0, (uint64_t)((double)index * share));
+            buffer_add_byte(&call->out, '}');
+        }
+        buffer_add_text(&call->out, "],\"sparse_vectors\":[]");
+        add_usage(&call->out, ",\"payload\":", 0, info->payload_bytes);
+        buffer_add_text(&call->out, ",\"payload_index\":[]");
+        add_usage(&call->out, ",\"other\":{\"id_tracker\":", 0, dims == 0 ? index : 0);
+        buffer_add_text(&call->out, "}}");
+    }
+    oct_collection_info_free(info);
+    oct_collection_close(collection);
+    return status;
+}
+
+/* What is in the log is applied before it is acknowledged: there is nothing to truncate. */
+oct_status
+collections_truncate_log(api_call *call, oct_error *error)
+{
+    oct_collection *collection = NULL;
+    bool            wait = true;
+    oct_status      status = api_option_bool(call, "wait", &wait, error);
+
+    if (status == OCT_OK)
+        status = api_open(call, &collection, error);
+    encode_bool(&call->out, true);
+    oct_collection_close(collection);
+    return status;
+}

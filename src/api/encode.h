@@ -17,6 +17,7 @@ void encode_float(buffer *out, float value);
 void encode_record(buffer *out, const oct_record *record, const api_select *select);
 /* With version and score. */
 void encode_hit(buffer *out, const oct_record *record, const api_select *select);
+void quota_encode_config(buffer *out, const oct_quota_config *config); /* quota.c */
 void encode_write_result(buffer *out, const oct_write_result *result);
 
 #endif /* OCT_API_ENCODE_H */

@@ -17,6 +17,7 @@
 #include "base/arena.h"
 #include "base/workers.h"
 #include "collection/config.h"
+#include "collection/quota.h"
 #include "os/os.h"
 #include "shard/shard.h"
 #include "storage/log.h"
@@ -72,6 +73,7 @@ struct oct_database {
     os_file   *lock;
     uint64_t   replayed_records;
     double     open_seconds;
+    quota      quotas;
 
     pthread_mutex_t  catalogue_lock; /* guards the next lines */
     oct_collection **collections;    /* sorted by name */

@@ -31,6 +31,8 @@ oct_status config_decode_update(yyjson_val *body, arena *memory, oct_collection_
 
 /* The member `config` of GET /collections/{c}. Give it a configuration with defaults filled in. */
 void config_encode(const oct_collection_config *config, buffer *out);
+/* Its member `params`. */
+void config_encode_params(const oct_collection_config *config, buffer *out);
 
 /* Text for the log and the manifest, and back, without loss: what was not set stays unset. Keys that this
  * version does not know are ignored. Look at out->failed. */

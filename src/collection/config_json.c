@@ -637,14 +637,21 @@ encode_vectors_shown(const oct_collection_config *config, buffer *out)
 }
 
 void
-config_encode(const oct_collection_config *config, buffer *out)
+config_encode_params(const oct_collection_config *config, buffer *out)
 {
-    buffer_add_text(out, "{\"params\":{\"vectors\":");
+    buffer_add_text(out, "{\"vectors\":");
     encode_vectors_shown(config, out);
     config_table_encode(&config_params_table, config, FORM_SHOWN, out);
     if (!config_table_is_unset(&config_payload_table, config))
         encode_section("payload", &config_payload_table, config, FORM_SHOWN, out);
     buffer_add_byte(out, '}');
+}
+
+void
+config_encode(const oct_collection_config *config, buffer *out)
+{
+    buffer_add_text(out, "{\"params\":");
+    config_encode_params(config, out);
     encode_section("hnsw_config", &config_hnsw_table, &config->hnsw, FORM_SHOWN, out);
     encode_section("optimizer_config", &config_optimizer_table, &config->optimizer, FORM_SHOWN, out);
     encode_section("wal_config", &config_wal_table, &config->wal, FORM_SHOWN, out);

@@ -191,6 +191,8 @@ open_files(oct_database *self, uint64_t *log_sequence, oct_error *error)
     if (status == OCT_OK)
         status = check_format(self, error);
     if (status == OCT_OK)
+        status = quota_load(&self->quotas, self->system, self->path, error);
+    if (status == OCT_OK)
         status = manifest_read(self->system, self->path, &self->manifest_number, &manifest, error);
     if (status == OCT_OK && manifest.size > 0)
         status = catalogue_read(self, manifest, log_sequence, error);
@@ -211,6 +213,7 @@ release(oct_database *self)
     os_close(self->lock);
     os_free(self->own_system);
     oct_free(self->path);
+    quota_clear(&self->quotas);
     (void)pthread_mutex_destroy(&self->catalogue_lock);
     (void)pthread_mutex_destroy(&self->checkpoint_lock);
     (void)pthread_mutex_destroy(&self->idle_lock);
@@ -236,6 +239,7 @@ open_once(os *system, const oct_open_options *options, oct_database **out, oct_e
     *out = NULL;
     if (self == NULL)
         return oct_fail_memory(error, sizeof *self);
+    quota_init(&self->quotas);
     (void)pthread_mutex_init(&self->catalogue_lock, NULL);
     (void)pthread_mutex_init(&self->checkpoint_lock, NULL);
     (void)pthread_mutex_init(&self->idle_lock, NULL);

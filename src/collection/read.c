@@ -319,6 +319,8 @@ collection_describe(oct_collection *self, oct_collection_info **out, oct_error *
     box->info.version = state.operation;
     box->info.ram_bytes = state.ram_bytes;
     box->info.disk_bytes = state.disk_bytes;
+    box->info.vector_bytes = state.vector_bytes;
+    box->info.payload_bytes = state.payload_bytes;
     box->info.stopped = log_stopped(self->database->log);
     *out = &box->info;
     return OCT_OK;

@@ -492,6 +492,10 @@ strict_check_write(oct_collection *collection, strict_write kind, const oct_poin
     checker    self;
     oct_status status = OCT_OK;
 
+    if (kind != STRICT_DELETE)
+        status = quota_check(&collection->database->quotas, collection->database->path, error);
+    if (status != OCT_OK)
+        return status;
     if (!begin(&self, collection, error))
         return end(OCT_OK);
     status = check_timeout(&self);

@@ -1,0 +1,18 @@
+/* process.h - what the kernel knows of this process and this machine, for telemetry, metrics and quotas. */
+#ifndef OCT_PROCESS_H
+#define OCT_PROCESS_H
+
+#include "base/base.h"
+
+typedef struct process_stats { /* 0: not known here */
+    uint64_t resident_bytes, allocated_bytes, active_bytes, retained_bytes;
+    uint64_t threads, open_files, open_files_max, maps, maps_max, minor_faults, major_faults;
+    uint64_t machine_ram_bytes, cpus;
+} process_stats;
+
+void process_describe(process_stats *out);
+
+/* Bytes of the file system that holds `path`. False: not known. */
+bool process_disk(const char *path, uint64_t *used, uint64_t *total);
+
+#endif
