@@ -11,7 +11,7 @@
  * LOCKS    write_lock: one writer at a time. build_lock: one batch or swap at a time. save_lock: one save
  *          or swap. Order: save_lock, build_lock, write_lock; index_lock (for waiting) innermost. Readers pin an
  *          epoch and take none.
- * READ     shard.c (writes), shard_vectors.c (names), shard_index.c (jobs), shard_save.c and shard_image.c (files),
+ * READ     shard.c (writes), shard_vectors.c (names), shard_index.c (jobs), shard_save.c, shard_disk.c and shard_image.c (files),
  *          points.c, heap.c, batch.c.
  */
 #ifndef OCT_SHARD_H
@@ -42,6 +42,7 @@ typedef struct shard_vector_config {
     double       deleted_threshold;    /* compact when so large a part of the rows is dead ... */
     uint32_t     vacuum_rows_min;      /* ... and so many are */
     uint32_t     indexing_threads_max; /* 0: all */
+    bool         on_disk;              /* vectors leave memory once a checkpoint has them */
 } shard_vector_config;
 
 oct_status shard_new(const shard_options *options, const shard_vector_config *vectors, size_t vector_count,

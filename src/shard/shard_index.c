@@ -325,6 +325,7 @@ compact_vector(compaction *self, const struct compaction_vector *what)
             vector->rebuilt = true;
             target->rebuild_count++;
             old_check = atomic_exchange(&vector->check, NULL);
+            vector->file_rows = 0;
         }
         (void)pthread_mutex_unlock(&target->write_lock);
         (void)pthread_mutex_unlock(&target->build_lock);

@@ -11,11 +11,13 @@ typedef struct shard_vector {
     uint32_t            number;                      /* set when made */
     shard_vector_config config;                      /* guarded by write_lock */
     _Atomic uint32_t    full_scan_rows, threads_max; /* of config, for those who hold no lock */
+    atomic_bool         on_disk;                     /* likewise */
     _Atomic(graph *)    graph; /* replaced by a compaction: store under both locks, retire the old */
     _Atomic(column_check *)
              check;        /* of the vectors that came from a file; goes with the graph it was read for */
     atomic_bool verified;  /* all of them have been */
     uint64_t logical_rows; /* rows there would be if every compaction were instant; write_lock */
+    uint64_t file_rows;    /* vectors before this row are read from the file; build_lock */
     bool     rebuilt;      /* since the last save, so nothing on disk holds; save_lock and build_lock */
     atomic_bool          gone;      /* its name was removed: no work is worth it any more */
     struct shard_vector *next_gone; /* write_lock */
@@ -130,5 +132,7 @@ oct_status shard_restore_apply(shard *self, oct_slice body, oct_error *error);
 uint64_t shard_content_bytes(const shard *self);
 /* shard_save.c */
 void shard_image_free(shard_image *image);
+/* shard_disk.c. With build_lock held, once `image` is durable: vectors that are configured so leave memory. */
+void shard_release_vectors(shard *self, const shard_image *image);
 
 #endif

@@ -525,6 +525,7 @@ shard_save_done(shard *self, shard_image *image, bool durable)
              image->graphs[place].graph_count == graph_graph_count(vector_graph(set->items[v]))))
             set->items[v]->rebuilt = false;
     }
+    shard_release_vectors(self, image);
     (void)pthread_mutex_unlock(&self->build_lock);
     for (size_t i = 0; old != NULL && i < old->column_count; i++) {
         const column_state *kept = find_column(image, old->columns[i].name);
@@ -819,6 +820,7 @@ load_vector(shard *self, const shard_image *image, shard_vector *vector, oct_err
     atomic_store(&vector->graph, loaded);
     atomic_store(&vector->check, check);
     vector->logical_rows = state->row_count;
+    vector->file_rows = state->row_count;
     return OCT_OK;
 }
 

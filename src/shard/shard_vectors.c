@@ -45,6 +45,7 @@ set_config(shard_vector *vector, const shard_vector_config *config)
     vector->config = *config;
     atomic_store(&vector->full_scan_rows, config->full_scan_rows);
     atomic_store(&vector->threads_max, config->indexing_threads_max);
+    atomic_store(&vector->on_disk, config->on_disk);
 }
 
 static oct_status

@@ -472,6 +472,62 @@ column_read(os *system, const char *folder, const column_state *state, rows *dat
     return status;
 }
 
+/* Map the whole pages of rows [first, end), which lie in one segment, over their memory. A page that `first` lies within
+ * was not whole the last time. */
+static oct_status
+release_segment(os_file *file, rows *data, uint32_t segment, uint64_t first, uint64_t end, oct_error *error)
+{
+    const uint64_t start = rows_segment_start(data, segment);
+    const uint64_t low = (first - start) * data->stride / OS_PAGE_BYTES * OS_PAGE_BYTES;
+    const uint64_t high = (end - start) * data->stride / OS_PAGE_BYTES * OS_PAGE_BYTES;
+    const uint64_t offset = COLUMN_HEADER_BYTES + start * data->stride;
+    char          *memory = rows_at(data, (uint32_t)start);
+    void          *at;
+
+    if (!rows_segment_is_mapped(data, segment) || offset % OS_PAGE_BYTES != 0 || low >= high)
+        return OCT_OK;
+    return os_map(file, offset + low, (size_t)(high - low), memory + low, &at, error);
+}
+
+oct_status
+column_release(os *system, const char *folder, const column_state *state, rows *data, uint64_t from,
+               column_check **check, oct_error *error)
+{
+    char       path[OS_PATH_MAX];
+    uint32_t  *sums = NULL;
+    os_file   *file = NULL;
+    oct_status status = check_state(state, error);
+
+    *check = NULL;
+    if (status != OCT_OK || state->generation == 0)
+        return status;
+    OCT_MUST(state->stride == data->stride && state->row_count <= data->capacity);
+    status = read_sums(system, folder, state, &sums, error);
+    if (status == OCT_OK)
+        status = column_path(path, folder, state->name, state->generation, "data", error);
+    if (status == OCT_OK)
+        status = open_data(system, path, state, &file, error);
+    if (status == OCT_OK)
+        status = check_new(system, path, state, sums, check, error);
+    if (status == OCT_OK)
+        sums = NULL; /* the check's now */
+    for (uint64_t row = from; row < state->row_count && status == OCT_OK;) {
+        const uint32_t segment = rows_segment_of(data, (uint32_t)row);
+        const uint64_t end = rows_segment_end(data, segment);
+        const uint64_t stop = end < state->row_count ? end : state->row_count;
+
+        status = release_segment(file, data, segment, row, stop, error);
+        row = stop;
+    }
+    if (status != OCT_OK) {
+        column_check_free(*check);
+        *check = NULL;
+    }
+    os_close(file);
+    oct_free(sums);
+    return status;
+}
+
 /* --- verifying ------------------------------------------------------------------------------- */
 
 static oct_status

@@ -50,6 +50,12 @@ oct_status column_write(os *system, const char *folder, column_state *state, con
  * the headers and the checksum file is verified yet. On failure `data` is empty and *check NULL. */
 oct_status column_read(os *system, const char *folder, const column_state *state, rows *data,
                        column_check **check, oct_error *error);
+/* Rows [0, state->row_count) of `data` are in the file, as a column_write left them, and will not be written again: let
+ * memory go whose content the file has. Whole pages of large segments, from row `from` on (what lies before was released
+ * by an earlier call), are mapped over; readers may read on meanwhile. *check verifies all of the rows. On failure *check is
+ * NULL, and what was not mapped stays in memory. */
+oct_status column_release(os *system, const char *folder, const column_state *state, rows *data, uint64_t from,
+                          column_check **check, oct_error *error);
 /* Verify the blocks that hold rows [first, first + count), unless that was done before; rows the check does
  * not know (appended since) are passed over. The bytes come from the file, so that memory may be written
  * to meanwhile. OCT_CORRUPT names file, offset and row. Any thread. A NULL check verifies nothing (a

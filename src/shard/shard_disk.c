@@ -1,0 +1,77 @@
+/* Vectors that live on disk: `on_disk: true`.
+ *
+ * WHAT     A row is written into memory first, as every row is; a search of it needs its code at once, and its vector until
+ *          a checkpoint has it in the file. When the manifest that names the file is durable, the file's pages are mapped over
+ *          the memory (storage/column.h), which goes back to the system. From then on a vector is read from the file,
+ *          through the system's page cache: sixteen of them a search, when the codes have chosen. What stays in
+ *          memory is codes, links and numbers. After opening it has been so from the start.
+ * READERS  read on meanwhile: addresses stay, bytes are the same. What is read from a file may be damaged, so that it has a
+ *          check from then on, as after opening.
+ * FAILURE  leaves vectors in memory: it costs memory, and the next checkpoint tries again.
+ */
+#include "shard/shard_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/epoch.h"
+
+#define RELEASE_BYTES_MIN (1u << 20) /* less is not worth reading the checksums for */
+
+static void
+release_check(void *memory)
+{
+    column_check_free(memory);
+}
+
+static rows *
+vectors_of(graph *self)
+{
+    graph_column columns[GRAPH_COLUMNS_MAX];
+    const size_t count = graph_columns(self, columns);
+
+    for (size_t c = 0; c < count; c++) {
+        if (strcmp(columns[c].name, "vectors") == 0)
+            return columns[c].data;
+    }
+    return NULL;
+}
+
+static void
+release_vector(shard *self, const shard_image *image, shard_vector *vector)
+{
+    rows               *data = vectors_of(vector_graph(vector));
+    const column_state *state = NULL;
+    column_check       *check, *old;
+    char                name[COLUMN_NAME_MAX];
+
+    (void)snprintf(name, sizeof name, "vectors.%" PRIu32, vector->number);
+    for (size_t c = 0; c < image->column_count; c++) {
+        if (strcmp(image->columns[c].name, name) == 0)
+            state = &image->columns[c];
+    }
+    if (data == NULL || state == NULL || state->stride != data->stride || state->row_count <= vector->file_rows ||
+        (state->row_count - vector->file_rows) * state->stride < RELEASE_BYTES_MIN)
+        return;
+    if (column_release(self->system, self->folder, state, data, vector->file_rows, &check, NULL) != OCT_OK)
+        return;
+    vector->file_rows = state->row_count;
+    old = atomic_exchange(&vector->check, check);
+    atomic_store(&vector->verified, false);
+    if (old != NULL)
+        epoch_retire(old, release_check);
+}
+
+void
+shard_release_vectors(shard *self, const shard_image *image)
+{
+    const vector_set *set = shard_set(self);
+
+    /* An os in memory would gain nothing; a graph swapped in since is in no file yet. */
+    if (self->system != os_posix() || image->in_log || image->rebuild_count != self->rebuild_count)
+        return;
+    for (size_t v = 0; v < set->count; v++) {
+        if (atomic_load(&set->items[v]->on_disk))
+            release_vector(self, image, set->items[v]);
+    }
+}
