@@ -96,7 +96,7 @@ when_ready(const server *self)
         config->api_key != NULL || config->alt_api_key != NULL || config->read_only_api_key != NULL;
 
     if (server_rpc_address(self) != NULL)
-        log_line(LOG_LEVEL_INFO, "listening on %s for gRPC", server_rpc_address(self));
+        log_line(LOG_LEVEL_INFO, "serving gRPC on %s", server_rpc_address(self));
     log_line(LOG_LEVEL_INFO, "listening on %s%s", server_address(self),
              has_key ? ", API key required" : ", no API key: whoever can reach it may read and write");
     notify("READY=1");
