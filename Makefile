@@ -174,7 +174,7 @@ install: all
 	ln -sf liboctant.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/liboctant.so.0
 	ln -sf liboctant.so.0 $(DESTDIR)$(PREFIX)/lib/liboctant.so
 	install -m 644 $(B)/liboctant.a $(DESTDIR)$(PREFIX)/lib/liboctant.a
-	install -m 644 include/octant.h include/octant_api.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 include/octant.h include/octant_snapshot.h include/octant_api.h $(DESTDIR)$(PREFIX)/include/
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/octant.pc.in \
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/octant.pc
 

@@ -2,6 +2,7 @@
  * calls. */
 #include "base/deadline.h"
 #include "collection/query.h"
+#include "collection/snapshot.h"
 #include "collection/strict.h"
 #include "kernel/kernel.h"
 #include "payload/datetime.h"
@@ -515,4 +516,125 @@ void
 oct_sparse_free(oct_sparse *sparse)
 {
     oct_free(sparse);
+}
+
+/* --- snapshots ------------------------------------------------------------------------------------------- */
+
+static oct_status
+check_place(const oct_snapshot_place *place, oct_error *error)
+{
+    if (place == NULL || (place->scope != OCT_SNAPSHOT_COLLECTION && place->scope != OCT_SNAPSHOT_SHARD &&
+                          place->scope != OCT_SNAPSHOT_FULL))
+        return oct_fail(error, OCT_INVALID, "a snapshot is of a collection, of a shard, or full");
+    return OCT_OK;
+}
+
+oct_status
+oct_snapshot_create(oct_database *database, const oct_snapshot_place *place, bool wait, oct_snapshots **out,
+                    oct_error *error)
+{
+    const oct_status status = check_place(place, error);
+
+    if (out != NULL)
+        *out = NULL;
+    return status == OCT_OK ? snapshot_store_create(database, place, wait, out, error) : status;
+}
+
+oct_status
+oct_snapshot_list(oct_database *database, const oct_snapshot_place *place, oct_snapshots **out, oct_error *error)
+{
+    const oct_status status = check_place(place, error);
+
+    *out = NULL;
+    return status == OCT_OK ? snapshot_store_list(database, place, out, error) : status;
+}
+
+void
+oct_snapshots_free(oct_snapshots *snapshots)
+{
+    oct_free(snapshots);
+}
+
+oct_status
+oct_snapshot_delete(oct_database *database, const oct_snapshot_place *place, oct_slice name, oct_error *error)
+{
+    const oct_status status = check_place(place, error);
+
+    return status == OCT_OK ? snapshot_store_delete(database, place, name, error) : status;
+}
+
+oct_status
+oct_snapshot_open(oct_database *database, const oct_snapshot_place *place, oct_slice name, oct_file **out,
+                  oct_error *error)
+{
+    const oct_status status = check_place(place, error);
+
+    *out = NULL;
+    return status == OCT_OK ? snapshot_store_open(database, place, name, out, error) : status;
+}
+
+oct_status
+oct_snapshot_recover(oct_database *database, const oct_snapshot_place *place, oct_file *file, uint64_t offset,
+                     uint64_t size, bool wait, oct_error *error)
+{
+    const oct_status status = check_place(place, error);
+
+    if (status == OCT_OK)
+        return snapshot_store_recover(database, place, file, offset, size, wait, error);
+    oct_file_close(file);
+    return status;
+}
+
+const char *
+oct_snapshot_folder(oct_database *database)
+{
+    return database->snapshot_path;
+}
+
+oct_status
+oct_file_open(oct_database *database, oct_slice path, oct_file **out, oct_error *error)
+{
+    char text[OS_PATH_MAX];
+
+    *out = NULL;
+    if (path.size == 0 || path.size >= sizeof text || memchr(path.data, '\0', path.size) != NULL)
+        return oct_fail(error, OCT_INVALID, "a path has 1 to %zu bytes and no NUL", sizeof text - 1);
+    memcpy(text, path.data, path.size);
+    text[path.size] = '\0';
+    return snapshot_file_open(database->snapshot_system, text, out, error);
+}
+
+oct_status
+oct_file_new(oct_database *database, oct_file **out, oct_error *error)
+{
+    return snapshot_file_new(database, out, error);
+}
+
+oct_status
+oct_backup(const char *path, const char *file, oct_error *error)
+{
+    uint64_t size;
+
+    return snapshot_write_folder(os_posix(), path, file, &size, NULL, error);
+}
+
+oct_status
+oct_restore(const char *file, const char *path, oct_error *error)
+{
+    snapshot_head head = {0};
+    oct_file     *from = NULL;
+    char        **names = NULL;
+    size_t        count = 0;
+    oct_status    status = os_list(os_posix(), path, &names, &count, NULL);
+
+    oct_free(names);
+    if (status == OCT_OK && count > 0)
+        return oct_fail(error, OCT_EXISTS, "%s is there and not empty; give the path of a new database", path);
+    status = snapshot_file_open(os_posix(), file, &from, error);
+    if (status == OCT_OK)
+        status = snapshot_read_head(from->file, 0, from->size, &head, error);
+    if (status == OCT_OK)
+        status = snapshot_unpack(from->file, 0, from->size, os_posix(), path, &head, error);
+    oct_file_close(from);
+    return status;
 }

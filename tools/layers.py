@@ -103,6 +103,8 @@ def target_of(header):
     name = header.split("/")[-1]
     if name in ("octant.h", "octant_api.h"):
         return name[:-2]
+    if name == "octant_snapshot.h":
+        return "octant"
     return header.split("/")[0] if "/" in header else None
 
 

@@ -5,6 +5,8 @@
  *              {"op":"update","shard":S,"numbers":[..],"next_number":N,"config":{..}}   the whole after the change
  *              {"op":"delete","shard":S}                    with all its aliases
  *              {"op":"aliases","aliases":{"name":S, ..}}    all aliases after the change
+ *              {"op":"recover","replaces":S or null, ..}    an entry as in the manifest, whose files are there already;
+ *                                                           it takes the name and the aliases of shard S
  *          The change is prepared, logged, made, and answered when the log is synced.
  * MANIFEST The same facts for all collections, with each shard's entry (shard/shard_save.c), and "changed", the sequence
  *          of the record that its configuration is from: it may be newer than the manifest's catalogue_sequence, and then
@@ -17,7 +19,7 @@
 
 #include "base/epoch.h"
 #include "base/json.h"
-#include "collection/collection.h"
+#include "collection/catalogue_internal.h"
 #include "collection/select.h"
 
 #define KILOBYTE 1024u
@@ -191,7 +193,12 @@ collection_new(oct_database *database, oct_slice name, uint64_t shard_id, config
     oct_collection      *self = oct_calloc(1, sizeof *self);
     shard_vector_config *vectors = NULL;
     char                 folder[OS_PATH_MAX];
-    const shard_options  options = {shard_id, database->system, database->pool, database->log, folder};
+    const shard_options  options = {.id = shard_id,
+                                    .system = database->system,
+                                    .pool = database->pool,
+                                    .log = database->log,
+                                    .folder = folder,
+                                    .always_files = database->always_files};
     oct_status           status;
 
     *out = NULL;
@@ -283,7 +290,7 @@ catalogue_find_shard(const oct_database *self, uint64_t shard_id)
 }
 
 /* Under the lock. */
-static oct_collection *
+oct_collection *
 find_collection(const oct_database *self, oct_slice name, bool or_alias)
 {
     bool   found;
@@ -297,7 +304,7 @@ find_collection(const oct_database *self, oct_slice name, bool or_alias)
     return found ? catalogue_find_shard(self, self->aliases[place].shard_id) : NULL;
 }
 
-static oct_status
+oct_status
 fail_no_collection(oct_slice name, oct_error *error)
 {
     return oct_fail(error, OCT_NOT_FOUND, "Collection `" SLICE_FMT "` doesn't exist!", SLICE_ARG(name));
@@ -315,7 +322,7 @@ catalogue_find(oct_database *self, oct_slice name, oct_collection **out, oct_err
 }
 
 /* Room for one more, so that adding cannot fail. */
-static oct_status
+oct_status
 reserve_collection(oct_database *self, oct_error *error)
 {
     const size_t     capacity = self->collection_capacity * 2 + 8;
@@ -400,7 +407,7 @@ refuse_read_only(const oct_database *self, oct_error *error)
 }
 
 /* Append one record of shard 0. Under the lock. */
-static oct_status
+oct_status
 log_change(oct_database *self, buffer *body, uint64_t *sequence, oct_error *error)
 {
     const oct_slice part = {body->data, body->size};
@@ -585,6 +592,19 @@ change_collection(oct_database *self, oct_slice name, const config_change *chang
         (void)collection_optimize(collection, false, NULL);
     collection_release(collection);
     return status;
+}
+
+/* Another collection takes over a name and its aliases. There is room for it. */
+void
+replace_collection(oct_database *self, oct_collection *old, oct_collection *made)
+{
+    for (size_t i = 0; i < self->alias_count && old != NULL; i++) {
+        if (self->aliases[i].shard_id == old->shard_id)
+            self->aliases[i].shard_id = made->shard_id;
+    }
+    if (old != NULL)
+        remove_collection(self, old);
+    add_collection(self, made);
 }
 
 oct_status
@@ -805,89 +825,6 @@ catalogue_change_aliases(oct_database *self, const oct_alias_change *changes, si
     return status == OCT_OK ? log_wait(self->log, sequence, error) : status;
 }
 
-/* --- lists ---------------------------------------------------------------------------------------------------------- */
-
-/* One allocation that holds the lists and the texts they point to. */
-static oct_status
-names_new(size_t count, size_t text_bytes, bool with_targets, oct_names **out, char **text, oct_error *error)
-{
-    const size_t lists = with_targets ? 2 : 1;
-    const size_t bytes = sizeof(oct_names) + lists * count * sizeof(oct_slice) + text_bytes;
-    oct_names   *names = oct_calloc(1, bytes);
-    oct_slice   *items;
-
-    *out = names;
-    if (names == NULL)
-        return oct_fail_memory(error, bytes);
-    items = (oct_slice *)(void *)(names + 1);
-    names->items = items;
-    names->targets = with_targets ? items + count : NULL;
-    *text = (char *)(items + lists * count);
-    return OCT_OK;
-}
-
-static oct_slice
-put_text(char **at, const char *text)
-{
-    const oct_slice out = {*at, strlen(text)};
-
-    memcpy(*at, text, out.size + 1);
-    *at += out.size + 1;
-    return out;
-}
-
-oct_status
-catalogue_list(oct_database *self, oct_names **out, oct_error *error)
-{
-    size_t     bytes = 0;
-    char      *text = NULL;
-    oct_status status;
-
-    (void)pthread_mutex_lock(&self->catalogue_lock);
-    for (size_t i = 0; i < self->collection_count; i++)
-        bytes += strlen(self->collections[i]->name) + 1;
-    status = names_new(self->collection_count, bytes, false, out, &text, error);
-    for (size_t i = 0; status == OCT_OK && i < self->collection_count; i++)
-        ((oct_slice *)(uintptr_t)(*out)->items)[(*out)->count++] =
-            put_text(&text, self->collections[i]->name);
-    (void)pthread_mutex_unlock(&self->catalogue_lock);
-    return status;
-}
-
-oct_status
-catalogue_list_aliases(oct_database *self, oct_slice collection, oct_names **out, oct_error *error)
-{
-    const oct_collection *only = NULL;
-    size_t                bytes = 0;
-    char                 *text = NULL;
-    oct_status            status = OCT_OK;
-
-    (void)pthread_mutex_lock(&self->catalogue_lock);
-    if (collection.size > 0) {
-        only = find_collection(self, collection, true);
-        if (only == NULL)
-            status = fail_no_collection(collection, error);
-    }
-    for (size_t i = 0; i < self->alias_count; i++) {
-        const oct_collection *target = catalogue_find_shard(self, self->aliases[i].shard_id);
-
-        OCT_MUST(target != NULL);
-        bytes += strlen(self->aliases[i].name) + strlen(target->name) + 2;
-    }
-    if (status == OCT_OK)
-        status = names_new(self->alias_count, bytes, true, out, &text, error);
-    for (size_t i = 0; status == OCT_OK && i < self->alias_count; i++) {
-        const oct_collection *target = catalogue_find_shard(self, self->aliases[i].shard_id);
-
-        if (only != NULL && target != only)
-            continue;
-        ((oct_slice *)(uintptr_t)(*out)->items)[(*out)->count] = put_text(&text, self->aliases[i].name);
-        ((oct_slice *)(uintptr_t)(*out)->targets)[(*out)->count++] = put_text(&text, target->name);
-    }
-    (void)pthread_mutex_unlock(&self->catalogue_lock);
-    return status;
-}
-
 /* --- replay and manifest
  * ---------------------------------------------------------------------------------------------- */
 
@@ -950,6 +887,47 @@ read_collection(oct_database *self, yyjson_val *entry, uint64_t sequence, oct_co
         status = collection_new(self, (oct_slice){yyjson_get_str(name), yyjson_get_len(name)},
                                 yyjson_get_uint(shard_id), box, out, error);
     return status;
+}
+
+/* A collection of its entry, with the shard's files. `adopted`: they come from elsewhere, see shard_adopt. */
+oct_status
+read_entry(oct_database *self, yyjson_val *entry, bool adopted, uint64_t sequence, oct_collection **out,
+           oct_error *error)
+{
+    oct_collection *made = NULL;
+    arena           memory = {0};
+    oct_slice       state;
+    const uint64_t  changed = adopted ? sequence : yyjson_get_uint(yyjson_obj_get(entry, "changed"));
+    oct_status      status = read_collection(self, entry, changed, &made, error);
+
+    *out = NULL;
+    if (status == OCT_OK)
+        status = json_write_value(yyjson_obj_get(entry, "state"), &memory, &state, error);
+    if (status == OCT_OK)
+        status = adopted ? shard_adopt(made->shard, state, sequence, error)
+                         : shard_load(made->shard, state, error);
+    arena_clear(&memory);
+    if (status == OCT_OK)
+        *out = made;
+    else
+        collection_release(made);
+    return status;
+}
+
+static oct_status
+replay_recover(oct_database *self, uint64_t sequence, yyjson_val *change, oct_error *error)
+{
+    oct_collection *old = catalogue_find_shard(self, yyjson_get_uint(yyjson_obj_get(change, "replaces")));
+    oct_collection *made = NULL;
+    oct_status      status = reserve_collection(self, error);
+
+    if (status == OCT_OK)
+        status = read_entry(self, change, true, sequence, &made, error);
+    if (status != OCT_OK)
+        return status;
+    replace_collection(self, old, made);
+    collection_release(old);
+    return OCT_OK;
 }
 
 static oct_status
@@ -1033,6 +1011,8 @@ catalogue_replay(oct_database *self, uint64_t sequence, oct_slice body, oct_erro
             remove_collection(self, collection);
             collection_release(collection);
         }
+    } else if (yyjson_equals_str(op, "recover")) {
+        status = replay_recover(self, sequence, document.root, error);
     } else if (yyjson_equals_str(op, "aliases")) {
         status = read_aliases(self, yyjson_obj_get(document.root, "aliases"), error);
     } else {
@@ -1064,6 +1044,7 @@ catalogue_view_new(oct_database *self, catalogue_view *view, oct_error *error)
     }
     view->next_shard_id = self->next_shard_id;
     view->catalogue_sequence = self->catalogue_sequence;
+    view->is_recovering = self->recovering_count > 0;
     (void)pthread_mutex_unlock(&self->catalogue_lock);
     if (status != OCT_OK)
         catalogue_view_clear(view);
@@ -1132,22 +1113,12 @@ catalogue_read(oct_database *self, oct_slice manifest, uint64_t *log_sequence, o
     yyjson_arr_foreach(yyjson_obj_get(document.root, "collections"), index, max, entry)
     {
         oct_collection *collection = NULL;
-        arena           memory = {0};
-        oct_slice       state;
 
         status = reserve_collection(self, error);
         if (status == OCT_OK)
-            status = read_collection(self, entry, yyjson_get_uint(yyjson_obj_get(entry, "changed")),
-                                     &collection, error);
-        if (status == OCT_OK)
-            status = json_write_value(yyjson_obj_get(entry, "state"), &memory, &state, error);
-        if (status == OCT_OK)
-            status = shard_load(collection->shard, state, error);
-        arena_clear(&memory);
-        if (status != OCT_OK) {
-            collection_release(collection);
+            status = read_entry(self, entry, false, 0, &collection, error);
+        if (status != OCT_OK)
             break;
-        }
         add_collection(self, collection);
     }
     if (status == OCT_OK)

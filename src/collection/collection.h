@@ -64,10 +64,13 @@ typedef struct alias {
 
 struct oct_database {
     /* Set when opened. */
+    os   *snapshot_system; /* where snapshots are kept */
+    char *snapshot_path;
     os        *system;
     os        *own_system; /* to be freed, or NULL */
     char      *path;       /* NULL in memory */
     bool       read_only;
+    bool       always_files; /* small shards too are saved in files: a snapshot is being unpacked */
     workers   *pool;
     write_log *log;
     os_file   *lock;
@@ -83,6 +86,7 @@ struct oct_database {
     size_t           alias_count, alias_capacity;
     uint64_t         next_shard_id;
     uint64_t         catalogue_sequence; /* of the last record of shard 0 */
+    uint32_t         recovering_count;   /* shards whose files are there and whose collection is not, yet */
 
     pthread_mutex_t  checkpoint_lock; /* one at a time; guards the next lines */
     uint64_t         manifest_number;
@@ -91,7 +95,13 @@ struct oct_database {
     uint64_t         manifest_log_end; /* when opened: records up to here were durable when it was written */
     _Atomic uint64_t checkpoint_at_bytes; /* of log */
     atomic_bool      checkpoints_stopped;
+    pthread_mutex_t  recover_lock; /* one recovery at a time; before checkpoint_lock */
+    pthread_mutex_t  job_lock;     /* guards the next line */
+    uint32_t         job_count;    /* threads at work for snapshots */
+    pthread_cond_t   job_ended;
     atomic_bool      checkpoint_queued;
+    _Atomic uint32_t snapshots_running;    /* they hold checkpoint_lock */
+    atomic_bool      checkpoint_postponed; /* until none is */
     pthread_mutex_t  idle_lock; /* only for waiting until it is not */
     pthread_cond_t   idle;
 };
@@ -104,6 +114,12 @@ oct_status database_open_on(os *system, const oct_open_options *options, oct_dat
                             oct_error *error);
 oct_status database_close(oct_database *self, oct_error *error);
 oct_status database_checkpoint(oct_database *self, bool closing, oct_error *error);
+#define DATABASE_FORMAT_FILE "octant.json"
+/* The text of a new one; and (out may be NULL) of one that is there, if this version may open it. */
+void       database_write_format(buffer *out);
+oct_status database_read_format(os *system, const char *folder, buffer *out, oct_error *error);
+/* One of its own, in which a snapshot is opened (snapshot_recover.c): every shard is saved in files. */
+oct_status database_open_scratch(os *system, const char *path, oct_database **out, oct_error *error);
 /* Queue a checkpoint if the log has grown enough, or `now`. */
 void database_consider_checkpoint(oct_database *self, bool now);
 void database_describe(oct_database *self, oct_database_info *info);
@@ -118,7 +134,8 @@ typedef struct catalogue_view {
     uint64_t         next_shard_id;
     uint64_t         catalogue_sequence;
     uint64_t         log_sequence; /* what the log need not keep */
-    uint64_t         log_end;      /* what is durable in it */
+    uint64_t         log_end;       /* what is durable in it */
+    bool             is_recovering; /* there may be folders of shards that nobody names yet */
 } catalogue_view;
 
 /* --- catalogue.c ------------------------------------------------------------------------------- */
@@ -155,6 +172,15 @@ oct_collection *catalogue_find_shard(const oct_database *self, uint64_t shard_id
 oct_status catalogue_write(const catalogue_view *view, buffer *out, oct_error *error);
 oct_status catalogue_read(oct_database *self, oct_slice manifest, uint64_t *log_sequence, oct_error *error);
 void       catalogue_clear(oct_database *self);
+
+/* Recovering: a number for a shard whose files are put into its folder; until it is returned no checkpoint removes them. */
+void catalogue_reserve_shard(oct_database *self, uint64_t *shard_id);
+void catalogue_return_shard(oct_database *self);
+/* Put a collection in the place of the one called `name`, or make it. `entry` is a manifest's; the files it names are in
+ * the folder of `shard_id`, durable. `content`: instead, the body of a BATCH_RESTORE record (in memory). One record in the
+ * log makes it true. `only_shard`: the collection must exist and have the same vectors. */
+oct_status catalogue_adopt(oct_database *self, oct_slice name, uint64_t shard_id, oct_slice entry, oct_slice content,
+                           bool only_shard, oct_error *error);
 
 oct_status catalogue_view_new(oct_database *self, catalogue_view *view, oct_error *error);
 void       catalogue_view_clear(catalogue_view *view);

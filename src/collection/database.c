@@ -14,13 +14,13 @@
 
 #include "base/epoch.h"
 #include "base/json.h"
-#include "collection/collection.h"
+#include "collection/snapshot.h"
 #include "storage/manifest.h"
 
 #define CHECKPOINT_LOG_BYTES (128u << 20) /* of log since the last: bounds replay to well under a second */
 #define READ_ONLY_LOOKS      5 /* of a reader, before it believes in damage */
 #define FORMAT_VERSION       1u
-#define FORMAT_FILE          "octant.json"
+#define FORMAT_FILE          DATABASE_FORMAT_FILE
 #define FORMAT_BYTES_MAX     65536u
 
 /* --- the format file ------------------------------------------------------------------------------- */
@@ -48,20 +48,30 @@ sync_parent(oct_database *self, oct_error *error)
     return os_sync_dir(self->system, size == 0 ? "." : parent, error);
 }
 
+void
+database_write_format(buffer *out)
+{
+    buffer_format(out, "{\"format\":%u,\"features\":[],\"created_by\":\"octant %s\"}\n", FORMAT_VERSION,
+                  OCTANT_VERSION);
+}
+
 static oct_status
 write_format(oct_database *self, const char *path, oct_error *error)
 {
-    char      text[256], temporary[OS_PATH_MAX];
-    const int size =
-        snprintf(text, sizeof text, "{\"format\":%u,\"features\":[],\"created_by\":\"octant %s\"}\n",
-                 FORMAT_VERSION, OCTANT_VERSION);
-    os_file   *file;
-    oct_status status;
+    char       temporary[OS_PATH_MAX];
+    buffer     text = {0};
+    os_file   *file = NULL;
+    oct_status status = OCT_OK;
 
+    database_write_format(&text);
+    if (text.failed)
+        status = oct_fail_memory(error, 256);
     join(temporary, self->path, FORMAT_FILE ".new");
-    status = os_open(self->system, temporary, OS_CREATE | OS_TRUNCATE, &file, error);
     if (status == OCT_OK)
-        status = os_write(file, 0, text, (size_t)size, error);
+        status = os_open(self->system, temporary, OS_CREATE | OS_TRUNCATE, &file, error);
+    if (status == OCT_OK)
+        status = os_write(file, 0, text.data, text.size, error);
+    buffer_clear(&text);
     if (status == OCT_OK)
         status = os_sync(file, error);
     os_close(file);
@@ -74,9 +84,8 @@ write_format(oct_database *self, const char *path, oct_error *error)
     return status;
 }
 
-/* A missing file is a new database; one of a later format is refused by name. */
-static oct_status
-check_format(oct_database *self, oct_error *error)
+oct_status
+database_read_format(os *system, const char *folder, buffer *out, oct_error *error)
 {
     char          path[OS_PATH_MAX], text[FORMAT_BYTES_MAX];
     json_document document;
@@ -85,12 +94,10 @@ check_format(oct_database *self, oct_error *error)
     uint64_t      format;
     oct_status    status;
 
-    join(path, self->path, FORMAT_FILE);
-    status = os_open(self->system, path, 0, &file, error);
-    if (status == OCT_NOT_FOUND && self->read_only)
-        return oct_fail(error, OCT_NOT_FOUND, "%s is not a database: it has no " FORMAT_FILE, self->path);
+    join(path, folder, FORMAT_FILE);
+    status = os_open(system, path, 0, &file, error);
     if (status == OCT_NOT_FOUND)
-        return write_format(self, path, error);
+        return oct_fail(error, OCT_NOT_FOUND, "%s is not a database: it has no " FORMAT_FILE, folder);
     if (status == OCT_OK)
         status = os_read(file, 0, text, sizeof text, &size, error);
     os_close(file);
@@ -111,9 +118,24 @@ check_format(oct_database *self, oct_error *error)
         status = oct_fail(error, OCT_UNSUPPORTED,
                           "%s was written in format %" PRIu64
                           " by a later version; this one (%s) reads up to format %u",
-                          self->path, format, OCTANT_VERSION, FORMAT_VERSION);
+                          folder, format, OCTANT_VERSION, FORMAT_VERSION);
     json_document_clear(&document);
-    return status;
+    if (status == OCT_OK && out != NULL)
+        buffer_add(out, text, size);
+    return status == OCT_OK && out != NULL && out->failed ? oct_fail_memory(error, size) : status;
+}
+
+/* A missing file is a new database; one of a later format is refused by name. */
+static oct_status
+check_format(oct_database *self, oct_error *error)
+{
+    char       path[OS_PATH_MAX];
+    oct_status status = database_read_format(self->system, self->path, NULL, error);
+
+    if (status != OCT_NOT_FOUND || self->read_only)
+        return status;
+    join(path, self->path, FORMAT_FILE);
+    return write_format(self, path, error);
 }
 
 /* --- open ------------------------------------------------------------------------------------------------ */
@@ -172,6 +194,31 @@ open_log(oct_database *self, const oct_open_options *options, uint64_t after, oc
     return status;
 }
 
+/* What a recovery left when the power went: the unpacked snapshot, and shard folders whose record never came. */
+static void
+remove_strays(oct_database *self)
+{
+    char   folder[OS_PATH_MAX];
+    char **names;
+    size_t count;
+
+    if (self->system->is_volatile)
+        return;
+    join(folder, self->path, "recover");
+    snapshot_remove_tree(self->system, folder);
+    join(folder, self->path, "shard");
+    if (os_list(self->system, folder, &names, &count, NULL) != OCT_OK)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        char          *end;
+        const uint64_t id = strtoull(names[i], &end, 10);
+
+        if (*end == '\0' && end != names[i] && id >= self->next_shard_id)
+            shard_remove_folder(self->system, folder, names[i]);
+    }
+    oct_free(names);
+}
+
 static oct_status
 open_files(oct_database *self, uint64_t *log_sequence, oct_error *error)
 {
@@ -216,7 +263,11 @@ release(oct_database *self)
     quota_clear(&self->quotas);
     (void)pthread_mutex_destroy(&self->catalogue_lock);
     (void)pthread_mutex_destroy(&self->checkpoint_lock);
+    oct_free(self->snapshot_path);
     (void)pthread_mutex_destroy(&self->idle_lock);
+    (void)pthread_mutex_destroy(&self->recover_lock);
+    (void)pthread_mutex_destroy(&self->job_lock);
+    (void)pthread_cond_destroy(&self->job_ended);
     (void)pthread_cond_destroy(&self->idle);
     oct_free(self);
 }
@@ -230,7 +281,7 @@ database_open(const oct_open_options *options, oct_database **out, oct_error *er
 }
 
 static oct_status
-open_once(os *system, const oct_open_options *options, oct_database **out, oct_error *error)
+open_once(os *system, const oct_open_options *options, bool always_files, oct_database **out, oct_error *error)
 {
     oct_database *self = oct_calloc(1, sizeof *self);
     uint64_t      start_ns, log_sequence;
@@ -244,8 +295,12 @@ open_once(os *system, const oct_open_options *options, oct_database **out, oct_e
     (void)pthread_mutex_init(&self->checkpoint_lock, NULL);
     (void)pthread_mutex_init(&self->idle_lock, NULL);
     (void)pthread_cond_init(&self->idle, NULL);
+    (void)pthread_mutex_init(&self->recover_lock, NULL);
+    (void)pthread_mutex_init(&self->job_lock, NULL);
+    (void)pthread_cond_init(&self->job_ended, NULL);
     self->next_shard_id = 1;
     self->read_only = options->read_only;
+    self->always_files = always_files;
     atomic_store(&self->checkpoint_at_bytes, CHECKPOINT_LOG_BYTES);
     if (system == NULL) {
         status = os_memory_new(&self->own_system, error);
@@ -259,6 +314,8 @@ open_once(os *system, const oct_open_options *options, oct_database **out, oct_e
             status = oct_fail(error, OCT_INVALID, "the path has %zu bytes; it must have 1 to %u",
                               strlen(self->path), OS_PATH_MAX / 2);
     }
+    if (status == OCT_OK)
+        status = snapshot_store_init(self, options->snapshots_path, error);
     if (status != OCT_OK)
         goto out;
     start_ns = os_clock_ns(self->system);
@@ -269,6 +326,8 @@ open_once(os *system, const oct_open_options *options, oct_database **out, oct_e
         status = open_log(self, options, log_sequence, error);
     if (status != OCT_OK)
         goto out;
+    if (!self->read_only)
+        remove_strays(self);
     /* A full batch may have been saved in a tail, and no write may come to start the job. */
     for (size_t i = 0; i < self->collection_count && !self->read_only; i++)
         shard_kick(self->collections[i]->shard);
@@ -283,15 +342,23 @@ out:
 oct_status
 database_open_on(os *system, const oct_open_options *options, oct_database **out, oct_error *error)
 {
-    oct_status status = open_once(system, options, out, error);
+    oct_status status = open_once(system, options, false, out, error);
 
     /* A reader beside a living writer may find that a checkpoint has removed what the one before named. Then nothing is
      * damaged: damage is what stays. */
     for (int looks = 1; (status == OCT_CORRUPT || status == OCT_NOT_FOUND) && options->read_only &&
                         looks < READ_ONLY_LOOKS;
          looks++)
-        status = open_once(system, options, out, error);
+        status = open_once(system, options, false, out, error);
     return status;
+}
+
+oct_status
+database_open_scratch(os *system, const char *path, oct_database **out, oct_error *error)
+{
+    const oct_open_options options = {.path = path, .threads = 1, .sync = OCT_SYNC_NEVER};
+
+    return open_once(system, &options, true, out, error);
 }
 
 oct_status
@@ -301,6 +368,7 @@ database_close(oct_database *self, oct_error *error)
 
     if (self == NULL)
         return OCT_OK;
+    snapshot_store_wait(self);
     (void)pthread_mutex_lock(&self->idle_lock);
     while (atomic_load(&self->checkpoint_queued))
         (void)pthread_cond_wait(&self->idle, &self->idle_lock);
@@ -379,7 +447,7 @@ remove_left_overs(oct_database *self, const catalogue_view *view)
     size_t count;
 
     join(folder, self->path, "shard");
-    if (os_list(self->system, folder, &names, &count, NULL) != OCT_OK)
+    if (view->is_recovering || os_list(self->system, folder, &names, &count, NULL) != OCT_OK)
         return;
     for (size_t i = 0; i < count; i++) {
         char          *end;
@@ -474,6 +542,11 @@ database_consider_checkpoint(oct_database *self, bool now)
         return;
     if (!now && log_bytes(self->log) < atomic_load(&self->checkpoint_at_bytes))
         return;
+    /* It would only wait, and a thread of the pool with it; whoever makes the snapshot asks again. */
+    if (atomic_load(&self->snapshots_running) > 0) {
+        atomic_store(&self->checkpoint_postponed, true);
+        return;
+    }
     if (!atomic_compare_exchange_strong(&self->checkpoint_queued, &idle, true))
         return;
     if (!workers_submit(self->pool, checkpoint_job, self)) {

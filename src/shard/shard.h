@@ -32,6 +32,7 @@ typedef struct shard_options {
     workers    *pool;
     write_log  *log;    /* may be set later, before the first write (shard_set_log) */
     const char *folder; /* of this shard, made when first saved; copied */
+    bool        always_files; /* however small it is: its files will be carried elsewhere */
 } shard_options;
 
 /* A vector name, by its number in the collection. Numbers are never reused. */
@@ -139,6 +140,14 @@ void shard_save_done(shard *self, shard_image *image, bool durable);
 oct_status shard_image_write(shard *self, const shard_image *image, buffer *out, oct_error *error);
 /* Fill a new shard from its entry. */
 oct_status shard_load(shard *self, oct_slice json, oct_error *error);
+/* The same of files that come from elsewhere, a snapshot's: in this log the image covers all up to `sequence`. */
+oct_status shard_adopt(shard *self, oct_slice json, uint64_t sequence, oct_error *error);
+/* The columns that an entry names; oct_free them. */
+oct_status shard_entry_columns(oct_slice json, column_state **out, size_t *count, oct_error *error);
+/* Let no write in, between these two; then the whole content can be had as the body of one record, for shard_replay. */
+void       shard_stop_writes(shard *self);
+oct_status shard_encode(shard *self, buffer *out, oct_error *error);
+void       shard_resume_writes(shard *self);
 /* Records up to this one are covered by the durable image. */
 uint64_t shard_saved_sequence(shard *self);
 /* An image without files: its content is a record in the log. */

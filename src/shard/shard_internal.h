@@ -67,6 +67,7 @@ struct shard {
     workers      *pool;
     write_log    *log;
     char         *folder;
+    bool          always_files;
 
     pthread_mutex_t  write_lock; /* guards the next lines; see shard.h for the order */
     _Atomic(vector_set *) vectors; /* see shard_vectors.c */

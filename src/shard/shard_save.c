@@ -466,7 +466,7 @@ is_small(shard *self)
     for (size_t v = 0; v < set->count; v++)
         small = small && graph_graph_count(vector_graph(set->items[v])) == 0;
     (void)pthread_mutex_unlock(&self->write_lock);
-    return small && (self->saved == NULL || self->saved->in_log);
+    return small && !self->always_files && (self->saved == NULL || self->saved->in_log);
 }
 
 oct_status
@@ -870,6 +870,53 @@ shard_load(shard *self, oct_slice json, oct_error *error)
     for (size_t v = 0; v < shard_set(self)->count && status == OCT_OK; v++)
         status = load_vector(self, image, shard_set(self)->items[v], error);
     return status;
+}
+
+oct_status
+shard_adopt(shard *self, oct_slice json, uint64_t sequence, oct_error *error)
+{
+    const oct_status status = shard_load(self, json, error);
+
+    /* Numbers of another log mean nothing here; and no record of this shard is in this log yet. */
+    self->sequence = sequence;
+    if (self->saved != NULL)
+        self->saved->sequence = sequence;
+    return status;
+}
+
+oct_status
+shard_entry_columns(oct_slice json, column_state **out, size_t *count, oct_error *error)
+{
+    shard_image *image;
+    oct_status   status = read_image(json, &image, error);
+
+    *out = NULL;
+    *count = 0;
+    if (status != OCT_OK)
+        return status;
+    *out = image->columns;
+    *count = image->column_count;
+    image->columns = NULL;
+    shard_image_free(image);
+    return OCT_OK;
+}
+
+void
+shard_stop_writes(shard *self)
+{
+    (void)pthread_mutex_lock(&self->write_lock);
+}
+
+oct_status
+shard_encode(shard *self, buffer *out, oct_error *error)
+{
+    return shard_restore_encode(self, out, error);
+}
+
+void
+shard_resume_writes(shard *self)
+{
+    (void)pthread_mutex_unlock(&self->write_lock);
 }
 
 /* --- checking

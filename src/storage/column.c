@@ -638,6 +638,92 @@ column_check_free(column_check *check)
     oct_free(check);
 }
 
+/* --- copying --------------------------------------------------------------------------------- */
+
+struct column_source {
+    column_state state;
+    column_check *check; /* for the checksums */
+    os_file      *file;  /* NULL: nothing was ever written */
+};
+
+oct_status
+column_source_open(os *system, const char *folder, const column_state *state, column_source **out, oct_error *error)
+{
+    char           path[OS_PATH_MAX];
+    column_source *self = oct_calloc(1, sizeof *self);
+    uint32_t      *sums = NULL;
+    oct_status     status = self == NULL ? oct_fail_memory(error, sizeof *self) : check_state(state, error);
+
+    *out = NULL;
+    if (status == OCT_OK && state->generation != 0) {
+        self->state = *state;
+        status = read_sums(system, folder, state, &sums, error);
+        if (status == OCT_OK)
+            status = column_path(path, folder, state->name, state->generation, "data", error);
+        if (status == OCT_OK)
+            status = open_data(system, path, state, &self->file, error);
+        if (status == OCT_OK)
+            status = check_new(system, path, state, sums, &self->check, error);
+        if (status != OCT_OK)
+            oct_free(sums);
+    }
+    if (status == OCT_OK)
+        *out = self;
+    else
+        column_source_free(self);
+    return status;
+}
+
+static oct_status
+copy_rows(const column_source *self, archive_writer *to, oct_error *error)
+{
+    char      *scratch = oct_alloc(COLUMN_BLOCK_BYTES);
+    oct_status status = scratch == NULL ? oct_fail_memory(error, COLUMN_BLOCK_BYTES) : OCT_OK;
+
+    for (uint64_t block = 0; block < self->check->block_count && status == OCT_OK; block++) {
+        status = verify_block(self->check, self->file, block, scratch, error);
+        if (status == OCT_OK)
+            status = archive_write(to, scratch, (size_t)block_bytes(self->check->bytes, block), error);
+    }
+    oct_free(scratch);
+    return status;
+}
+
+oct_status
+column_source_copy(const column_source *self, const char *prefix, archive_writer *to, oct_error *error)
+{
+    const column_state *state = &self->state;
+    char                name[ARCHIVE_NAME_MAX + 1], header[COLUMN_HEADER_BYTES];
+    oct_status          status;
+
+    if (self->file == NULL)
+        return OCT_OK;
+    (void)snprintf(name, sizeof name, "%s/%s.%u.sums", prefix, state->name, state->sums_generation);
+    encode_sums_header(header, state->stride, state->row_count, self->check->block_count);
+    status = archive_begin(to, name, SUMS_HEADER_BYTES + self->check->block_count * sizeof(uint32_t), error);
+    if (status == OCT_OK)
+        status = archive_write(to, header, SUMS_HEADER_BYTES, error);
+    if (status == OCT_OK)
+        status = archive_write(to, self->check->sums, (size_t)self->check->block_count * sizeof(uint32_t), error);
+    (void)snprintf(name, sizeof name, "%s/%s.%u.data", prefix, state->name, state->generation);
+    encode_header(header, state);
+    if (status == OCT_OK)
+        status = archive_begin(to, name, COLUMN_HEADER_BYTES + self->check->bytes, error);
+    if (status == OCT_OK)
+        status = archive_write(to, header, sizeof header, error);
+    return status == OCT_OK ? copy_rows(self, to, error) : status;
+}
+
+void
+column_source_free(column_source *self)
+{
+    if (self == NULL)
+        return;
+    os_close(self->file);
+    column_check_free(self->check);
+    oct_free(self);
+}
+
 /* --- housekeeping ---------------------------------------------------------------------------- */
 
 /* Is `file` "<name>.<digits>.<kind>"? Then *generation is its number. */
@@ -656,6 +742,23 @@ is_file_of(const char *file, const char *name, const char *kind, uint32_t *gener
         return false;
     *generation = (uint32_t)number;
     return true;
+}
+
+bool
+column_is_file_name(oct_slice name)
+{
+    size_t digits = 0, at;
+
+    for (size_t i = 0; i < name.size; i++) {
+        if (!is_name_char(name.data[i]))
+            return false;
+    }
+    if (name.size < 5 || name.size > COLUMN_NAME_MAX + 20 || name.data[0] == '.' ||
+        (memcmp(name.data + name.size - 5, ".data", 5) != 0 && memcmp(name.data + name.size - 5, ".sums", 5) != 0))
+        return false;
+    for (at = name.size - 5; at > 0 && name.data[at - 1] >= '0' && name.data[at - 1] <= '9'; at--)
+        digits++;
+    return digits >= 1 && digits <= 10 && at > 1 && name.data[at - 1] == '.';
 }
 
 oct_status
