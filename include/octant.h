@@ -240,9 +240,46 @@ typedef struct oct_shard_key_info {
     uint32_t      replication_factor;
 } oct_shard_key_info;
 
+/* Values are stored on disk: append, never renumber. */
+typedef enum oct_field_type {
+    OCT_FIELD_KEYWORD = 1,
+    OCT_FIELD_INTEGER = 2,
+    OCT_FIELD_FLOAT = 3,
+    OCT_FIELD_GEO = 4,
+    OCT_FIELD_TEXT = 5,
+    OCT_FIELD_BOOL = 6,
+    OCT_FIELD_DATETIME = 7,
+    OCT_FIELD_UUID = 8
+} oct_field_type;
+
+/* An index of one payload field. Which members count follows from the type; the rest stays unset. */
+typedef struct oct_field_index {
+    oct_slice field;        /* a payload path */
+    int64_t   type;         /* enum oct_field_type */
+    int64_t   has_params;   /* 1: made from parameters, and shown with them; else from the name of a type */
+    int64_t   is_tenant;    /* keyword, uuid */
+    int64_t   is_principal; /* integer, float, datetime */
+    int64_t   lookup;       /* integer: serves matches. Default 1 */
+    int64_t   range;        /* integer: serves ranges and order_by. Default 1 */
+    int64_t   prefix;       /* keyword */
+    int64_t   on_disk;
+    int64_t   memory;       /* enum oct_memory */
+    int64_t   enable_hnsw;
+    int64_t   tokenizer;    /* text, as all below: enum oct_tokenizer */
+    int64_t   min_token_len;
+    int64_t   max_token_len;
+    int64_t   lowercase;
+    int64_t   ascii_folding;
+    int64_t   phrase_matching;
+    oct_slice stopwords;    /* JSON, as Qdrant writes it; empty: none */
+    oct_slice stemmer;      /* the same */
+} oct_field_index;
+
 typedef struct oct_collection_config {
     const oct_vector_config *vectors;
     size_t                   vector_count;
+    const oct_field_index   *field_indexes; /* not when creating: see oct_field_index_create */
+    size_t                   field_index_count;
     int64_t                  single_vector; /* 1: `vectors` is one unnamed vector, shown without a name */
     int64_t                  shard_number;
     int64_t                  replication_factor;
@@ -267,6 +304,7 @@ typedef struct oct_collection_config {
 OCT_API void oct_hnsw_config_init(oct_hnsw_config *config);
 OCT_API void oct_quantization_config_init(oct_quantization_config *config);
 OCT_API void oct_vector_config_init(oct_vector_config *config);
+OCT_API void oct_field_index_init(oct_field_index *config);
 OCT_API void oct_collection_config_init(oct_collection_config *config);
 
 /* ---------------------------------------------------------------------------------------------
@@ -483,6 +521,7 @@ typedef struct oct_collection_info {
     uint64_t payload_bytes;
     bool     stopped;               /* writing stopped after a failed sync */
     oct_slice name;
+    const uint64_t *field_points;   /* of each of config.field_indexes: points with a value in it */
     void    *reserved;              /* owns the memory above */
 } oct_collection_info;
 
@@ -500,6 +539,48 @@ OCT_API oct_status oct_collection_graph_checksum(oct_collection *collection, uin
 
 /* Check invariants and stored checksums of a collection; OCT_CORRUPT names the first damage. */
 OCT_API oct_status oct_collection_check(oct_collection *collection, oct_error *error);
+
+/* ---------------------------------------------------------------------------------------------
+ * What every write takes and gives
+ * ------------------------------------------------------------------------------------------- */
+
+typedef enum oct_write_status { OCT_WRITE_ACKNOWLEDGED = 0, OCT_WRITE_COMPLETED = 1 } oct_write_status;
+
+typedef struct oct_write_options {
+    bool wait; /* true: return when the write is durable and visible; false: when it is in the log's queue */
+    /* With custom sharding, whose points are meant: of all these keys. Otherwise none may be given. */
+    const oct_shard_key *shard_keys;
+    size_t               shard_key_count;
+} oct_write_options;
+
+typedef struct oct_write_result {
+    uint64_t         operation_id; /* grows by one with each operation of the collection */
+    oct_write_status status;
+} oct_write_result;
+
+/* ---------------------------------------------------------------------------------------------
+ * Field indexes
+ *
+ * An index changes how fast filters are, not what they mean. What orders points by a field, or counts its values,
+ * needs one.
+ * ------------------------------------------------------------------------------------------- */
+
+#define OCT_FIELD_INDEXES_MAX 256u /* of one collection */
+
+/**
+ * Index a payload field, or index it another way. What is there already is left alone.
+ *
+ * Cost.     The index is built behind the caller's back, while reads and writes go on; filters do without it meanwhile.
+ *           With options->wait (or options NULL) the call returns when it is built.
+ * Errors.   OCT_FORMAT: a bad path. OCT_RANGE: parameters that cannot be, or too many indexes. OCT_UNSUPPORTED.
+ */
+OCT_API oct_status oct_field_index_create(oct_collection *collection, const oct_field_index *index,
+                                          const oct_write_options *options, oct_write_result *result,
+                                          oct_error *error);
+/* Drop the index of a field. There need not be one. */
+OCT_API oct_status oct_field_index_delete(oct_collection *collection, oct_slice field,
+                                          const oct_write_options *options, oct_write_result *result,
+                                          oct_error *error);
 
 /* ---------------------------------------------------------------------------------------------
  * Filters: which points are meant. Names and meaning are Qdrant's.
@@ -674,20 +755,6 @@ typedef struct oct_point {
     oct_slice         payload;      /* a JSON object; empty: {} */
 } oct_point;
 
-typedef enum oct_write_status { OCT_WRITE_ACKNOWLEDGED = 0, OCT_WRITE_COMPLETED = 1 } oct_write_status;
-
-typedef struct oct_write_options {
-    bool wait; /* true: return when the write is durable and visible; false: when it is in the log's queue */
-    /* With custom sharding, whose points are meant: of all these keys. Otherwise none may be given. */
-    const oct_shard_key *shard_keys;
-    size_t               shard_key_count;
-} oct_write_options;
-
-typedef struct oct_write_result {
-    uint64_t         operation_id; /* grows by one with each operation of the collection */
-    oct_write_status status;
-} oct_write_result;
-
 /**
  * Insert points, or replace those whose id exists: vectors and payload both. All points or none. Of
  * several points with one id the last counts. Cosine vectors are stored normalised.
@@ -801,10 +868,20 @@ typedef struct oct_select {
     size_t           vector_count;
 } oct_select;
 
+/* By what a record stands where it stands, when points are ordered by a field. Dates are microseconds since 1970. */
+typedef enum oct_order_kind { OCT_ORDER_NONE = 0, OCT_ORDER_INTEGER = 1, OCT_ORDER_FLOAT = 2 } oct_order_kind;
+
+typedef struct oct_order_value {
+    oct_order_kind kind;
+    int64_t        integer;
+    double         number;
+} oct_order_value;
+
 typedef struct oct_record {
     oct_id            id;
     uint64_t          version; /* number of the operation that last touched the point */
     float             score;   /* searches only */
+    oct_order_value   order;   /* ordered by a field only */
     oct_slice         payload; /* JSON object; data NULL: not asked for */
     const oct_vector *vectors; /* NULL: not asked for */
     size_t            vector_count;
@@ -836,9 +913,46 @@ OCT_API oct_status oct_scroll(oct_collection *collection, const oct_id *from, si
 OCT_API oct_status oct_scroll_where(oct_collection *collection, const oct_filter *filter, const oct_id *from,
                                     size_t limit, const oct_select *select, oct_records **out, oct_error *error);
 
+typedef struct oct_order_by {
+    oct_slice key; /* a payload path that has an index for ranges: integer, float or datetime */
+    bool      descending;
+    oct_slice start_from; /* a JSON number or string; empty: from the first */
+} oct_order_by;
+
+/* Points by a value, equal values by ascending id, from `start_from` (inclusive) on, at most `limit`. A point comes once for
+ * each different value it has; one that has none does not come. OCT_INVALID: the field has no index for ranges. */
+OCT_API oct_status oct_scroll_ordered(oct_collection *collection, const oct_filter *filter, const oct_order_by *order,
+                                      size_t limit, const oct_select *select, oct_records **out, oct_error *error);
+
 OCT_API oct_status oct_count(oct_collection *collection, uint64_t *out, oct_error *error);
 OCT_API oct_status oct_count_where(oct_collection *collection, const oct_filter *filter, uint64_t *out,
                                    oct_error *error);
+/* As oct_count_where, or near it where field indexes know a bound and the rest would cost a look at many documents. */
+OCT_API oct_status oct_count_estimate(oct_collection *collection, const oct_filter *filter, uint64_t *out,
+                                      oct_error *error);
+
+typedef struct oct_facet_request {
+    oct_slice         key; /* a payload path that has an index for matches: keyword, integer, bool or uuid */
+    const oct_filter *filter; /* NULL: all points */
+    size_t            limit;  /* 1 .. OCT_LIMIT_MAX */
+    bool              exact;  /* counts are exact either way */
+} oct_facet_request;
+
+typedef struct oct_facet_hit {
+    oct_value value;
+    uint64_t  count; /* of points, each once */
+} oct_facet_hit;
+
+typedef struct oct_facets { /* by falling count, then by value */
+    const oct_facet_hit *items;
+    size_t               count;
+    void                *reserved; /* owns the memory above */
+} oct_facets;
+
+/* Which values does a field have, and how many points each? OCT_INVALID: it has no index for matches. */
+OCT_API oct_status oct_facet(oct_collection *collection, const oct_facet_request *request, oct_facets **out,
+                             oct_error *error);
+OCT_API void       oct_facets_free(oct_facets *facets);
 
 /* ---------------------------------------------------------------------------------------------
  * Search
@@ -947,12 +1061,6 @@ typedef struct oct_discover { /* of a context query only the pairs count */
     const oct_context_pair *pairs;
     size_t                  pair_count;
 } oct_discover;
-
-typedef struct oct_order_by {
-    oct_slice key; /* a payload path */
-    bool      descending;
-    oct_slice start_from; /* a JSON number or string; empty: from the first */
-} oct_order_by;
 
 typedef struct oct_rrf { /* score: the sum of 1 / ((place + 1) / weight + k - 1) */
     size_t       k;       /* 0: 2 */

@@ -391,6 +391,35 @@ oct_count_where(oct_collection *collection, const oct_filter *filter, uint64_t *
 }
 
 oct_status
+oct_count_estimate(oct_collection *collection, const oct_filter *filter, uint64_t *out, oct_error *error)
+{
+    return collection_estimate(collection, filter, out, error);
+}
+
+oct_status
+oct_scroll_ordered(oct_collection *collection, const oct_filter *filter, const oct_order_by *order, size_t limit,
+                   const oct_select *select, oct_records **out, oct_error *error)
+{
+    (void)collection, (void)filter, (void)order, (void)limit, (void)select;
+    *out = NULL;
+    return oct_fail(error, OCT_UNSUPPORTED, "scrolling in the order of a payload field is not supported yet");
+}
+
+oct_status
+oct_facet(oct_collection *collection, const oct_facet_request *request, oct_facets **out, oct_error *error)
+{
+    (void)collection, (void)request;
+    *out = NULL;
+    return oct_fail(error, OCT_UNSUPPORTED, "faceting is not supported yet");
+}
+
+void
+oct_facets_free(oct_facets *facets)
+{
+    OCT_MUST(facets == NULL);
+}
+
+oct_status
 oct_datetime_parse(oct_slice text, int64_t *microseconds, oct_error *error)
 {
     if (datetime_parse(text, microseconds))
@@ -398,6 +427,22 @@ oct_datetime_parse(oct_slice text, int64_t *microseconds, oct_error *error)
     return oct_fail(error, OCT_FORMAT,
                     "\"%.*s\" is not a date that is understood, such as 2024-05-06T07:08:09Z",
                     (int)size_min(text.size, 64), text.data);
+}
+
+/* --- field indexes -------------------------------------------------------------------------------------- */
+
+oct_status
+oct_field_index_create(oct_collection *collection, const oct_field_index *index, const oct_write_options *options,
+                       oct_write_result *result, oct_error *error)
+{
+    return fields_create(collection, index, options, result, error);
+}
+
+oct_status
+oct_field_index_delete(oct_collection *collection, oct_slice field, const oct_write_options *options,
+                       oct_write_result *result, oct_error *error)
+{
+    return fields_delete(collection, field, options, result, error);
 }
 
 /* --- search --------------------------------------------------------------------------------------------- */

@@ -27,13 +27,14 @@ LINES_MAX = 1200
 _LOW = {"octant", "base"}
 _INDEX = _LOW | {"kernel", "os", "storage"}
 _SHARD = _INDEX | {"graph", "codes", "sparse", "text", "payload"}
-_COLLECTION = _SHARD | {"shard"}
+_COLLECTION = _SHARD | {"shard", "field"}
 ALLOWED = {
     "base": {"octant"},
     "os": _LOW,
     "kernel": _LOW,
     "storage": _LOW | {"os"},
     "graph": _INDEX | {"codes"}, "codes": _INDEX, "sparse": _INDEX, "text": _INDEX, "payload": _INDEX | {"text"},
+    "field": _INDEX | {"payload", "text"},  # indexes of payload fields, over point numbers
     "shard": _SHARD,
     "collection": _COLLECTION,
     "engine": _COLLECTION | {"collection"},

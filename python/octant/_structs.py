@@ -97,6 +97,28 @@ vector_config = _struct(
     ("hnsw", hnsw_config),
     ("quantization", quantization_config),
 )
+field_index = _struct(
+    "field_index",
+    ("field", slice),
+    ("type", c_int64),
+    ("has_params", c_int64),
+    ("is_tenant", c_int64),
+    ("is_principal", c_int64),
+    ("lookup", c_int64),
+    ("range", c_int64),
+    ("prefix", c_int64),
+    ("on_disk", c_int64),
+    ("memory", c_int64),
+    ("enable_hnsw", c_int64),
+    ("tokenizer", c_int64),
+    ("min_token_len", c_int64),
+    ("max_token_len", c_int64),
+    ("lowercase", c_int64),
+    ("ascii_folding", c_int64),
+    ("phrase_matching", c_int64),
+    ("stopwords", slice),
+    ("stemmer", slice),
+)
 optimizer_config = _struct(
     "optimizer_config",
     ("deleted_threshold", c_double),
@@ -163,6 +185,8 @@ collection_config = _struct(
     "collection_config",
     ("vectors", POINTER(vector_config)),
     ("vector_count", c_size_t),
+    ("field_indexes", POINTER(field_index)),
+    ("field_index_count", c_size_t),
     ("single_vector", c_int64),
     ("shard_number", c_int64),
     ("replication_factor", c_int64),
@@ -195,6 +219,7 @@ collection_info = _struct(
     ("disk_bytes", c_uint64),
     ("stopped", c_bool),
     ("name", slice),
+    ("field_points", POINTER(c_uint64)),
     ("reserved", c_void_p),
 )
 write_options = _struct(
@@ -219,6 +244,12 @@ select = _struct(
     ("vectors", POINTER(slice)),
     ("vector_count", c_size_t),
 )
+order_value = _struct(
+    "order_value",
+    ("kind", c_int),
+    ("integer", c_int64),
+    ("number", c_double),
+)
 vector = _struct(
     "vector",
     ("name", slice),
@@ -233,6 +264,7 @@ record = _struct(
     ("id", id),
     ("version", c_uint64),
     ("score", c_float),
+    ("order", order_value),
     ("payload", slice),
     ("vectors", POINTER(vector)),
     ("vector_count", c_size_t),
@@ -270,6 +302,7 @@ STRUCTS = [
     hnsw_config,
     quantization_config,
     vector_config,
+    field_index,
     optimizer_config,
     wal_config,
     strict_vector,
@@ -281,6 +314,7 @@ STRUCTS = [
     write_options,
     write_result,
     select,
+    order_value,
     vector,
     record,
     records,

@@ -5,7 +5,7 @@
  * CALLED   through octant_api.h by the server and by the Python package. Calls octant.h, collection/config.h
  *          (configurations as JSON), base/ and the clock of os/.
  * FLOW     oct_api_call (api.c): find the route (router.c, routes.c) -> its handler (collections.c,
- *          points_write.c, points_read.c, query.c, service.c), which decodes (decode_*.c), calls, and writes the
+ *          points_write.c, points_read.c, fields.c, query.c, service.c), which decodes (decode_*.c), calls, and writes the
  *          result into call->out (encode.c) -> envelope, or the error instead.
  * ERRORS   A handler returns an oct_status; the table in api.c makes HTTP status and prefix of it. What a
  *          request asks for and Octant does not have yet is never passed over: api_unsupported, HTTP 501.
@@ -192,6 +192,9 @@ oct_status query_discover(api_call *call, oct_error *error);
 oct_status query_discover_batch(api_call *call, oct_error *error);
 oct_status query_matrix_pairs(api_call *call, oct_error *error);
 oct_status query_matrix_offsets(api_call *call, oct_error *error);
+
+oct_status fields_create_index(api_call *call, oct_error *error);
+oct_status fields_delete_index(api_call *call, oct_error *error);
 
 oct_status service_root(api_call *call, oct_error *error);
 oct_status service_healthz(api_call *call, oct_error *error);

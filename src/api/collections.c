@@ -39,7 +39,15 @@ encode_info(buffer *out, const oct_collection_info *info)
     json_add_u64(out, info->segments_count);
     buffer_add_text(out, ",\"config\":");
     config_encode(&info->config, out);
-    buffer_add_text(out, ",\"payload_schema\":{},\"update_queue\":{\"length\":0}}");
+    buffer_add_text(out, ",\"payload_schema\":{");
+    for (size_t i = 0; i < info->config.field_index_count; i++) {
+        if (i > 0)
+            buffer_add_byte(out, ',');
+        json_add_text(out, info->config.field_indexes[i].field);
+        buffer_add_byte(out, ':');
+        config_encode_field(&info->config.field_indexes[i], info->field_points[i], out);
+    }
+    buffer_add_text(out, "},\"update_queue\":{\"length\":0}}");
 }
 
 oct_status

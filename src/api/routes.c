@@ -36,6 +36,9 @@ const api_route api_routes[] = {
     {"POST", P "/search/matrix/pairs", query_matrix_pairs, NULL},
     {"POST", P "/search/matrix/offsets", query_matrix_offsets, NULL},
 
+    {"PUT", C "/index", fields_create_index, NULL},
+    {"DELETE", C "/index/{field_name}", fields_delete_index, NULL},
+
     {"GET", "/", service_root, NULL},
     {"GET", "/healthz", service_healthz, NULL},
     {"GET", "/livez", service_healthz, NULL},
@@ -83,8 +86,6 @@ const api_route api_routes[] = {
 
     /* not yet */
     {"POST", C "/facet", api_not_yet, "faceting"},
-    {"PUT", C "/index", api_not_yet, "a payload index"},
-    {"DELETE", C "/index/{field_name}", api_not_yet, "a payload index"},
     {"PUT", C "/vectors/{vector_name}", collections_add_vector, NULL},
     {"DELETE", C "/vectors/{vector_name}", collections_remove_vector, NULL},
     {"GET", "/logger", api_not_yet, "changing the log level at run time"},

@@ -21,6 +21,7 @@
 #include "base/json.h"
 #include "collection/catalogue_internal.h"
 #include "collection/select.h"
+#include "field/field.h"
 
 #define KILOBYTE 1024u
 
@@ -33,14 +34,34 @@ box_free(void *memory)
 
     if (self == NULL)
         return;
+    for (size_t i = 0; i < self->field_count; i++)
+        field_index_release(self->fields[i]);
     arena_clear(&self->memory);
     oct_free(self);
 }
 
-/* A box of a copy of `config`. `numbers` NULL: 0, 1, 2, ... */
+/* The index of a field: that of the box before, if it is configured as it was there, or a new one. */
 static oct_status
-box_new(const oct_collection_config *config, const uint32_t *numbers, uint32_t next_number, config_box **out,
-        oct_error *error)
+box_add_field(config_box *self, const config_box *before, const oct_field_index *config, oct_error *error)
+{
+    oct_status status;
+
+    for (size_t i = 0; before != NULL && i < before->field_count; i++) {
+        if (!config_fields_equal(config, &before->config.field_indexes[i]))
+            continue;
+        self->fields[self->field_count++] = field_index_share(before->fields[i]);
+        return OCT_OK;
+    }
+    status = field_index_new(config, &self->fields[self->field_count], error);
+    self->field_count += status == OCT_OK;
+    return status;
+}
+
+/* A box of a copy of `config`. `numbers` NULL: 0, 1, 2, ... `before` (NULL: there was none) is what it will replace; what
+ * is kept beside a configuration that has not changed is taken over. */
+static oct_status
+box_new(const oct_collection_config *config, const uint32_t *numbers, uint32_t next_number, const config_box *before,
+        config_box **out, oct_error *error)
 {
     config_box *self = oct_calloc(1, sizeof *self);
     oct_status  status;
@@ -54,6 +75,11 @@ box_new(const oct_collection_config *config, const uint32_t *numbers, uint32_t n
     self->numbers = arena_array(&self->memory, config->vector_count + 1, sizeof *self->numbers);
     if (status == OCT_OK && self->numbers == NULL)
         status = oct_fail_memory(error, config->vector_count * sizeof *self->numbers);
+    self->fields = arena_array(&self->memory, config->field_index_count + 1, sizeof *self->fields);
+    if (status == OCT_OK && self->fields == NULL)
+        status = oct_fail_memory(error, config->field_index_count * sizeof *self->fields);
+    for (size_t i = 0; i < config->field_index_count && status == OCT_OK; i++)
+        status = box_add_field(self, before, &self->config.field_indexes[i], error);
     if (status != OCT_OK) {
         box_free(self);
         return status;
@@ -80,7 +106,7 @@ box_after(const config_box *before, const oct_collection_config *config, config_
 
         numbers[i] = known != NULL ? before->numbers[known - before->config.vectors] : next++;
     }
-    return box_new(config, numbers, next, out, error);
+    return box_new(config, numbers, next, before, out, error);
 }
 
 oct_status
@@ -171,6 +197,7 @@ collection_free(oct_collection *self)
     if (self == NULL)
         return;
     /* Readers may still be pinned on its graphs: wait for them, then take it apart. */
+    fields_end(self);
     shard_free(self->shard);
     select_cache_free(atomic_load(&self->selections));
     rates_free(self->rates);
@@ -210,6 +237,7 @@ collection_new(oct_database *database, oct_slice name, uint64_t shard_id, config
     }
     self->database = database;
     self->shard_id = shard_id;
+    fields_init(self);
     atomic_store(&self->references, 1);
     atomic_store(&self->box, box);
     self->name = oct_copy_text(name.data, name.size);
@@ -455,7 +483,7 @@ catalogue_create(oct_database *self, oct_slice name, const oct_collection_config
     if (status == OCT_OK)
         status = config_check(config, error);
     if (status == OCT_OK)
-        status = box_new(config, NULL, 0, &box, error);
+        status = box_new(config, NULL, 0, NULL, &box, error);
     if (status != OCT_OK)
         return status;
     (void)pthread_mutex_lock(&self->catalogue_lock);
@@ -524,14 +552,25 @@ typedef struct config_change {
     const oct_slice             *removed; /* name of a vector */
     catalogue_make               make;    /* with its context */
     const void                  *context;
+    oct_collection              *opened;  /* of this collection: an index of a field ... */
+    const oct_field_index       *added_field;
+    oct_slice                    removed_field;
 } config_change;
 
 static oct_status
 change_config(const oct_collection_config *before, const config_change *change, arena *memory,
               oct_collection_config *out, oct_error *error)
 {
+    oct_status status;
+
     if (change->make != NULL)
         return change->make(change->context, before, memory, out, error);
+    if (change->opened != NULL) {
+        status = config_copy(before, memory, out, error);
+        return status != OCT_OK ? status
+                                : config_change_fields(out, change->added_field, change->removed_field, memory, out,
+                                                       error);
+    }
     if (change->changes != NULL)
         return config_merge(before, change->changes, memory, out, error);
     if (change->additions != NULL)
@@ -555,7 +594,10 @@ change_collection(oct_database *self, oct_slice name, const config_change *chang
         return status;
     /* Found and changed under one lock: the log must not have a change of a collection behind its deletion. */
     (void)pthread_mutex_lock(&self->catalogue_lock);
-    collection = find_collection(self, name, true);
+    if (change->opened == NULL)
+        collection = find_collection(self, name, true);
+    else
+        collection = catalogue_find_shard(self, change->opened->shard_id);
     if (collection == NULL) {
         (void)pthread_mutex_unlock(&self->catalogue_lock);
         return fail_no_collection(name, error);
@@ -585,7 +627,7 @@ change_collection(oct_database *self, oct_slice name, const config_change *chang
     buffer_clear(&body);
     if (status == OCT_OK)
         status = log_wait(self->log, sequence, error);
-    if (change->changes == NULL)
+    if (change->additions != NULL || change->removed != NULL)
         shard_bury_vectors(collection->shard, false);
     /* Graph settings hold from the next compaction on: let there be one. Without it the change is made all the same. */
     if (status == OCT_OK && shard_needs_rebuild(collection->shard))
@@ -638,6 +680,14 @@ catalogue_remove_vector(oct_database *self, oct_slice name, oct_slice vector, oc
     const config_change change = {.removed = &vector};
 
     return change_collection(self, name, &change, error);
+}
+
+oct_status
+catalogue_change_fields(oct_collection *collection, const oct_field_index *added, oct_slice removed, oct_error *error)
+{
+    const config_change change = {.opened = collection, .added_field = added, .removed_field = removed};
+
+    return change_collection(collection->database, slice_of(collection->name), &change, error);
 }
 
 oct_status
@@ -863,7 +913,7 @@ read_box(yyjson_val *entry, const config_box *before, config_box **out, oct_erro
     if (before != NULL && before->next_number > next)
         next = before->next_number;
     if (status == OCT_OK)
-        status = box_new(&decoded, list, next, out, error);
+        status = box_new(&decoded, list, next, before, out, error);
     arena_clear(&memory);
     return status;
 }

@@ -22,6 +22,8 @@
 #include "shard/shard.h"
 #include "storage/log.h"
 
+typedef struct field_index field_index; /* field/field.h */
+
 /* What a collection is configured to be. Immutable; lives in its own arena. */
 typedef struct config_box {
     arena                 memory;
@@ -30,6 +32,8 @@ typedef struct config_box {
     uint32_t             *numbers; /* of config.vectors, in the shard */
     uint32_t              next_number; /* of the next name to come: none is given twice */
     uint64_t              sequence;    /* of the record that made it: what a replay may pass over */
+    field_index         **fields;  /* of config.field_indexes; shared with the boxes before and after */
+    size_t                field_count;
 } config_box;
 
 typedef struct select_cache select_cache; /* select.h */
@@ -45,6 +49,13 @@ typedef struct rate_bucket {
 typedef struct rate_limits {
     rate_bucket reads, writes;
 } rate_limits;
+/* The job that brings field indexes up to date, one at a time for each collection. */
+typedef struct field_work {
+    pthread_mutex_t lock; /* guards the next two */
+    pthread_cond_t  ended;
+    bool            queued; /* or running */
+    atomic_bool     stopping;
+} field_work;
 
 struct oct_collection {
     oct_database           *database;
@@ -55,6 +66,7 @@ struct oct_collection {
     shard                  *shard;
     _Atomic(select_cache *) selections; /* made by the first filter */
     rate_limits            *rates;
+    field_work              field_work; /* fields.h */
 };
 
 typedef struct alias {
@@ -153,6 +165,10 @@ typedef oct_status (*catalogue_make)(const void *context, const oct_collection_c
                                      oct_collection_config *out, oct_error *error);
 oct_status catalogue_change(oct_database *self, oct_slice name, catalogue_make make, const void *context,
                             oct_error *error);
+/* `added` in place of the index of the same field (NULL: none), without that of the field `removed` (data NULL: of none). Of a
+ * collection that is open; OCT_NOT_FOUND if it has been deleted since. */
+oct_status catalogue_change_fields(oct_collection *collection, const oct_field_index *added, oct_slice removed,
+                                   oct_error *error);
 oct_status catalogue_delete(oct_database *self, oct_slice name, bool *existed, oct_error *error);
 oct_status catalogue_change_aliases(oct_database *self, const oct_alias_change *changes, size_t count,
                                     oct_error *error);
@@ -211,12 +227,26 @@ oct_status collection_retrieve(oct_collection *self, const oct_id *ids, size_t c
 oct_status collection_scroll(oct_collection *self, const oct_filter *given, const oct_id *from, size_t limit,
                              const oct_select *select, oct_records **out, oct_error *error);
 oct_status collection_count(oct_collection *self, const oct_filter *given, uint64_t *out, oct_error *error);
+/* Near collection_count, if indexes leave so much open that asking the documents would cost more than a moment. */
+oct_status collection_estimate(oct_collection *self, const oct_filter *given, uint64_t *out, oct_error *error);
 oct_status collection_search(oct_collection *self, const oct_search_request *request, oct_records **out,
                              oct_error *error); /* query_run.c */
 oct_status collection_search_rows(oct_collection *self, const float *queries, size_t query_count, size_t dim,
                                   size_t k, size_t ef, bool exact, uint32_t threads, uint64_t *ids,
                                   float *scores, oct_error *error);
 oct_status collection_describe(oct_collection *self, oct_collection_info **out, oct_error *error);
+
+/* --- fields.c: see fields.h ----------------------------------------------------------------------------- */
+
+oct_status fields_create(oct_collection *self, const oct_field_index *index, const oct_write_options *options,
+                         oct_write_result *result, oct_error *error);
+oct_status fields_delete(oct_collection *self, oct_slice field, const oct_write_options *options,
+                         oct_write_result *result, oct_error *error);
+void       fields_init(oct_collection *self);
+/* Start bringing indexes up to date, if some are far behind. */
+void       fields_kick(oct_collection *self);
+/* Wait for the job; none begins any more. The collection is on its way out. */
+void       fields_end(oct_collection *self);
 
 /* --- shared -------------------------------------------------------------------------------------------- */
 

@@ -328,6 +328,12 @@ table_check(const json_path *up, const config_table *table, const void *config, 
     return status;
 }
 
+oct_status
+config_table_check(const json_path *at, const config_table *table, const void *config, oct_error *error)
+{
+    return table_check(at, table, config, error);
+}
+
 /* --- init, defaults --------------------------------------------------------------------------- */
 
 void
@@ -359,6 +365,8 @@ oct_collection_config_init(oct_collection_config *config)
 {
     config->vectors = NULL;
     config->vector_count = 0;
+    config->field_indexes = NULL;
+    config->field_index_count = 0;
     config->single_vector = OCT_UNSET;
     config->metadata = (oct_slice){NULL, 0};
     table_init(&config_params_table, config);
@@ -572,6 +580,8 @@ config_check(const oct_collection_config *config, oct_error *error)
         status = table_check(&wal_at, &config_wal_table, &config->wal, error);
     if (status == OCT_OK)
         status = check_quantization(NULL, &config->quantization, error);
+    if (status == OCT_OK)
+        status = config_check_fields(config, error);
     if (status == OCT_OK && config->metadata.size > OCT_PAYLOAD_BYTES_MAX)
         status = json_fail(&metadata_at, error, OCT_RANGE, "%zu bytes, at most %u are allowed",
                            config->metadata.size, OCT_PAYLOAD_BYTES_MAX);
@@ -651,7 +661,7 @@ config_copy(const oct_collection_config *config, arena *memory, oct_collection_c
         status = copy_strict_list(&out->strict.sparse, out->strict.sparse_count, memory, error);
     if (status == OCT_OK)
         status = copy_shard_keys(&out->shard_keys, out->shard_key_count, memory, error);
-    return status;
+    return status == OCT_OK ? config_copy_fields(out, memory, out, error) : status;
 }
 
 oct_status

@@ -85,6 +85,23 @@ oct_status shard_key_fail_unknown(const oct_shard_key *key, oct_status status, o
 const oct_shard_key_info *config_find_shard_key(const oct_collection_config *config, const oct_shard_key *key);
 const oct_shard_key_info *config_shard_key_of(const oct_collection_config *config, uint32_t number);
 
+/* --- field indexes (config_fields.c) --------------------------------------------------------- */
+
+/* The member `field_schema` of PUT /collections/{c}/index: the name of a type, or an object. */
+oct_status config_decode_field(const json_path *at, yyjson_val *schema, arena *memory, oct_field_index *out,
+                               oct_error *error);
+/* Its entry in payload_schema. */
+void       config_encode_field(const oct_field_index *field, uint64_t points, buffer *out);
+oct_status config_check_field(const oct_field_index *field, oct_error *error);
+bool       config_fields_equal(const oct_field_index *a, const oct_field_index *b);
+/* NULL if the field has none. */
+const oct_field_index *config_find_field(const oct_collection_config *config, oct_slice field);
+/* The indexes of `config` with `added` (NULL: none) in place of one of the same field, without that of `removed` (data
+ * NULL: of none), into `out`, which may be `config`. */
+oct_status  config_change_fields(const oct_collection_config *config, const oct_field_index *added, oct_slice removed,
+                                 arena *memory, oct_collection_config *out, oct_error *error);
+const char *config_field_type_name(int64_t type); /* "keyword"; NULL for any other value */
+
 /* Names of collections, aliases and vectors. OCT_RANGE begins with `what`, such as "vector name". */
 oct_status config_check_name(const char *what, oct_slice name, size_t bytes_max, oct_error *error);
 

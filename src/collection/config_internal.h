@@ -59,6 +59,16 @@ extern const config_table config_vector_update_table;
 /* By enum oct_quantization; the first is empty. */
 extern const quantization_kind config_quantization_kinds[OCT_QUANTIZATION_TURBO + 1];
 
+oct_status config_table_check(const json_path *at, const config_table *table, const void *config, oct_error *error);
+
+/* config_fields.c: the member field_indexes of the stored form; limits; copies, with one added (which replaces that of the
+ * same field; NULL: none) and one taken away (data NULL: none). */
+oct_status config_read_fields(yyjson_val *list, arena *memory, oct_collection_config *out, oct_error *error);
+void       config_write_fields(const oct_collection_config *config, buffer *out);
+oct_status config_check_fields(const oct_collection_config *config, oct_error *error);
+oct_status config_copy_fields(const oct_collection_config *config, arena *memory, oct_collection_config *out,
+                              oct_error *error);
+
 int64_t *config_number_in(const config_field *field, const void *config);
 double  *config_double_in(const config_field *field, const void *config);
 bool     config_is_set(const config_field *field, const void *config);

@@ -510,7 +510,7 @@ read_vectors(yyjson_val *list, arena *memory, oct_collection_config *out, oct_er
 oct_status
 config_read(oct_slice json, arena *memory, oct_collection_config *out, oct_error *error)
 {
-    enum { VECTORS, SINGLE, PARAMS, HNSW, OPTIMIZER, WAL, QUANTIZATION, METADATA, STRICT, PAYLOAD, KEYS, KEYS_MADE };
+    enum { VECTORS, SINGLE, PARAMS, HNSW, OPTIMIZER, WAL, QUANTIZATION, METADATA, STRICT, PAYLOAD, KEYS, KEYS_MADE, FIELDS };
     static const json_field fields[] = {{"vectors", NULL, false},
                                         {"single_vector", NULL, false},
                                         {"params", NULL, false},
@@ -522,7 +522,8 @@ config_read(oct_slice json, arena *memory, oct_collection_config *out, oct_error
                                         {"strict_mode_config", NULL, false},
                                         {"payload", NULL, false},
                                         {"shard_keys", NULL, false},
-                                        {"shard_keys_made", NULL, false}};
+                                        {"shard_keys_made", NULL, false},
+                                        {"field_indexes", NULL, false}};
     const json_path         single_at = json_at(NULL, "single_vector");
     json_document           document;
     yyjson_val             *values[countof(fields)];
@@ -563,6 +564,8 @@ config_read(oct_slice json, arena *memory, oct_collection_config *out, oct_error
         status = decode_section(NULL, "payload", &config_payload_table, values[PAYLOAD], FORM_STORED, out, error);
     if (status == OCT_OK)
         status = config_shard_keys_read(values[KEYS], values[KEYS_MADE], memory, out, error);
+    if (status == OCT_OK)
+        status = config_read_fields(values[FIELDS], memory, out, error);
 out:
     json_document_clear(&document);
     return status;
@@ -697,6 +700,7 @@ config_write(const oct_collection_config *config, buffer *out)
     config_strict_encode(&config->strict, FORM_STORED, out);
     encode_section("payload", &config_payload_table, config, FORM_STORED, out);
     config_shard_keys_write(config, out);
+    config_write_fields(config, out);
     if (config->metadata.size > 0) {
         config_add_key(out, "metadata");
         buffer_add(out, config->metadata.data, config->metadata.size);

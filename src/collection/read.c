@@ -4,6 +4,7 @@
 
 #include "base/deadline.h"
 #include "base/epoch.h"
+#include "collection/fields.h"
 #include "collection/query.h"
 #include "collection/records.h"
 #include "collection/select.h"
@@ -11,6 +12,7 @@
 
 #define DEADLINE_RECORDS  256u /* between two looks at the clock */
 #define HITS_ON_STACK     128u
+#define ESTIMATE_OPEN_MIN 10000u /* fewer documents are asked: a millisecond or two */
 #define SPLIT_QUERIES_MIN 4u /* fewer queries are not worth waking threads for */
 
 /* --- retrieve, scroll ------------------------------------------------------------------------------------ */
@@ -152,6 +154,37 @@ collection_count(oct_collection *self, const oct_filter *given, uint64_t *out, o
     return status;
 }
 
+oct_status
+collection_estimate(oct_collection *self, const oct_filter *given, uint64_t *out, oct_error *error)
+{
+    const point_set *all = shard_points(self->shard);
+    arena            memory = {0};
+    const filter    *wanted;
+    filter_bounds    bounds = {0};
+    uint32_t         point_count = 0;
+    uint64_t         sure = 0, open = 0;
+    oct_status       status;
+
+    *out = 0;
+    epoch_pin();
+    status = select_compile(self, given, &memory, &wanted, error);
+    if (status == OCT_OK && wanted != NULL)
+        status = fields_get_bounds(self, wanted, &memory, &point_count, &bounds, error);
+    for (uint32_t word = 0; bounds.known && word * 64 < point_count; word++) {
+        const uint64_t live = atomic_load((_Atomic uint64_t *)rows_at(&all->live, word));
+
+        sure += (uint64_t)__builtin_popcountll(bounds.lower[word] & live);
+        open += (uint64_t)__builtin_popcountll(bounds.upper[word] & ~bounds.lower[word] & live);
+    }
+    epoch_unpin();
+    arena_clear(&memory);
+    if (status == OCT_OK && bounds.known && (open == 0 || open > ESTIMATE_OPEN_MIN)) {
+        *out = sure + open / 2;
+        return OCT_OK;
+    }
+    return status == OCT_OK ? collection_count(self, given, out, error) : status;
+}
+
 /* --- many queries ------------------------------------------------------------------------------------------------ */
 
 typedef struct many {
@@ -289,6 +322,27 @@ oct_collection_info_free(oct_collection_info *info)
     oct_free(self);
 }
 
+/* The configuration, and what its field indexes hold. */
+static oct_status
+describe_config(oct_collection *self, info_box *out, oct_error *error)
+{
+    uint64_t         *counts;
+    const config_box *box;
+    oct_status        status;
+
+    epoch_pin();
+    box = collection_box(self);
+    status = config_copy(&box->filled, &out->memory, &out->info.config, error);
+    counts = arena_array(&out->memory, box->field_count + 1, sizeof *counts);
+    if (status == OCT_OK && counts == NULL)
+        status = oct_fail_memory(error, box->field_count * sizeof *counts);
+    if (status == OCT_OK)
+        status = fields_count_points(self, box, counts, error);
+    epoch_unpin();
+    out->info.field_points = counts;
+    return status;
+}
+
 oct_status
 collection_describe(oct_collection *self, oct_collection_info **out, oct_error *error)
 {
@@ -300,13 +354,13 @@ collection_describe(oct_collection *self, oct_collection_info **out, oct_error *
     if (box == NULL)
         return oct_fail_memory(error, sizeof *box);
     shard_describe(self->shard, &state);
-    epoch_pin();
-    status = config_copy(&collection_box(self)->filled, &box->memory, &box->info.config, error);
-    epoch_unpin();
+    status = OCT_OK;
     box->info.name =
         (oct_slice){arena_text(&box->memory, self->name, strlen(self->name)), strlen(self->name)};
     if (status == OCT_OK && box->info.name.data == NULL)
         status = oct_fail_memory(error, strlen(self->name));
+    if (status == OCT_OK)
+        status = describe_config(self, box, error);
     if (status != OCT_OK) {
         oct_collection_info_free(&box->info);
         return status;

@@ -5,6 +5,7 @@
 
 #include "base/deadline.h"
 #include "base/epoch.h"
+#include "collection/fields.h"
 #include "collection/records.h"
 #include "collection/shard_keys.h"
 
@@ -13,6 +14,7 @@
 #define IDS_SHARE_MAX    16u  /* a list of ids is followed if it has fewer than this part of the points */
 #define CACHE_SLOTS      32u  /* filters remembered of one collection */
 #define CACHE_BYTES_MAX  ((size_t)16 << 20) /* and their size: 128 million points' bits */
+#define UPDATE_MAX       1024u /* touches of points since an answer was given, for it to be brought up to date */
 #define SORT_COST        16u                /* of one point, in steps of a walk by id */
 
 /* What a filter gave, once: never changed but for `used`. */
@@ -20,6 +22,7 @@ typedef struct select_entry {
     uint64_t         hash; /* of the key */
     oct_slice        key;
     uint64_t         version;
+    uint64_t         touched; /* how often points had been, before */
     uint32_t         point_count, count;
     size_t           bytes; /* of the entry */
     _Atomic uint64_t used;  /* the cache's clock when it last served */
@@ -124,6 +127,7 @@ typedef struct survey {
     const filter   *wanted;
     select_entry   *into;
     uint64_t        since; /* only points that an operation after this one touched; 0: all */
+    const uint64_t *among; /* only these, and the bits of the entry count for the others; NULL: all */
     atomic_bool     stopped;
     pthread_mutex_t lock; /* guards the next two */
     oct_status      status;
@@ -185,7 +189,13 @@ survey_chunk(void *context, size_t chunk, uint32_t worker)
         if (first >= point_count || atomic_load_explicit(&self->stopped, memory_order_relaxed))
             return;
         count = point_count - first < 64 ? point_count - first : 64;
-        asked = self->since > 0 ? changed_since(all, first, count, self->since) : UINT64_MAX >> (64 - count);
+        if (self->among != NULL)
+            asked = self->among[word];
+        else if (self->since > 0 && !points_block_is_recent(all, first / POINTS_A_BLOCK, self->since))
+            asked = 0;
+        else
+            asked = self->since > 0 ? changed_since(all, first, count, self->since) : UINT64_MAX;
+        asked &= UINT64_MAX >> (64 - count);
         if (asked == 0)
             continue;
         live = atomic_load_explicit((_Atomic uint64_t *)rows_at(&all->live, word), memory_order_acquire);
@@ -219,6 +229,32 @@ survey_all(survey *self, oct_error *error)
     return self->status;
 }
 
+/* What indexes are sure of, and of the points that they leave open those whose documents say so. */
+static oct_status
+survey_between(survey *self, const filter_bounds *bounds, arena *memory, oct_error *error)
+{
+    const point_set *all = shard_points(self->collection->shard);
+    const uint32_t   point_count = self->into->point_count;
+    const size_t     words = ((size_t)point_count + 63) / 64;
+    uint64_t        *open = arena_array(memory, words + 1, sizeof *open);
+    uint64_t         any = 0;
+
+    if (open == NULL)
+        return oct_fail_memory(error, words * sizeof *open);
+    for (size_t word = 0; word < words; word++) {
+        const _Atomic uint64_t *at = rows_at(&all->live, (uint32_t)word);
+        uint64_t                live = atomic_load_explicit(at, memory_order_acquire);
+
+        if (word == words - 1 && point_count % 64 != 0)
+            live &= ((uint64_t)1 << (point_count % 64)) - 1;
+        self->into->bits[word] = bounds->lower[word] & live;
+        open[word] = bounds->upper[word] & ~bounds->lower[word] & live;
+        any |= open[word];
+    }
+    self->among = open;
+    return any == 0 ? OCT_OK : survey_all(self, error);
+}
+
 /* The points with these ids. */
 static oct_status
 survey_ids(survey *self, const oct_id *ids, size_t count, oct_error *error)
@@ -247,28 +283,42 @@ static oct_status
 make_entry(oct_collection *self, const filter *wanted, const select_entry *old, uint64_t version,
            select_entry **out, oct_error *error)
 {
-    const uint32_t point_count =
-        atomic_load_explicit(&shard_points(self->shard)->count, memory_order_acquire);
-    const size_t    words = ((size_t)point_count + 63) / 64;
-    const oct_slice key = filter_key(wanted);
-    const size_t    bytes = sizeof(select_entry) + words * sizeof(uint64_t) + key.size;
-    select_entry   *made = oct_calloc(1, bytes);
-    survey          work = {.collection = self, .wanted = wanted, .into = made};
-    size_t          id_count;
-    const oct_id   *ids = filter_ids(wanted, &id_count);
-    oct_status      status;
+    const point_set *all = shard_points(self->shard);
+    const uint64_t   touched = atomic_load_explicit(&all->touched, memory_order_relaxed);
+    uint32_t         point_count = atomic_load_explicit(&all->count, memory_order_acquire);
+    const oct_slice  key = filter_key(wanted);
+    survey           work = {.collection = self, .wanted = wanted};
+    size_t           id_count, words, bytes;
+    const oct_id    *ids = filter_ids(wanted, &id_count);
+    const bool       by_ids = ids != NULL && id_count < point_count / IDS_SHARE_MAX;
+    arena            memory = {0};
+    filter_bounds    bounds = {0};
+    select_entry    *made;
+    oct_status       status = OCT_OK;
 
     *out = NULL;
-    if (made == NULL)
-        return oct_fail_memory(error, bytes);
+    /* What was touched since is few documents; what an index says of all points is quicker only when they are many. */
+    if (!by_ids && (old == NULL || old->version == 0 || touched - old->touched > UPDATE_MAX))
+        status = fields_get_bounds(self, wanted, &memory, &point_count, &bounds, error);
+    words = ((size_t)point_count + 63) / 64;
+    bytes = sizeof(select_entry) + words * sizeof(uint64_t) + key.size;
+    made = status == OCT_OK ? oct_calloc(1, bytes) : NULL;
+    if (made == NULL) {
+        arena_clear(&memory);
+        return status != OCT_OK ? status : oct_fail_memory(error, bytes);
+    }
+    work.into = made;
     made->hash = hash_bytes(key.data, key.size);
     made->key = (oct_slice){(char *)&made->bits[words], key.size};
     memcpy(&made->bits[words], key.data, key.size);
     made->version = version;
+    made->touched = touched;
     made->point_count = point_count;
     made->bytes = bytes;
-    if (ids != NULL && id_count < point_count / IDS_SHARE_MAX) {
+    if (by_ids) {
         status = survey_ids(&work, ids, id_count, error);
+    } else if (bounds.known) {
+        status = survey_between(&work, &bounds, &memory, error);
     } else {
         if (old != NULL && old->version > 0) {
             memcpy(made->bits, old->bits,
@@ -277,6 +327,7 @@ make_entry(oct_collection *self, const filter *wanted, const select_entry *old, 
         }
         status = survey_all(&work, error);
     }
+    arena_clear(&memory);
     if (status != OCT_OK) {
         oct_free(made);
         return status;

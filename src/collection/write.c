@@ -93,6 +93,7 @@ run_resolved(oct_collection *self, batch *write, uint32_t number, shard_resolve 
         status = log_wait(self->database->log, sequence, error);
     if (status == OCT_OK && result != NULL)
         *result = (oct_write_result){write->operation, wait ? OCT_WRITE_COMPLETED : OCT_WRITE_ACKNOWLEDGED};
+    fields_kick(self);
     database_consider_checkpoint(self->database, false);
     return status;
 }

@@ -145,9 +145,8 @@ contains_any(const string_list *parts, oct_slice string)
     return false;
 }
 
-/* One value, no array. */
-static bool
-passes_single(const field_test *test, oct_slice value)
+bool
+condition_passes(const field_test *test, oct_slice value)
 {
     oct_geo_point place;
     double        number;
@@ -205,7 +204,7 @@ array_has(look *at, oct_slice array, bool (*wanted)(const void *context, oct_sli
 static bool
 element_passes(const void *test, oct_slice value)
 {
-    return passes_single(test, value);
+    return condition_passes(test, value);
 }
 
 static bool
@@ -286,7 +285,7 @@ passes(const field_test *test, look *at, oct_slice value)
     case TEST_TOKENS:
         return show_words(at, value);
     default:
-        return scan_is_array(value) ? array_has(at, value, element_passes, test) : passes_single(test, value);
+        return scan_is_array(value) ? array_has(at, value, element_passes, test) : condition_passes(test, value);
     }
 }
 

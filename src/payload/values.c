@@ -28,9 +28,10 @@ add(value_list *self, oct_slice value, oct_error *error)
     return OCT_OK;
 }
 
-/* Every element of an array; with `steps` left, what they lead to from there. The recursion is as deep as the path. */
+/* Every element of an array, unless `whole`; with `steps` left, what they lead to from there. The recursion is as deep as the
+ * path. */
 static oct_status
-walk(const path_step *steps, size_t count, oct_slice value, value_list *out, oct_error *error)
+walk(const path_step *steps, size_t count, oct_slice value, bool whole, value_list *out, oct_error *error)
 {
     const path_step *step = steps;
     const bool       ends = count == 0;
@@ -39,7 +40,7 @@ walk(const path_step *steps, size_t count, oct_slice value, value_list *out, oct
     uint64_t         index = 0;
     scan             items;
 
-    if (ends && !scan_is_array(value))
+    if (ends && (whole || !scan_is_array(value)))
         return add(out, value, error);
     if (!ends && step->kind == PATH_KEY) {
         if (!scan_is_object(value))
@@ -47,7 +48,7 @@ walk(const path_step *steps, size_t count, oct_slice value, value_list *out, oct
         items = scan_open(value);
         while (scan_member(&items, &key, &item)) {
             if (slice_equal(key, step->key))
-                return walk(steps + 1, count - 1, item, out, error);
+                return walk(steps + 1, count - 1, item, whole, out, error);
         }
     } else {
         if (!scan_is_array(value))
@@ -57,7 +58,7 @@ walk(const path_step *steps, size_t count, oct_slice value, value_list *out, oct
             if (ends)
                 status = add(out, item, error);
             else if (step->kind == PATH_ALL || step->index == index)
-                status = walk(steps + 1, count - 1, item, out, error);
+                status = walk(steps + 1, count - 1, item, whole, out, error);
             index++;
         }
     }
@@ -68,5 +69,12 @@ oct_status
 values_at(const path *where, oct_slice document, value_list *out, oct_error *error)
 {
     out->count = 0;
-    return walk(where->steps, where->count, document, out, error);
+    return walk(where->steps, where->count, document, false, out, error);
+}
+
+oct_status
+values_whole_at(const path *where, oct_slice document, value_list *out, oct_error *error)
+{
+    out->count = 0;
+    return walk(where->steps, where->count, document, true, out, error);
 }

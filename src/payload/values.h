@@ -15,6 +15,8 @@ typedef struct value_list {
 
 /* Fill a list, which may hold what an earlier call left: its memory is used again. OCT_CORRUPT, OCT_NOMEM. */
 oct_status values_at(const path *where, oct_slice document, value_list *out, oct_error *error);
+/* The same without looking into an array at the end. */
+oct_status values_whole_at(const path *where, oct_slice document, value_list *out, oct_error *error);
 void       value_list_clear(value_list *self);
 
 #endif

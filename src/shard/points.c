@@ -120,6 +120,7 @@ points_init(point_set *self, oct_error *error)
     rows_init(&self->versions, sizeof(uint64_t), POINTS_EXPECTED);
     rows_init(&self->payloads, sizeof(uint32_t), POINTS_EXPECTED);
     rows_init(&self->live, sizeof(uint64_t), 1);
+    rows_init(&self->recent, sizeof(uint64_t), 1);
     atomic_store(&self->ascending, true);
     status = map_new(MAP_CAPACITY_MIN, &map, error);
     atomic_store(&self->map, map);
@@ -133,6 +134,7 @@ points_clear(point_set *self)
     rows_clear(&self->versions);
     rows_clear(&self->payloads);
     rows_clear(&self->live);
+    rows_clear(&self->recent);
     map_free(atomic_load(&self->map));
     oct_free(atomic_load(&self->order));
     atomic_store(&self->map, NULL);
@@ -177,6 +179,8 @@ points_reserve(point_set *self, uint32_t more, oct_error *error)
         status = rows_reserve(&self->payloads, count, error);
     if (status == OCT_OK)
         status = rows_reserve(&self->live, count / 64 + 1, error);
+    if (status == OCT_OK)
+        status = rows_reserve(&self->recent, count / POINTS_A_BLOCK + 1, error);
     if (status == OCT_OK)
         status = grow_map(self, more, error);
     return status;
@@ -235,6 +239,59 @@ points_set_live(point_set *self, uint32_t point, bool live)
         (void)atomic_fetch_and_explicit(word, ~bit, memory_order_release);
         (void)atomic_fetch_sub(&self->live_count, 1);
     }
+}
+
+static void
+note_recent(point_set *self, uint32_t point, uint64_t version)
+{
+    _Atomic uint64_t *latest = rows_at(&self->recent, point / POINTS_A_BLOCK);
+
+    if (atomic_load_explicit(latest, memory_order_relaxed) < version)
+        atomic_store_explicit(latest, version, memory_order_relaxed);
+}
+
+void
+points_touch(point_set *self, uint32_t point, uint64_t version)
+{
+    const uint64_t touched = atomic_load_explicit(&self->touched, memory_order_relaxed);
+
+    atomic_store_explicit(points_version(self, point), version, memory_order_relaxed);
+    note_recent(self, point, version);
+    atomic_store_explicit(&self->touched, touched + 1, memory_order_relaxed);
+}
+
+oct_status
+points_changed(const point_set *self, uint64_t since, uint32_t known, uint32_t point_count, uint32_t **out,
+               uint32_t *count, oct_error *error)
+{
+    uint32_t *found = NULL;
+    size_t    capacity = 0;
+
+    *out = NULL;
+    *count = 0;
+    for (uint32_t point = 0; point < point_count; point++) {
+        if (point % POINTS_A_BLOCK == 0 && point + POINTS_A_BLOCK <= known &&
+            !points_block_is_recent(self, point / POINTS_A_BLOCK, since)) {
+            point += POINTS_A_BLOCK - 1;
+            continue;
+        }
+        if (point < known && atomic_load_explicit(points_version(self, point), memory_order_relaxed) <= since)
+            continue;
+        if (*count == capacity) {
+            uint32_t *grown;
+
+            capacity = capacity == 0 ? 64 : capacity * 2;
+            grown = oct_realloc(found, capacity * sizeof *found);
+            if (grown == NULL) {
+                oct_free(found);
+                return oct_fail_memory(error, capacity * sizeof *found);
+            }
+            found = grown;
+        }
+        found[(*count)++] = point;
+    }
+    *out = found;
+    return OCT_OK;
 }
 
 /* --- points by id -------------------------------------------------------------------------------- */
@@ -377,12 +434,19 @@ oct_status
 points_loaded(point_set *self, uint32_t count, uint32_t live_count, bool ascending, oct_error *error)
 {
     point_map *map = atomic_load(&self->map);
+    oct_status status;
 
     if (map->capacity < MAP_CAPACITY_MIN || (map->capacity & (map->capacity - 1)) != 0 ||
         (uint64_t)count * 3 > map->capacity * 2)
         return oct_fail(error, OCT_CORRUPT, "the id table has %llu places for %u points",
                         (unsigned long long)map->capacity, count);
     map->used = count;
+    status = rows_reserve(&self->recent, count / POINTS_A_BLOCK + 1, error);
+    if (status != OCT_OK)
+        return status;
+    for (uint32_t point = 0; point < count; point++) /* versions are only read: their pages stay the file's */
+        note_recent(self, point, atomic_load_explicit(points_version(self, point), memory_order_relaxed));
+    atomic_store(&self->touched, count);
     atomic_store(&self->count, count);
     atomic_store(&self->live_count, live_count);
     atomic_store(&self->ascending, ascending);

@@ -20,6 +20,8 @@ typedef struct point_set {
     rows                   versions; /* _Atomic uint64_t */
     rows                   payloads; /* _Atomic uint32_t: number in the heap */
     rows                   live;     /* _Atomic uint64_t, a bit a point */
+    rows                   recent;   /* _Atomic uint64_t: the latest version in each block of POINTS_A_BLOCK */
+    _Atomic uint64_t       touched;  /* how often a point was; the writer's to change */
     _Atomic uint32_t       count;    /* points, dead ones included; release after the id */
     _Atomic uint32_t       live_count;
     _Atomic(point_map *)   map;       /* replaced whole when it grows */
@@ -68,6 +70,23 @@ points_is_live(const point_set *self, uint32_t point)
 
     return (atomic_load_explicit(word, memory_order_acquire) >> (point % 64) & 1) != 0;
 }
+
+#define POINTS_A_BLOCK 1024u
+
+/* An operation of this number has changed the point. Numbers never fall. */
+void points_touch(point_set *self, uint32_t point, uint64_t version);
+/* Could a point of this block have a version after `since`? */
+static inline bool
+points_block_is_recent(const point_set *self, uint32_t block, uint64_t since)
+{
+    const _Atomic uint64_t *latest = rows_at(&self->recent, block);
+
+    return atomic_load_explicit(latest, memory_order_relaxed) > since;
+}
+/* The points below `point_count` with a version after `since`, or not below `known`, ascending. Release *out with oct_free;
+ * NULL if there are none. OCT_NOMEM. */
+oct_status points_changed(const point_set *self, uint64_t since, uint32_t known, uint32_t point_count, uint32_t **out,
+                          uint32_t *count, oct_error *error);
 
 /* Live points with ids from `from` on (NULL: all), ascending, at most `limit`, into `out`. OCT_NOMEM. */
 oct_status points_page(point_set *self, const oct_id *from, size_t limit, uint32_t *out, size_t *count,

@@ -353,7 +353,7 @@ set_vector(shard_vector *vector, uint32_t point, const float *values, float *pre
 static void
 touch(shard *self, uint32_t point)
 {
-    atomic_store_explicit(points_version(&self->points, point), self->operation, memory_order_relaxed);
+    points_touch(&self->points, point, self->operation);
 }
 
 static void

@@ -207,7 +207,7 @@ shard_restore_apply(shard *self, oct_slice body, oct_error *error)
             break;
         }
         (void)points_add(&self->points, &id);
-        atomic_store(points_version(&self->points, point), get_u64(versions + 8 * (size_t)point));
+        points_touch(&self->points, point, get_u64(versions + 8 * (size_t)point));
         points_set_live(&self->points, point, get_u32(sizes + 4 * (size_t)point) != DEAD_POINT);
     }
     for (uint32_t v = 0; v < vector_count && status == OCT_OK && !in.failed; v++)

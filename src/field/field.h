@@ -1,0 +1,77 @@
+/* field.h - indexes of payload fields: which points have which values, without reading their documents.
+ *
+ * OWNS     posting lists over point numbers, sorted by value: one structure for all types, of which a keyword is looked up,
+ *          a range of numbers read off, an order walked along, a facet counted. What a condition means is payload's
+ *          (condition.h); here it is answered for all points at once, as two sets of points between which the answer lies.
+ * RUNS     An index is a few immutable runs, oldest first. A run says everything about the points that it *owns*, whatever
+ *          older runs say of them; the first owns all points. So an update is a small new run of the points that changed,
+ *          a delete one that has no values for them, and nothing is ever changed in place. Runs of like size are merged
+ *          (a log-structured merge tree of one level each, O'Neil et al. 1996).
+ * VIEW     The runs at one version of the shard: right about every point that no later operation has touched. A reader
+ *          brings it up to date by the points whose version is later - few, as a job behind the writers does the same -
+ *          and publishes what it made, unless another was quicker. No writer waits, no reader waits, nothing in an index
+ *          is logged or can make a write fail.
+ * ODD      A point is odd if it has a value that the type does not index (a string under an integer index). Filters mean
+ *          the same with and without an index, so of an odd point a condition may have to ask the document. In
+ *          clean data none is odd.
+ * CALLED   by collection/. Calls payload.
+ * MEMORY   Views and runs are counted. What a view replaces is retired (base/epoch.h): readers are pinned.
+ * THREADS  Any. field_index_publish may race; the loser's work is thrown away.
+ * READ     field_internal.h (runs), run.c, match.c, walk.c, view.c; extract.c (what a document has).
+ */
+#ifndef OCT_FIELD_H
+#define OCT_FIELD_H
+
+#include "payload/condition.h"
+
+typedef struct field_index field_index;
+typedef struct field_view  field_view;
+
+/* One reference. `config` is copied. */
+oct_status   field_index_new(const oct_field_index *config, field_index **out, oct_error *error);
+field_index *field_index_share(field_index *self);
+void         field_index_release(field_index *self); /* accepts NULL */
+
+const oct_field_index *field_index_config(const field_index *self);
+const path            *field_index_path(const field_index *self);
+
+/* --- views ----------------------------------------------------------------------------------- */
+
+/* What is published; NULL: nothing was built yet. Valid while pinned. */
+field_view *field_index_view(const field_index *self);
+
+/* The document of a point; size 0: it is dead. The text need only last until the next call. */
+typedef oct_status (*field_document)(const void *context, uint32_t point, oct_slice *out, oct_error *error);
+
+/* What a view is made of. */
+typedef struct field_change {
+    uint64_t        version;     /* of the shard before anything was looked at */
+    uint64_t        mark;        /* the caller's, kept with the view */
+    uint32_t        point_count; /* numbers below this exist */
+    const uint32_t *points;      /* those to read, ascending; NULL: first .. first + count - 1 */
+    uint32_t        first, count;
+    field_document  document;
+    const void     *context;
+    uint64_t        merge_max; /* merge runs of at most so many values: what a reader may spend is less than a job */
+} field_change;
+
+/* A view like `old` (NULL: an empty one) but for the points of the change. One reference. OCT_NOMEM, OCT_CORRUPT, OCT_RANGE. */
+oct_status field_view_extend(const field_index *self, const field_view *old, const field_change *change, field_view **out,
+                             oct_error *error);
+/* Let readers have `fresh`, unless what is published is not `old` any more. The reference stays the caller's. */
+bool       field_index_publish(field_index *self, field_view *old, field_view *fresh);
+void       field_view_release(field_view *self); /* accepts NULL */
+uint64_t   field_view_version(const field_view *self);
+uint64_t   field_view_mark(const field_view *self);
+uint32_t   field_view_point_count(const field_view *self);
+uint64_t   field_view_bytes(const field_view *self);
+
+/* --- asking: `bits` are those of field_view_point_count points ------------------------------- */
+
+/* The points that pass are among `upper`, and those of `lower` are among them. Both are zeroed by the caller. False: the
+ * index knows nothing of such a test. */
+bool field_view_test(const field_view *self, const field_test *test, uint64_t *lower, uint64_t *upper);
+/* Points that have an indexed value. */
+void field_view_indexed(const field_view *self, uint64_t *bits);
+
+#endif
