@@ -45,6 +45,7 @@ open_options = _struct(
     ("sync", c_int),
     ("sync_interval_ms", c_uint32),
     ("read_only", c_bool),
+    ("snapshots_path", c_char_p),
 )
 database_info = _struct(
     "database_info",
@@ -217,6 +218,8 @@ collection_info = _struct(
     ("version", c_uint64),
     ("ram_bytes", c_uint64),
     ("disk_bytes", c_uint64),
+    ("vector_bytes", c_uint64),
+    ("payload_bytes", c_uint64),
     ("stopped", c_bool),
     ("name", slice),
     ("field_points", POINTER(c_uint64)),
