@@ -15,6 +15,10 @@ typedef struct counter {
     _Atomic uint64_t total_ns, min_ns_plus_1, max_ns; /* min 0: none yet */
 } counter;
 
+/* Of answers with 200: how many took at most so long, in microseconds; those beyond the last are only in the count. */
+static const uint64_t buckets_us[] = {100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000, 5000000};
+static _Atomic uint64_t buckets[ROUTES_MAX][countof(buckets_us)];
+
 static counter counters[ROUTES_MAX][countof(statuses)];
 
 void
@@ -30,6 +34,11 @@ stats_count(const api_route *route, int http_status, uint64_t nanoseconds)
     if (row >= ROUTES_MAX || column == countof(statuses))
         return;
     one = &counters[row][column];
+    for (size_t i = 0; http_status == 200 && i < countof(buckets_us); i++)
+        if (nanoseconds <= buckets_us[i] * 1000) {
+            atomic_fetch_add_explicit(&buckets[row][i], 1, memory_order_relaxed);
+            break;
+        }
     atomic_fetch_add_explicit(&one->count, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&one->total_ns, nanoseconds, memory_order_relaxed);
     seen = atomic_load_explicit(&one->max_ns, memory_order_relaxed);
@@ -90,6 +99,37 @@ stats_encode(buffer *out)
     buffer_add_byte(out, '}');
 }
 
+static void
+add_histogram(buffer *out)
+{
+    static const char name[] = "rest_responses_duration_seconds";
+
+    buffer_format(out, "# HELP %s Response duration histogram\n# TYPE %s histogram\n", name, name);
+    for (size_t row = 0; row < size_min(api_route_count, ROUTES_MAX); row++) {
+        const counter *one = &counters[row][0]; /* of 200 */
+        const uint64_t count = read_counter(&one->count);
+        uint64_t       sum = 0;
+
+        for (size_t i = 0; count > 0 && i <= countof(buckets_us); i++) {
+            buffer_format(out, "%s_bucket{method=\"%s\",endpoint=\"%s\",status=\"200\",le=", name,
+                          api_routes[row].method, api_routes[row].pattern);
+            if (i < countof(buckets_us)) {
+                sum += read_counter(&buckets[row][i]);
+                buffer_format(out, "\"%g\"} %" PRIu64 "\n", (double)buckets_us[i] / 1e6, sum);
+            } else {
+                buffer_format(out, "\"+Inf\"} %" PRIu64 "\n", count);
+            }
+        }
+        if (count > 0)
+            buffer_format(out,
+                          "%s_sum{method=\"%s\",endpoint=\"%s\",status=\"200\"} %.10g\n"
+                          "%s_count{method=\"%s\",endpoint=\"%s\",status=\"200\"} %" PRIu64 "\n",
+                          name, api_routes[row].method, api_routes[row].pattern,
+                          (double)read_counter(&one->total_ns) / 1e9, name, api_routes[row].method,
+                          api_routes[row].pattern, count);
+    }
+}
+
 void
 stats_prometheus(buffer *out)
 {
@@ -117,4 +157,5 @@ stats_prometheus(buffer *out)
                                   values[kind]);
             }
     }
+    add_histogram(out);
 }

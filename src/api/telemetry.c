@@ -115,9 +115,12 @@ add_shards(buffer *out, const oct_collection_info *info, uint64_t level)
             add_u64(out, ",\"num_points\":", info->points_count);
             add_u64(out, ",\"num_vectors\":", info->indexed_vectors_count + info->tail_vectors_count);
         }
-        if (level >= 4 && i == 0) {
+        if (level >= 4) {
             buffer_add_text(out, ",\"segments\":");
-            add_segment(out, info);
+            if (i == 0)
+                add_segment(out, info);
+            else
+                buffer_add_text(out, "[]");
             buffer_add_text(out, ",\"indexed_only_excluded_vectors\":{}");
         }
         buffer_add_text(out, ",\"optimizations\":{\"status\":");
