@@ -30,11 +30,47 @@ BAD_OPTIONS = {
     "limit": ["-1", "x"],
 }
 BAD_BODIES = [
-    b"", b"{", b"[", b"]", b"{]", b"nul", b"1", b'"x"', b"[]", b"[1]", b"true", b"{1:2}", b'{"a":}', b'{"a":1,}', b"\xff\xfe", b'{"\xff":1}',
-    b"{" * 5000, b"[" * 100000, b'{"a":' * 3000, b'{"a":1e999e9}', b"{}{}", b'{"a":NaN}', b"\x00", b'{"a":"\\u12"}', b'{"a":"\x01"}',
+    b"",
+    b"{",
+    b"[",
+    b"]",
+    b"{]",
+    b"nul",
+    b"1",
+    b'"x"',
+    b"[]",
+    b"[1]",
+    b"true",
+    b"{1:2}",
+    b'{"a":}',
+    b'{"a":1,}',
+    b"\xff\xfe",
+    b'{"\xff":1}',
+    b"{" * 5000,
+    b"[" * 100000,
+    b'{"a":' * 3000,
+    b'{"a":1e999e9}',
+    b"{}{}",
+    b'{"a":NaN}',
+    b"\x00",
+    b'{"a":"\\u12"}',
+    b'{"a":"\x01"}',
 ]
 BAD_NAMES = ["nope", "a" * 256, "%ff", "c%00", "..%2fc", "c%20", "%2e%2e", "C", "%F0%9F%98%80" * 70, "c;drop", "-", "c%0a"]
-BAD_TAILS = ["/x", "/%ff", "/..", "/../../etc/passwd", "/%2e%2e", "/x/y/z/a/b/c/d/e/f", "/" + "a" * 3000, "/null", "/%00", "/;", "/*", "/$"]
+BAD_TAILS = [
+    "/x",
+    "/%ff",
+    "/..",
+    "/../../etc/passwd",
+    "/%2e%2e",
+    "/x/y/z/a/b/c/d/e/f",
+    "/" + "a" * 3000,
+    "/null",
+    "/%00",
+    "/;",
+    "/*",
+    "/$",
+]
 METHODS = ["GET", "PUT", "POST", "DELETE", "PATCH", "TRACE", "OPTIONS", "BREW"]
 
 
@@ -44,7 +80,10 @@ def checksum(wire: httpx.Client) -> str:
         info = wire.get(f"/collections/{name}").json()["result"]
         page = {"limit": 1000, "with_payload": True, "with_vector": True}
         seen += [info, wire.post(f"/collections/{name}/points/scroll", json=page).json()["result"]]
-        seen += [wire.get(f"/collections/{name}/cluster").json()["result"], wire.get(f"/collections/{name}/shards").json()["result"]]
+        seen += [
+            wire.get(f"/collections/{name}/cluster").json()["result"],
+            wire.get(f"/collections/{name}/shards").json()["result"],
+        ]
     seen.append(wire.get("/quotas").json()["result"]["config"])
     return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
 
@@ -83,7 +122,14 @@ def malformed(operation: Operation) -> List[Request]:
                 continue
             made.append((operation.method, f"{target}?{name}={bad}", good, f"{name}={bad!r}"))
         if name in BAD_OPTIONS:
-            made.append((operation.method, f"{target}?{name}={operation.query[name]}&{name}={operation.query[name]}", good, f"{name} twice"))
+            made.append(
+                (
+                    operation.method,
+                    f"{target}?{name}={operation.query[name]}&{name}={operation.query[name]}",
+                    good,
+                    f"{name} twice",
+                )
+            )
     if "{c}" in operation.path and not (operation.method in ("PUT", "DELETE") and operation.path == "/collections/{c}"):
         for name in BAD_NAMES:
             if not operation.path.endswith("/exists"):
@@ -113,7 +159,8 @@ def good_by_chance(operation: Operation, what: str) -> bool:
         # Of several, one is looked at: points win over a filter, batch over points.
         (name == "filter" and path.endswith("/payload"))
         # An empty object is a request without its optional fields; a body nobody asks for is not read.
-        or what in ("body b''", "body b'[]'") and not operation.body
+        or what in ("body b''", "body b'[]'")
+        and not operation.body
     )
 
 
@@ -141,7 +188,12 @@ def test_malformed_requests_are_refused_and_change_nothing(wire: httpx.Client, o
             continue
         try:
             told = answer.json()
-            assert isinstance(told["status"]["error"], str) and told["status"]["error"] and "result" not in told and told["time"] >= 0
+            assert (
+                isinstance(told["status"]["error"], str)
+                and told["status"]["error"]
+                and "result" not in told
+                and told["time"] >= 0
+            )
         except (ValueError, KeyError, TypeError, AssertionError):
             wrong.append(f"{what}: no envelope: {answer.text[:160]}")
         refused += 1

@@ -138,7 +138,11 @@ def test_shard_key_is_taken_by_every_request_on_points(wire: httpx.Client) -> No
     assert [s["points_count"] for s in shards["local_shards"]] == [len(POINTS), len(POINTS)]
     tried = 0
     for operation in sorted(OPERATIONS, key=lambda operation: operation.changes):  # reads first
-        if not operation.path.startswith("/collections/{c}/points") or operation.method == "GET" or "searches" in operation.body:
+        if (
+            not operation.path.startswith("/collections/{c}/points")
+            or operation.method == "GET"
+            or "searches" in operation.body
+        ):
             continue
         if operation.path.endswith("/batch"):
             continue  # each operation of it has its own key
@@ -148,7 +152,9 @@ def test_shard_key_is_taken_by_every_request_on_points(wire: httpx.Client) -> No
             answer = send(wire, operation.method, target, {**body, "shard_key": key})
             assert answer.status_code == 200 or needs_index(answer), f"{operation.name} {key}: {answer.text[:300]}"
         answer = send(wire, operation.method, target, {**body, "shard_key": "nope"})
-        assert answer.status_code == 400 and "Shard key nope not found" in answer.text, f"{operation.name}: {answer.text[:300]}"
+        assert (
+            answer.status_code == 400 and "Shard key nope not found" in answer.text
+        ), f"{operation.name}: {answer.text[:300]}"
         tried += 1
     assert tried >= 18
     scrolled = send(wire, "POST", "/collections/own/points/scroll", {"shard_key": 5, "limit": 3}).json()["result"]["points"]
@@ -193,7 +199,19 @@ def test_metrics_are_prometheus_text(wire: httpx.Client) -> None:
             assert base in families, f"{line}: no TYPE before it"
             float(value)
             lines += 1
-    wanted = {"app_info", "app_status_recovery_mode", "collections_total", "collections_vector_total", "collection_points",
-              "collection_running_optimizations", "cluster_enabled", "memory_resident_bytes", "process_threads",
-              "process_open_fds", "quota_exceeded", "rest_responses_total", "rest_responses_duration_seconds"}
+    wanted = {
+        "app_info",
+        "app_status_recovery_mode",
+        "collections_total",
+        "collections_vector_total",
+        "collection_points",
+        "collection_running_optimizations",
+        "cluster_enabled",
+        "memory_resident_bytes",
+        "process_threads",
+        "process_open_fds",
+        "quota_exceeded",
+        "rest_responses_total",
+        "rest_responses_duration_seconds",
+    }
     assert wanted <= set(families) and lines > 30
