@@ -450,12 +450,13 @@ unpack(h2_call *call, oct_slice packed)
 static bool
 take_message(h2_call *call, size_t *at)
 {
-    const unsigned char *prefix = (const unsigned char *)call->content.data + *at;
+    const unsigned char *prefix;
     uint64_t             size;
     char                 text[96];
 
     if (call->is_ignored || call->content.size - *at < H2_PREFIX_BYTES)
         return false;
+    prefix = (const unsigned char *)call->content.data + *at;
     size = (uint64_t)prefix[1] << 24 | (uint64_t)prefix[2] << 16 | (uint64_t)prefix[3] << 8 | prefix[4];
     if (size > call->session->options->message_bytes_max) {
         (void)snprintf(text, sizeof text, "the message has %llu bytes; at most %zu are taken",
