@@ -78,6 +78,7 @@ OCT_API const char *oct_status_text(oct_status status);
  * ------------------------------------------------------------------------------------------- */
 
 #define OCT_DIM_MAX             65536u     /* components of one vector */
+#define OCT_MULTI_FLOATS_MAX    1048575u   /* floats of one multivector, all rows together */
 #define OCT_COLLECTION_NAME_MAX 255u       /* bytes */
 #define OCT_VECTOR_NAME_MAX     200u       /* bytes */
 #define OCT_SHARD_KEY_MAX       255u       /* bytes */
@@ -177,7 +178,7 @@ typedef struct oct_vector_config {
     int64_t                 datatype;    /* OCT_UNSET: float32 */
     int64_t                 on_disk;
     int64_t                 memory;
-    int64_t                 multivector; /* 1: max_sim */
+    int64_t                 multivector; /* 1: max_sim. Searches compare every point, as there is no graph */
     oct_hnsw_config         hnsw;        /* each set field overrides the collection's */
     oct_quantization_config quantization;
 } oct_vector_config;

@@ -569,7 +569,7 @@ TEST(searches_answer_and_refuse)
         {"POST", Q, "{\"query\":{\"nearest\":[1,0],\"fusion\":\"rrf\"}}", 400, "~exactly one kind"},
         {"POST", Q, "{\"query\":{\"unheard\":1}}", 400, "~query: invalid type: map"},
         {"POST", Q, "{\"query\":{\"indices\":[1],\"values\":[2.0]}}", 501, "~sparse"},
-        {"POST", Q, "{\"query\":[[1,0],[0,1]]}", 501, "~multivector"},
+        {"POST", Q, "{\"query\":[[1,0],[0,1]]}", 400, "~Conversion between multi and regular vectors failed"},
         {"POST", Q, "{\"query\":{\"text\":\"x\",\"model\":\"m\"}}", 500,
          "~Service internal error: InferenceService URL not configured"},
         {"POST", Q, "{\"query\":[1,0],\"prefetch\":[],\"limit\":1}", 200, "~\"id\":2"},

@@ -499,8 +499,6 @@ check_vector(const json_path *at, const oct_vector_config *vector, oct_error *er
         return status;
     if (vector->datatype != OCT_UNSET && vector->datatype != OCT_FLOAT32)
         return json_fail(&type_at, error, OCT_UNSUPPORTED, "only float32 vectors are supported so far");
-    if (vector->multivector == 1)
-        return json_fail(at, error, OCT_UNSUPPORTED, "multivectors are not supported so far");
     return OCT_OK;
 }
 

@@ -140,9 +140,6 @@ TEST(bad_configurations_are_refused_by_name)
          "turbo4"},
         {"{\"vectors\":{\"size\":4,\"distance\":\"Dot\",\"datatype\":\"float16\"}}", OCT_UNSUPPORTED,
          "vectors.datatype"},
-        {"{\"vectors\":{\"size\":4,\"distance\":\"Dot\",\"multivector_config\":{\"comparator\":\"max_sim\"}}"
-         "}",
-         OCT_UNSUPPORTED, "multivectors"},
         {"{\"vectors\":{\"size\":4,\"distance\":\"Dot\",\"multivector_config\":{\"comparator\":\"min\"}}}",
          OCT_FORMAT, "vectors.multivector_config.comparator: unknown variant `min`"},
         {"{\"vectors\":{\"a/b\":{\"size\":4,\"distance\":\"Dot\"}}}", OCT_RANGE, "must not contain `/`"},

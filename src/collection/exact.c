@@ -9,6 +9,8 @@
 #define BLOCK_FLOATS                                                                                         \
     (16u << 10) /* vectors compared at a time: 64 KiB, so that the next example finds them in L2 */
 #define BLOCK_ROWS_MIN 8u
+#define CHUNK_SPANS    64u         /* of multivectors, which are work enough each */
+#define SPAN_FLOATS    (32u << 10) /* a block of multivectors ends when it has so many: 128 KiB */
 
 _Static_assert(BLOCK_ROWS_MIN <= SCORER_ROWS_MAX, "a block fits a run");
 
@@ -19,7 +21,9 @@ typedef struct exact_scan {
     const scorer    *by;
     const hit_scope *scope;
     size_t           total; /* points to look at: of the list, or all there are */
+    size_t           chunk;
     size_t           block_rows;
+    const float   ***rows; /* multi: of each worker, room for the longest multivector behind a block not yet full */
     top             *heaps; /* of each worker */
 } exact_scan;
 
@@ -28,6 +32,10 @@ typedef struct block {
     const float *vectors[SCORER_ROWS_MAX];
     uint32_t     points[SCORER_ROWS_MAX];
     size_t       count;
+    /* multi */
+    scorer_span   spans[SCORER_ROWS_MAX];
+    const float **rows;
+    size_t        row_count;
 } block;
 
 static int
@@ -45,10 +53,24 @@ score_block(const exact_scan *self, block *some, top *best)
 
     if (some->count == 0)
         return;
-    scorer_run(self->by, some->vectors, some->count, scores);
+    if (self->by->example_ends == NULL)
+        scorer_run(self->by, some->vectors, some->count, scores);
+    else
+        scorer_run_spans(self->by, some->rows, some->spans, some->count, scores);
     for (size_t i = 0; i < some->count; i++)
         top_offer(best, 0.0f - scores[i], some->points[i]);
-    some->count = 0;
+    some->count = some->row_count = 0;
+}
+
+/* The multivector that begins at a row. */
+static void
+add_span(const exact_scan *self, block *some, uint32_t row)
+{
+    const uint32_t count = graph_span_at(self->vectors, row);
+
+    some->spans[some->count] = (scorer_span){(uint32_t)some->row_count, count};
+    for (uint32_t i = 0; i < count; i++)
+        some->rows[some->row_count++] = graph_vector_at(self->vectors, row + i);
 }
 
 static void
@@ -56,13 +78,15 @@ scan_chunk(void *context, size_t item, uint32_t worker)
 {
     const exact_scan *self = context;
     const hit_scope  *scope = self->scope;
-    const size_t      end = size_min((item + 1) * CHUNK_POINTS, self->total);
+    const size_t      end = size_min((item + 1) * self->chunk, self->total);
+    const bool        multi = self->by->example_ends != NULL;
     block             some;
 
     if (deadline_has_passed())
         return;
-    some.count = 0;
-    for (size_t i = item * CHUNK_POINTS; i < end; i++) {
+    some.count = some.row_count = 0;
+    some.rows = multi ? self->rows[worker] : NULL;
+    for (size_t i = item * self->chunk; i < end; i++) {
         const uint32_t point = scope->listed == NULL ? (uint32_t)i : scope->listed[i];
         uint32_t       row;
 
@@ -71,9 +95,12 @@ scan_chunk(void *context, size_t item, uint32_t worker)
         row = graph_row_of(self->vectors, point);
         if (row == GRAPH_NONE)
             continue;
-        some.vectors[some.count] = graph_vector_at(self->vectors, row);
+        if (multi)
+            add_span(self, &some, row);
+        else
+            some.vectors[some.count] = graph_vector_at(self->vectors, row);
         some.points[some.count++] = point;
-        if (some.count == self->block_rows)
+        if (some.count == self->block_rows || some.row_count * self->by->dim >= SPAN_FLOATS)
             score_block(self, &some, &self->heaps[worker]);
     }
     score_block(self, &some, &self->heaps[worker]);
@@ -96,6 +123,72 @@ heaps_new(exact_scan *self, size_t count, size_t limit, arena *memory, oct_error
     return OCT_OK;
 }
 
+/* Room for the rows of a block: the longest multivector begins where a block is not yet full. */
+static oct_status
+spans_new(exact_scan *self, size_t count, arena *memory, oct_error *error)
+{
+    const size_t room = (SPAN_FLOATS + OCT_MULTI_FLOATS_MAX) / self->by->dim + 1;
+
+    self->rows = arena_array(memory, count, sizeof *self->rows);
+    for (size_t i = 0; i < count && self->rows != NULL; i++) {
+        self->rows[i] = arena_array(memory, room, sizeof **self->rows);
+        if (self->rows[i] == NULL)
+            return oct_fail_memory(error, room * sizeof **self->rows);
+    }
+    return self->rows == NULL ? oct_fail_memory(error, count * sizeof *self->rows) : OCT_OK;
+}
+
+oct_status
+stored_gather(oct_collection *self, uint32_t number, hit_list *hits, arena *memory, stored_vectors *out,
+              oct_error *error)
+{
+    const graph *vectors = shard_graph(self->shard, number);
+    const bool   multi = vectors != NULL && graph_get_params(vectors)->multi;
+    size_t       row_count = 0, kept = 0, dim;
+    oct_status   status = OCT_OK;
+
+    *out = (stored_vectors){0};
+    if (vectors == NULL)
+        return oct_fail(error, OCT_INVALID, "the vector was removed while it was searched");
+    dim = graph_get_params(vectors)->dim;
+    out->spans = arena_array(memory, hits->count + 1, sizeof *out->spans);
+    if (out->spans == NULL)
+        return oct_fail_memory(error, hits->count * sizeof *out->spans);
+    /* The rows that each has now: it may lose or change them meanwhile, but they stay where they are. */
+    for (size_t i = 0; i < hits->count && status == OCT_OK; i++) {
+        const uint32_t row = graph_row_of(vectors, hits->items[i].point);
+
+        if (row == GRAPH_NONE)
+            continue;
+        status = shard_verify_vector(self->shard, number, hits->items[i].point, error);
+        out->spans[kept] = (scorer_span){row, graph_span_at(vectors, row)};
+        row_count += out->spans[kept].count;
+        hits->items[kept++] = hits->items[i];
+    }
+    hits->count = kept;
+    out->rows = arena_array(memory, row_count + 1, sizeof *out->rows);
+    if (status == OCT_OK && out->rows == NULL)
+        return oct_fail_memory(error, row_count * sizeof *out->rows);
+    row_count = 0;
+    for (size_t i = 0; i < kept && status == OCT_OK; i++) {
+        const scorer_span span = out->spans[i];
+        float            *copy = multi ? arena_array(memory, span.count, dim * sizeof *copy) : NULL;
+
+        if (multi && copy == NULL)
+            return oct_fail_memory(error, span.count * dim * sizeof *copy);
+        out->spans[i].first = (uint32_t)row_count;
+        for (uint32_t r = 0; r < span.count; r++) {
+            out->rows[row_count] = graph_vector_at(vectors, span.first + r);
+            if (multi)
+                out->rows[row_count] = memcpy(copy + r * dim, out->rows[row_count], dim * sizeof *copy);
+            row_count++;
+        }
+    }
+    if (!multi)
+        out->spans = NULL;
+    return status;
+}
+
 oct_status
 exact_search(oct_collection *self, uint32_t number, const scorer *by, const hit_scope *scope, size_t limit,
              arena *memory, hit_list *out, oct_error *error)
@@ -103,7 +196,7 @@ exact_search(oct_collection *self, uint32_t number, const scorer *by, const hit_
     workers       *pool = self->database->pool;
     exact_scan     work = {.points = shard_points(self->shard), .by = by, .scope = scope};
     const uint32_t point_count = atomic_load_explicit(&work.points->count, memory_order_acquire);
-    const double   floats = (double)by->dim * (double)size_max(by->example_count, 1);
+    double         floats = (double)by->dim * (double)size_max(by->example_count, 1); /* to multiply a point */
     size_t         heap_count = 1, kept;
     top           *best;
     oct_status     status;
@@ -118,13 +211,21 @@ exact_search(oct_collection *self, uint32_t number, const scorer *by, const hit_
         limit = size_min(limit, scope->allowed_count);
     if (limit == 0)
         return OCT_OK;
+    work.chunk = CHUNK_POINTS;
+    if (by->example_ends != NULL) {
+        work.chunk = CHUNK_SPANS;
+        floats = (double)by->dim * by->example_ends[by->example_count - 1] * graph_row_count(work.vectors) /
+                 (double)size_max(graph_live_count(work.vectors), 1);
+    }
     work.block_rows = size_min(size_max(BLOCK_FLOATS / by->dim, BLOCK_ROWS_MIN), SCORER_ROWS_MAX);
-    if (floats * (double)work.total >= SPLIT_FLOATS && work.total > CHUNK_POINTS)
-        heap_count = size_min((size_t)workers_count(pool) + 1, (work.total - 1) / CHUNK_POINTS + 1);
+    if (floats * (double)work.total >= SPLIT_FLOATS && work.total > work.chunk)
+        heap_count = size_min((size_t)workers_count(pool) + 1, (work.total - 1) / work.chunk + 1);
     status = heaps_new(&work, heap_count, limit, memory, error);
+    if (status == OCT_OK && by->example_ends != NULL)
+        status = spans_new(&work, heap_count, memory, error);
     if (status != OCT_OK)
         return status;
-    workers_split(pool, (work.total - 1) / CHUNK_POINTS + 1, (uint32_t)heap_count, scan_chunk, &work);
+    workers_split(pool, (work.total - 1) / work.chunk + 1, (uint32_t)heap_count, scan_chunk, &work);
     status = deadline_check(error);
     if (status != OCT_OK)
         return status;

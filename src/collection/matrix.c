@@ -30,7 +30,7 @@ oct_matrix_free(oct_matrix *matrix)
 
 /* Rows on their way. Set before the split; each row writes its own part of `columns` and `scores`. */
 typedef struct rows_work {
-    const float *const *vectors; /* in the order of ids */
+    stored_vectors      vectors; /* in the order of ids */
     size_t              count;
     size_t              neighbours; /* of each row */
     oct_distance        distance;
@@ -61,8 +61,13 @@ run_row(void *context, size_t row, uint32_t worker)
         const size_t count = size_min(SCORER_ROWS_MAX, self->count - first);
         float        similarities[SCORER_ROWS_MAX];
 
-        scorer_similarities(self->distance, self->vectors[row], self->vectors + first, count, self->dim,
-                            similarities);
+        if (self->vectors.spans == NULL)
+            scorer_similarities(self->distance, self->vectors.rows[row], self->vectors.rows + first, count,
+                                self->dim, similarities);
+        else
+            scorer_maxsims(self->distance, self->vectors.rows[self->vectors.spans[row].first],
+                           self->vectors.spans[row].count, self->vectors.rows, self->vectors.spans + first, count,
+                           self->dim, similarities);
         for (size_t i = 0; i < count; i++) {
             if (first + i != row)
                 top_offer(&best, 0.0f - similarities[i], (uint32_t)(first + i));
@@ -82,30 +87,6 @@ compare_ids(const void *a, const void *b, void *context)
 
     return id_compare(points_id(points, ((const query_hit *)a)->point),
                       points_id(points, ((const query_hit *)b)->point));
-}
-
-/* The vectors of a sample, in the order of ids; those that have gone since are left out. */
-static oct_status
-take_vectors(oct_collection *self, uint32_t number, hit_list *sample, arena *memory, const float ***out,
-             oct_error *error)
-{
-    const point_set *points = shard_points(self->shard);
-    size_t           kept = 0;
-    oct_status       status = OCT_OK;
-
-    *out = arena_array(memory, sample->count + 1, sizeof **out);
-    if (*out == NULL)
-        return oct_fail_memory(error, sample->count * sizeof **out);
-    if (sample->count > 1)
-        qsort_r(sample->items, sample->count, sizeof *sample->items, compare_ids, (void *)(uintptr_t)points);
-    for (size_t i = 0; i < sample->count && status == OCT_OK; i++) {
-        (*out)[kept] = shard_vector_of(self->shard, number, sample->items[i].point);
-        status = shard_verify_vector(self->shard, number, sample->items[i].point, error);
-        if ((*out)[kept] != NULL)
-            sample->items[kept++] = sample->items[i];
-    }
-    sample->count = kept;
-    return status;
 }
 
 static oct_status
@@ -152,7 +133,6 @@ run(oct_collection *self, const oct_matrix_request *request, arena *memory, matr
     hit_list          sample = {0};
     rows_work         work = {0};
     size_t            index = 0;
-    const float     **vectors = NULL;
     oct_status        status = box_find_vector(box, request->using_vector, &index, error);
 
     if (status == OCT_OK)
@@ -162,12 +142,14 @@ run(oct_collection *self, const oct_matrix_request *request, arena *memory, matr
         scope.allowed_points = these.point_count;
         status = sample_points(self, &scope, box->numbers[index], request->sample, memory, &sample, error);
     }
+    if (status == OCT_OK && sample.count > 1)
+        qsort_r(sample.items, sample.count, sizeof *sample.items, compare_ids,
+                (void *)(uintptr_t)shard_points(self->shard));
     if (status == OCT_OK)
-        status = take_vectors(self, box->numbers[index], &sample, memory, &vectors, error);
+        status = stored_gather(self, box->numbers[index], &sample, memory, &work.vectors, error);
     selection_clear(&these);
     if (status != OCT_OK || sample.count < 2)
         return status;
-    work.vectors = vectors;
     work.count = sample.count;
     work.neighbours = size_min(request->limit, sample.count - 1);
     work.distance = (oct_distance)box->config.vectors[index].distance;

@@ -12,9 +12,21 @@ typedef struct pending {
     size_t        count;
     query_hit    *hits;
     const float **vectors;
+    scorer_span  *spans; /* into candidates->vectors; NULL: not multi */
     float        *to_target;
     float        *to_picked; /* the largest; -infinity before the first pick */
 } pending;
+
+/* Similarities of a target with all that are left. */
+static void
+compare(const mmr_candidates *candidates, const float *target, size_t target_rows, const pending *left, float *out)
+{
+    if (left->spans != NULL)
+        scorer_maxsims(candidates->distance, target, target_rows, candidates->vectors, left->spans, left->count,
+                       candidates->dim, out);
+    else
+        scorer_similarities(candidates->distance, target, left->vectors, left->count, candidates->dim, out);
+}
 
 static oct_status
 pending_new(const mmr_candidates *candidates, const float *target, arena *memory, pending *out,
@@ -22,18 +34,25 @@ pending_new(const mmr_candidates *candidates, const float *target, arena *memory
 {
     const size_t count = candidates->hits->count;
 
-    *out = (pending){count, arena_array(memory, count + 1, sizeof(query_hit)),
-                     arena_array(memory, count + 1, sizeof(float *)),
-                     arena_array(memory, count + 1, sizeof(float)),
-                     arena_array(memory, count + 1, sizeof(float))};
-    if (out->hits == NULL || out->vectors == NULL || out->to_target == NULL || out->to_picked == NULL)
+    *out = (pending){.count = count,
+                     .hits = arena_array(memory, count + 1, sizeof(query_hit)),
+                     .vectors = arena_array(memory, count + 1, sizeof(float *)),
+                     .to_target = arena_array(memory, count + 1, sizeof(float)),
+                     .to_picked = arena_array(memory, count + 1, sizeof(float))};
+    if (candidates->spans != NULL)
+        out->spans = arena_array(memory, count + 1, sizeof *out->spans);
+    if (out->hits == NULL || out->vectors == NULL || out->to_target == NULL || out->to_picked == NULL ||
+        (out->spans == NULL) != (candidates->spans == NULL))
         return oct_fail_memory(error, count * sizeof(query_hit));
     for (size_t i = 0; i < count; i++) {
         out->hits[i] = candidates->hits->items[i];
-        out->vectors[i] = candidates->vectors[i];
+        if (out->spans != NULL)
+            out->spans[i] = candidates->spans[i];
+        else
+            out->vectors[i] = candidates->vectors[i];
         out->to_picked[i] = -INFINITY;
     }
-    scorer_similarities(candidates->distance, target, out->vectors, count, candidates->dim, out->to_target);
+    compare(candidates, target, candidates->target_rows, out, out->to_target);
     return OCT_OK;
 }
 
@@ -70,6 +89,8 @@ drop(pending *self, size_t at)
 
     self->hits[at] = self->hits[last];
     self->vectors[at] = self->vectors[last];
+    if (self->spans != NULL)
+        self->spans[at] = self->spans[last];
     self->to_target[at] = self->to_target[last];
     self->to_picked[at] = self->to_picked[last];
 }
@@ -89,15 +110,16 @@ mmr_pick(const mmr_candidates *candidates, const float *target, double diversity
     status = pending_new(candidates, target, memory, &left, error);
     while (status == OCT_OK && out->count < limit) {
         const size_t best = best_of(&left, diversity, out->count == 0, points);
-        const float *picked = left.vectors[best];
+        const float *picked =
+            left.spans == NULL ? left.vectors[best] : candidates->vectors[left.spans[best].first];
+        const size_t picked_rows = left.spans == NULL ? 1 : left.spans[best].count;
 
         out->items[out->count++] = left.hits[best];
         drop(&left, best);
         if (out->count == limit)
             break;
         status = deadline_check(error);
-        scorer_similarities(candidates->distance, picked, left.vectors, left.count, candidates->dim,
-                            similarities);
+        compare(candidates, picked, picked_rows, &left, similarities);
         for (size_t i = 0; i < left.count; i++)
             left.to_picked[i] = similarities[i] > left.to_picked[i] ? similarities[i] : left.to_picked[i];
     }

@@ -26,7 +26,7 @@ TEST(mmr_trades_likeness_for_unlikeness)
     const float *const   vectors[] = {a, b, c};
     query_hit            hits[] = {{11, 0}, {12, 1}, {13, 2}};
     const hit_list       list = {hits, 3};
-    const mmr_candidates candidates = {&list, vectors, OCT_DOT, 2};
+    const mmr_candidates candidates = {.hits = &list, .vectors = vectors, .distance = OCT_DOT, .dim = 2};
     static const struct {
         double   diversity;
         uint32_t second;
@@ -69,7 +69,8 @@ TEST(mmr_agrees_with_its_definition)
         const float         *vectors[COUNT];
         query_hit            hits[COUNT];
         const hit_list       list = {hits, COUNT};
-        const mmr_candidates candidates = {&list, vectors, distance, DIM};
+        const mmr_candidates candidates = {
+            .hits = &list, .vectors = vectors, .distance = distance, .dim = DIM};
         bool                 picked[COUNT] = {false};
         arena                memory = {0};
         hit_list             out;

@@ -172,21 +172,54 @@ typedef struct gathering {
     oct_slice        source_vector;
     oct_collection  *opened; /* to be released: the source, if it is another collection */
     size_t           dim;
-    float           *values; /* room for all */
+    bool             multi; /* examples are multivectors; a dense one counts as a row */
+    float           *values; /* row_count rows, room for capacity */
+    size_t           row_count, capacity;
+    uint32_t        *ends; /* of each example, in rows */
     size_t           count;
 } gathering;
 
 static oct_status
-gathering_open(gathering *self, planner *from, const oct_query *query, size_t dim, size_t capacity)
+gathering_open(gathering *self, planner *from, const oct_query *query, const oct_vector_config *vector, size_t capacity)
 {
+    const size_t dim = (size_t)vector->size;
+
     *self = (gathering){.planner = from, .query = query, .dim = dim, .source = from->plan->collection};
+    self->multi = vector->multivector == 1;
+    self->capacity = capacity + 1;
     self->source_vector =
         query->has_lookup && query->has_lookup_vector ? query->lookup_vector : query->using_vector;
     if (capacity > OCT_EXAMPLES_MAX)
         return oct_fail(from->error, OCT_RANGE, "%zu examples in one query are too many; at most %u",
                         capacity, OCT_EXAMPLES_MAX);
     self->values = arena_array(from->plan->memory, capacity + 1, dim * sizeof(float));
-    return self->values == NULL ? oct_fail_memory(from->error, capacity * dim * sizeof(float)) : OCT_OK;
+    self->ends = arena_array(from->plan->memory, capacity + 1, sizeof *self->ends);
+    return self->values == NULL || self->ends == NULL
+               ? oct_fail_memory(from->error, capacity * dim * sizeof(float))
+               : OCT_OK;
+}
+
+/* One more example. */
+static oct_status
+gathering_add(gathering *self, const float *values, size_t row_count)
+{
+    arena       *memory = self->planner->plan->memory;
+    const size_t bytes = self->dim * sizeof(float);
+
+    if (row_count > self->capacity - self->row_count) {
+        const size_t more = 2 * (self->row_count + row_count);
+        float       *grown = arena_array(memory, more, bytes);
+
+        if (grown == NULL)
+            return oct_fail_memory(self->planner->error, more * bytes);
+        memcpy(grown, self->values, self->row_count * bytes);
+        self->values = grown;
+        self->capacity = more;
+    }
+    memcpy(self->values + self->row_count * self->dim, values, row_count * bytes);
+    self->row_count += row_count;
+    self->ends[self->count++] = (uint32_t)self->row_count;
+    return OCT_OK;
 }
 
 static void
@@ -213,14 +246,38 @@ open_source(gathering *self)
     return status;
 }
 
-/* The vector of a point, copied. Pinned. */
+/* A vector as one more example. */
 static oct_status
-copy_vector(const gathering *self, const oct_id *id, float *out)
+gather_vector(gathering *self, const oct_vector *vector)
+{
+    oct_error   *error = self->planner->error;
+    const size_t row_count = vector->kind == OCT_MULTI ? vector->row_count : 1;
+    const size_t dim = row_count == 0 ? 0 : vector->value_count / row_count;
+
+    if (vector->kind == OCT_SPARSE)
+        return oct_fail(error, OCT_UNSUPPORTED, "a search by a sparse vector is not supported yet");
+    if (vector->kind == OCT_MULTI && !self->multi)
+        return oct_fail(error, OCT_INVALID, "Conversion between multi and regular vectors failed");
+    if (row_count == 0)
+        return oct_fail(error, OCT_INVALID, "a multivector must have at least one row");
+    if (dim != self->dim || dim * row_count != vector->value_count)
+        return oct_fail(error, OCT_DIM, "Vector dimension error: expected dim: %zu, got %zu", self->dim, dim);
+    if (vector->value_count > OCT_MULTI_FLOATS_MAX)
+        return oct_fail(error, OCT_RANGE, "a multivector of %zu floats is too large; at most %u are allowed",
+                        vector->value_count, OCT_MULTI_FLOATS_MAX);
+    if (!floats_are_finite(vector->values, vector->value_count))
+        return oct_fail(error, OCT_INVALID, "the query has a component that is not a finite number");
+    return gathering_add(self, vector->values, row_count);
+}
+
+/* The vector of a point. Pinned. */
+static oct_status
+gather_point(gathering *self, const oct_id *id)
 {
     oct_error        *error = self->planner->error;
     const config_box *box = collection_box(self->source);
     shard            *target = self->source->shard;
-    const float      *stored;
+    oct_vector        stored = {.values = NULL};
     size_t            index = 0, at = 0;
     uint32_t          point;
     oct_status        status = box_find_vector(box, self->source_vector, &index, error);
@@ -234,54 +291,44 @@ copy_vector(const gathering *self, const oct_id *id, float *out)
         point = shard_keys_next(self->source, box, id, self->planner->shard_keys, self->planner->shard_key_count, &at);
     if (point == POINT_NONE)
         return shard_fail_unknown(id, error);
-    stored = shard_vector_of(target, box->numbers[index], point);
-    if (stored == NULL)
-        return oct_fail(error, OCT_NOT_FOUND, "Vector with name \"%.*s\" for point not found",
-                        (int)self->source_vector.size, self->source_vector.data);
-    status = shard_verify_vector(target, box->numbers[index], point, error);
-    if (status != OCT_OK)
-        return status;
-    if (box->config.vectors[index].size != (int64_t)self->dim)
-        return oct_fail(error, OCT_DIM, "Vector dimension error: expected dim: %zu, got %lld", self->dim,
-                        (long long)box->config.vectors[index].size);
-    memcpy(out, stored, self->dim * sizeof *out);
-    return OCT_OK;
+    status = shard_read_vector(target, box->numbers[index], point, self->planner->plan->memory, &stored, error);
+    if (status == OCT_OK && stored.values == NULL)
+        status = oct_fail(error, OCT_NOT_FOUND, "Vector with name \"%.*s\" for point not found",
+                          (int)self->source_vector.size, self->source_vector.data);
+    return status == OCT_OK ? gather_vector(self, &stored) : status;
 }
 
 static oct_status
 gather(gathering *self, const oct_example *example)
 {
-    float            *out = self->values + self->count * self->dim;
-    oct_error        *error = self->planner->error;
-    const oct_vector *vector = &example->vector;
-    oct_status        status;
+    oct_status status;
 
-    if (example->is_point) {
-        status = open_source(self);
-        if (status != OCT_OK)
-            return status;
-        epoch_pin();
-        status = copy_vector(self, &example->point, out);
-        epoch_unpin();
-        if (status == OCT_OK && self->source == self->planner->plan->collection)
-            status = query_plan_exclude(self->planner->plan, &example->point, error);
-    } else {
-        if (vector->kind != OCT_DENSE)
-            return oct_fail(error, OCT_UNSUPPORTED, "a search by a %s is not supported yet",
-                            vector->kind == OCT_SPARSE ? "sparse vector" : "multivector");
-        if (vector->value_count != self->dim)
-            return oct_fail(error, OCT_DIM, "Vector dimension error: expected dim: %zu, got %zu", self->dim,
-                            vector->value_count);
-        if (!floats_are_finite(vector->values, self->dim))
-            return oct_fail(error, OCT_INVALID, "the query has a component that is not a finite number");
-        memcpy(out, vector->values, self->dim * sizeof *out);
-        status = OCT_OK;
-    }
-    self->count++;
+    if (!example->is_point)
+        return gather_vector(self, &example->vector);
+    status = open_source(self);
+    if (status != OCT_OK)
+        return status;
+    epoch_pin();
+    status = gather_point(self, &example->point);
+    epoch_unpin();
+    if (status == OCT_OK && self->source == self->planner->plan->collection)
+        status = query_plan_exclude(self->planner->plan, &example->point, self->planner->error);
     return status;
 }
 
 /* --- queries by vectors ------------------------------------------------------------------------------------------ */
+
+/* Of multivectors: all their rows together, those of negatives with their signs turned. */
+static void
+average_rows(gathering *self, size_t positive_count)
+{
+    const size_t positive_rows = self->ends[positive_count - 1];
+
+    for (size_t i = positive_rows * self->dim; i < self->row_count * self->dim; i++)
+        self->values[i] = 0.0f - self->values[i];
+    self->ends[0] = (uint32_t)self->row_count;
+    self->count = 1;
+}
 
 /* 2 avg(positives) - avg(negatives), or the positives' average alone, into the first place. */
 static void
@@ -289,6 +336,10 @@ average(gathering *self, size_t positive_count)
 {
     const size_t negative_count = self->count - positive_count;
 
+    if (self->multi) {
+        average_rows(self, positive_count);
+        return;
+    }
     for (size_t j = 0; j < self->dim; j++) {
         double positive = 0, negative = 0;
 
@@ -299,7 +350,7 @@ average(gathering *self, size_t positive_count)
             positive = positive + positive - negative / (double)negative_count;
         self->values[j] = (float)positive;
     }
-    self->count = 1;
+    self->count = self->row_count = 1;
 }
 
 static oct_status
@@ -323,7 +374,7 @@ gather_recommend(gathering *self, const oct_recommend *given, scorer *out)
     switch (given->strategy) {
     case OCT_AVERAGE_VECTOR:
         average(self, given->positive_count);
-        if (!floats_are_finite(self->values, self->dim))
+        if (!floats_are_finite(self->values, self->row_count * self->dim))
             return oct_fail(error, OCT_INVALID, "the average of the examples is not finite");
         out->kind = SCORER_NEAREST;
         return OCT_OK;
@@ -439,6 +490,7 @@ plan_vectors(planner *self, const oct_query *query, level *out)
     oct_collection   *collection = self->plan->collection;
     const config_box *box;
     size_t            index = 0;
+    oct_vector_config vector = {.size = 0};
     gathering         all = {0};
     oct_status        status;
 
@@ -448,22 +500,24 @@ plan_vectors(planner *self, const oct_query *query, level *out)
     if (status == OCT_OK) {
         out->number = box->numbers[index];
         out->ef = box_ef(box, index, query->ef);
-        out->scorer.dim = (size_t)box->config.vectors[index].size;
-        out->scorer.distance = (oct_distance)box->config.vectors[index].distance;
+        vector = box->config.vectors[index];
+        out->scorer.dim = (size_t)vector.size;
+        out->scorer.distance = (oct_distance)vector.distance;
     }
     epoch_unpin();
     if (status == OCT_OK)
-        status = gathering_open(&all, self, query, out->scorer.dim, count_examples(query));
+        status = gathering_open(&all, self, query, &vector, count_examples(query));
     if (status == OCT_OK)
         status = gather_all(&all, &out->scorer);
     gathering_close(&all);
     if (status != OCT_OK)
         return status;
     /* As the graph prepares what it stores. */
-    for (size_t i = 0; i < all.count && out->scorer.distance == OCT_COSINE; i++)
+    for (size_t i = 0; i < all.row_count && out->scorer.distance == OCT_COSINE; i++)
         kernel_normalize(all.values + i * all.dim, all.values + i * all.dim, all.dim);
     out->scorer.examples = all.values;
     out->scorer.example_count = all.count;
+    out->scorer.example_ends = all.multi ? all.ends : NULL;
     out->has_scorer = true;
     return OCT_OK;
 }

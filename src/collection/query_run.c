@@ -162,21 +162,23 @@ static oct_status
 diversify(runner *self, const hit_list *found, size_t limit, hit_list *out)
 {
     const level   *what = self->what;
+    const scorer  *by = &what->scorer;
     arena         *memory = self->plan->memory;
-    shard         *target = self->plan->collection->shard;
-    const float  **stored = arena_array(memory, found->count + 1, sizeof *stored);
-    hit_list       there = {arena_array(memory, found->count + 1, sizeof(query_hit)), 0};
-    mmr_candidates candidates = {&there, stored, what->scorer.distance, what->scorer.dim};
+    hit_list       there = *found;
+    stored_vectors stored;
+    mmr_candidates candidates = {.hits = &there,
+                                 .distance = by->distance,
+                                 .dim = by->dim,
+                                 .target_rows = by->example_ends == NULL ? 1 : by->example_ends[0]};
+    oct_status     status =
+        stored_gather(self->plan->collection, what->number, &there, memory, &stored, self->error);
 
-    if (stored == NULL || there.items == NULL)
-        return oct_fail_memory(self->error, found->count * sizeof *stored);
-    for (size_t i = 0; i < found->count; i++) {
-        stored[there.count] = shard_vector_of(target, what->number, found->items[i].point);
-        if (stored[there.count] != NULL) /* it may have been taken away since */
-            there.items[there.count++] = found->items[i];
-    }
-    return mmr_pick(&candidates, what->scorer.examples, (double)what->query->as.nearest.mmr_diversity, limit,
-                    shard_points(target), memory, out, self->error);
+    if (status != OCT_OK)
+        return status;
+    candidates.vectors = stored.rows;
+    candidates.spans = stored.spans;
+    return mmr_pick(&candidates, by->examples, (double)what->query->as.nearest.mmr_diversity, limit,
+                    shard_points(self->plan->collection->shard), memory, out, self->error);
 }
 
 static oct_status
@@ -194,7 +196,7 @@ run_scorer(runner *self, size_t limit, size_t skip, hit_list *out)
     if (mmr && wanted > OCT_MMR_CANDIDATES_MAX)
         wanted = OCT_MMR_CANDIDATES_MAX;
     wanted = size_min(wanted, self->eligible);
-    if (what->scorer.kind == SCORER_NEAREST && self->scope.listed == NULL)
+    if (what->scorer.kind == SCORER_NEAREST && self->scope.listed == NULL && what->scorer.example_ends == NULL)
         status = walk_graph(self, wanted, &found);
     else
         status = exact_search(self->plan->collection, what->number, &what->scorer, &self->scope, wanted,

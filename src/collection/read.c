@@ -290,6 +290,9 @@ collection_search_rows(oct_collection *self, const float *queries, size_t query_
     status = box_find_vector(collection_box(self), (oct_slice){"", 0}, &index, error);
     if (status == OCT_OK)
         status = box_check_dim(collection_box(self), index, dim, error);
+    if (status == OCT_OK && collection_box(self)->config.vectors[index].multivector == 1)
+        status = oct_fail(error, OCT_UNSUPPORTED,
+                          "the unnamed vector is a multivector, which an array of rows cannot search; use oct_query");
     epoch_unpin();
     if (status != OCT_OK)
         return status;

@@ -54,27 +54,15 @@ add_vectors(oct_collection *self, const config_box *box, record_list *list, uint
         return oct_fail_memory(error, box->config.vector_count * sizeof *vectors);
     for (size_t v = 0; v < box->config.vector_count && status == OCT_OK; v++) {
         const oct_vector_config *config = &box->config.vectors[v];
-        const size_t             bytes = (size_t)config->size * sizeof(float);
-        const float             *stored;
-        float                   *copy;
+        oct_vector              *out = &vectors[record->vector_count];
 
         if (!selects_vector(select, config->name))
             continue;
-        stored = shard_vector_of(self->shard, box->numbers[v], point);
-        if (stored == NULL)
+        status = shard_read_vector(self->shard, box->numbers[v], point, &list->memory, out, error);
+        if (status != OCT_OK || out->values == NULL)
             continue;
-        status = shard_verify_vector(self->shard, box->numbers[v], point, error);
-        copy = status == OCT_OK ? arena_alloc(&list->memory, bytes) : NULL;
-        if (copy == NULL)
-            return status != OCT_OK ? status : oct_fail_memory(error, bytes);
-        memcpy(copy, stored, bytes);
-        vectors[record->vector_count] = (oct_vector){
-            .name = {arena_text(&list->memory, config->name.data, config->name.size), config->name.size},
-            .kind = OCT_DENSE,
-            .values = copy,
-            .value_count = (size_t)config->size,
-        };
-        if (vectors[record->vector_count].name.data == NULL)
+        out->name = (oct_slice){arena_text(&list->memory, config->name.data, config->name.size), config->name.size};
+        if (out->name.data == NULL)
             return oct_fail_memory(error, config->name.size);
         record->vector_count++;
     }

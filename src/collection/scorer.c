@@ -65,15 +65,68 @@ half(float x)
     return 0.5f * (squash(x) + 1.0f);
 }
 
+/* What is scored: vectors, or, with spans, multivectors. */
+typedef struct scored {
+    const float *const *rows;
+    const scorer_span  *spans;
+} scored;
+
+#define TARGET_ROWS 32u /* of a target at a time: 16 KiB at 128 floats, so that they and a chunk stay in L2 */
+
+/* Each chunk of a multivector's rows meets a group of the target's rows while it is in the cache. */
+static float
+maxsim(oct_distance distance, const float *target, size_t target_rows, const float *const *rows, size_t count,
+       size_t dim)
+{
+    double sum = 0;
+
+    for (size_t group = 0; group < target_rows; group += TARGET_ROWS) {
+        const size_t group_rows = size_min(TARGET_ROWS, target_rows - group);
+        float        best[TARGET_ROWS];
+
+        for (size_t q = 0; q < group_rows; q++)
+            best[q] = -INFINITY;
+        for (size_t first = 0; first < count; first += SCORER_ROWS_MAX) {
+            const size_t some = size_min(SCORER_ROWS_MAX, count - first);
+            float        similarities[SCORER_ROWS_MAX];
+
+            for (size_t q = 0; q < group_rows; q++) {
+                scorer_similarities(distance, target + (group + q) * dim, rows + first, some, dim,
+                                    similarities);
+                for (size_t i = 0; i < some; i++)
+                    best[q] = similarities[i] > best[q] ? similarities[i] : best[q];
+            }
+        }
+        for (size_t q = 0; q < group_rows; q++)
+            sum += (double)best[q];
+    }
+    return (float)sum;
+}
+
+void
+scorer_maxsims(oct_distance distance, const float *target, size_t target_rows, const float *const *rows,
+               const scorer_span *spans, size_t count, size_t dim, float *out)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i] = maxsim(distance, target, target_rows, rows + spans[i].first, spans[i].count, dim);
+}
+
 /* Similarities to example number `example`. */
 static void
-compare(const scorer *self, size_t example, const float *const *vectors, size_t count, float *out)
+compare(const scorer *self, size_t example, const scored *vectors, size_t count, float *out)
 {
-    scorer_similarities(self->distance, self->examples + example * self->dim, vectors, count, self->dim, out);
+    const size_t first = self->example_ends == NULL || example == 0 ? example : self->example_ends[example - 1];
+    const float *target = self->examples + first * self->dim;
+
+    if (self->example_ends == NULL)
+        scorer_similarities(self->distance, target, vectors->rows, count, self->dim, out);
+    else
+        scorer_maxsims(self->distance, target, self->example_ends[example] - first, vectors->rows, vectors->spans,
+                       count, self->dim, out);
 }
 
 static void
-run_best(const scorer *self, const float *const *vectors, size_t count, float *scores)
+run_best(const scorer *self, const scored *vectors, size_t count, float *scores)
 {
     float similarities[SCORER_ROWS_MAX], positive[SCORER_ROWS_MAX], negative[SCORER_ROWS_MAX];
 
@@ -91,7 +144,7 @@ run_best(const scorer *self, const float *const *vectors, size_t count, float *s
 }
 
 static void
-run_sum(const scorer *self, const float *const *vectors, size_t count, float *scores)
+run_sum(const scorer *self, const scored *vectors, size_t count, float *scores)
 {
     float  similarities[SCORER_ROWS_MAX];
     double sums[SCORER_ROWS_MAX] = {0};
@@ -109,7 +162,7 @@ run_sum(const scorer *self, const float *const *vectors, size_t count, float *sc
 
 /* The next pair of examples, from number `first` on. */
 static void
-compare_pair(const scorer *self, size_t first, const float *const *vectors, size_t count, float *positive,
+compare_pair(const scorer *self, size_t first, const scored *vectors, size_t count, float *positive,
              float *negative)
 {
     compare(self, first, vectors, count, positive);
@@ -117,7 +170,7 @@ compare_pair(const scorer *self, size_t first, const float *const *vectors, size
 }
 
 static void
-run_discover(const scorer *self, const float *const *vectors, size_t count, float *scores)
+run_discover(const scorer *self, const scored *vectors, size_t count, float *scores)
 {
     float   positive[SCORER_ROWS_MAX], negative[SCORER_ROWS_MAX], target[SCORER_ROWS_MAX];
     int32_t ranks[SCORER_ROWS_MAX] = {0};
@@ -133,7 +186,7 @@ run_discover(const scorer *self, const float *const *vectors, size_t count, floa
 }
 
 static void
-run_context(const scorer *self, const float *const *vectors, size_t count, float *scores)
+run_context(const scorer *self, const scored *vectors, size_t count, float *scores)
 {
     float positive[SCORER_ROWS_MAX], negative[SCORER_ROWS_MAX];
 
@@ -150,7 +203,7 @@ run_context(const scorer *self, const float *const *vectors, size_t count, float
 }
 
 static void
-run_feedback(const scorer *self, const float *const *vectors, size_t count, float *scores)
+run_feedback(const scorer *self, const scored *vectors, size_t count, float *scores)
 {
     float  similarities[SCORER_ROWS_MAX];
     double sums[SCORER_ROWS_MAX] = {0};
@@ -166,8 +219,8 @@ run_feedback(const scorer *self, const float *const *vectors, size_t count, floa
         scores[i] = (float)sums[i];
 }
 
-void
-scorer_run(const scorer *self, const float *const *vectors, size_t count, float *scores)
+static void
+run(const scorer *self, const scored *vectors, size_t count, float *scores)
 {
     switch (self->kind) {
     case SCORER_NEAREST:
@@ -191,6 +244,23 @@ scorer_run(const scorer *self, const float *const *vectors, size_t count, float 
     }
     for (size_t i = 0; i < count; i++) /* infinite similarities may cancel: such a vector comes last */
         scores[i] = isnan(scores[i]) ? -INFINITY : scores[i];
+}
+
+void
+scorer_run(const scorer *self, const float *const *vectors, size_t count, float *scores)
+{
+    const scored all = {vectors, NULL};
+
+    run(self, &all, count, scores);
+}
+
+void
+scorer_run_spans(const scorer *self, const float *const *rows, const scorer_span *spans, size_t count,
+                 float *scores)
+{
+    const scored all = {rows, spans};
+
+    run(self, &all, count, scores);
 }
 
 void

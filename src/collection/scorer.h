@@ -13,6 +13,8 @@
  *          FEEDBACK  a sim(target) + sum over ordered pairs of items whose feedback differs by d > 0 of
  *                    d^b c (sim(better) - sim(worse))
  *
+ *          Of multivectors, sim is MaxSim: the sum over the example's rows of the best similarity with one of the vector's
+ *          rows, summed in 64-bit floats in the order of the rows.
  *          squash(x) = x / (1 + |x|), half(x) = (squash(x) + 1) / 2, epsilon = 2^-23.
  * SOURCE   Qdrant's recommend, discover, context and relevance feedback queries.
  */
@@ -38,7 +40,8 @@ typedef struct scorer {
     size_t       dim;
     /* NEAREST: the target. BEST, SUM: positives, then negatives. DISCOVER: the target, then pairs, the positive first.
      * CONTEXT: pairs. FEEDBACK: the target, then items. */
-    const float  *examples; /* example_count x dim */
+    const float    *examples;     /* example_count x dim, or, with example_ends, all their rows */
+    const uint32_t *example_ends; /* NULL: a row each; else where, counted in rows, each example ends */
     size_t        example_count;
     size_t        positive_count; /* BEST, SUM */
     const double *weights; /* FEEDBACK: of each example's sim in the sum; see scorer_feedback_weights */
@@ -46,6 +49,18 @@ typedef struct scorer {
 
 /* Scores of 1 .. SCORER_ROWS_MAX vectors. */
 void scorer_run(const scorer *self, const float *const *vectors, size_t count, float *scores);
+
+/* The rows of one multivector, in an array of pointers to rows. */
+typedef struct scorer_span {
+    uint32_t first, count;
+} scorer_span;
+
+/* Scores of 1 .. SCORER_ROWS_MAX multivectors, whose spans point into `rows`. The scorer has example_ends. */
+void scorer_run_spans(const scorer *self, const float *const *rows, const scorer_span *spans, size_t count,
+                      float *scores);
+/* MaxSim of a target of `target_rows` rows and many multivectors. */
+void scorer_maxsims(oct_distance distance, const float *target, size_t target_rows, const float *const *rows,
+                    const scorer_span *spans, size_t count, size_t dim, float *out);
 
 /* sim of two prepared vectors. */
 float scorer_similarity(oct_distance distance, const float *a, const float *b, size_t dim);

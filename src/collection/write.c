@@ -323,6 +323,28 @@ keep_allowed(void *context, batch *write, arena *memory, oct_error *error)
 
 /* --- points to columns ------------------------------------------------------------------------------------- */
 
+/* A multivector: a list of rows of the name's size. */
+static oct_status
+check_rows(const oct_vector_config *config, const oct_vector *vector, oct_error *error)
+{
+    const size_t row_count = vector->row_count;
+
+    if (row_count == 0 || vector->value_count % row_count != 0)
+        return oct_fail(error, OCT_INVALID, "a multivector of %zu floats cannot have %zu rows", vector->value_count,
+                        row_count);
+    if (vector->value_count > OCT_MULTI_FLOATS_MAX)
+        return oct_fail(error, OCT_RANGE, "a multivector of %zu floats is too large; at most %u are allowed",
+                        vector->value_count, OCT_MULTI_FLOATS_MAX);
+    for (size_t i = 0; i < row_count; i++) {
+        const oct_status status =
+            check_vector(config, vector->values + i * (vector->value_count / row_count), vector->value_count / row_count, error);
+
+        if (status != OCT_OK)
+            return status;
+    }
+    return OCT_OK;
+}
+
 static oct_status
 fail_kind(oct_vector_kind kind, oct_error *error)
 {
@@ -331,7 +353,7 @@ fail_kind(oct_vector_kind kind, oct_error *error)
                                        : "Conversion between multi and regular vectors failed");
 }
 
-/* First pass: check every vector and count those of each name. */
+/* First pass: check every vector and count the floats of each name. */
 static oct_status
 count_vectors(const config_box *box, const oct_point *points, size_t count, size_t *counts, oct_error *error)
 {
@@ -341,14 +363,17 @@ count_vectors(const config_box *box, const oct_point *points, size_t count, size
             size_t            index;
             oct_status        status = box_find_vector(box, vector->name, &index, error);
 
-            if (status == OCT_OK && vector->kind != OCT_DENSE)
+            if (status == OCT_OK && vector->kind != OCT_DENSE &&
+                !(vector->kind == OCT_MULTI && box->config.vectors[index].multivector == 1))
                 status = fail_kind(vector->kind, error);
-            if (status == OCT_OK)
+            if (status == OCT_OK && vector->kind == OCT_MULTI)
+                status = check_rows(&box->config.vectors[index], vector, error);
+            else if (status == OCT_OK)
                 status =
                     check_vector(&box->config.vectors[index], vector->values, vector->value_count, error);
             if (status != OCT_OK)
                 return status;
-            counts[index]++;
+            counts[index] += vector->value_count;
         }
     }
     return OCT_OK;
@@ -356,16 +381,20 @@ count_vectors(const config_box *box, const oct_point *points, size_t count, size
 
 /* Second pass: the vectors of one name, one after the other. Of a name given twice for a point the last counts. */
 static oct_status
-fill_column(const config_box *box, const oct_point *points, size_t count, size_t index, size_t vectors_max,
+fill_column(const config_box *box, const oct_point *points, size_t count, size_t index, size_t value_max,
             arena *memory, batch_column *column, oct_error *error)
 {
     const size_t dim = (size_t)box->config.vectors[index].size;
-    float       *values = arena_array(memory, vectors_max, dim * sizeof *values);
+    const bool   multi = box->config.vectors[index].multivector == 1;
+    float       *values = arena_array(memory, value_max, sizeof *values);
+    uint32_t    *counts = multi ? arena_array(memory, count + 1, sizeof *counts) : NULL;
     uint8_t     *present = arena_alloc(memory, count / 8 + 1);
+    size_t       at = 0;
 
-    if (values == NULL || present == NULL)
-        return oct_fail_memory(error, vectors_max * dim * sizeof *values);
-    *column = (batch_column){.number = box->numbers[index], .dim = (uint32_t)dim, .values = values};
+    if (values == NULL || present == NULL || (multi && counts == NULL))
+        return oct_fail_memory(error, value_max * sizeof *values);
+    *column = (batch_column){
+        .number = box->numbers[index], .dim = (uint32_t)dim, .counts = counts, .values = values};
     for (size_t i = 0; i < count; i++) {
         const oct_vector *given = NULL;
 
@@ -375,7 +404,10 @@ fill_column(const config_box *box, const oct_point *points, size_t count, size_t
         }
         if (given == NULL)
             continue;
-        memcpy(values + column->present_count * dim, given->values, dim * sizeof *values);
+        memcpy(values + at, given->values, given->value_count * sizeof *values);
+        at += given->value_count;
+        if (multi)
+            counts[column->present_count] = (uint32_t)given->value_count;
         present[i / 8] |= (uint8_t)(1u << (i % 8));
         column->present_count++;
     }
@@ -516,6 +548,9 @@ collection_upsert_rows(oct_collection *self, const uint64_t *ids, const float *v
     }
     epoch_pin();
     status = box_find_vector(collection_box(self), (oct_slice){"", 0}, &index, error);
+    if (status == OCT_OK && collection_box(self)->config.vectors[index].multivector == 1)
+        status = oct_fail(error, OCT_UNSUPPORTED,
+                          "the unnamed vector is a multivector, which an array of rows cannot give; use oct_upsert");
     if (status == OCT_OK)
         number = collection_box(self)->numbers[index];
     for (size_t i = 0; i < count && status == OCT_OK; i++)

@@ -15,12 +15,12 @@ graph_new(const graph_params *params, graph **out, oct_error *error)
         return oct_fail_memory(error, sizeof *self);
     OCT_MUST(params->dim >= 1 && params->dim <= OCT_DIM_MAX && params->m <= OCT_M_MAX);
     self->params = *params;
-    if (params->m == 0)
+    if (params->m == 0 || params->multi)
         self->params.start_rows = GRAPH_START_NEVER;
     self->dim_padded = (params->dim + GRAPH_LINE_FLOATS - 1) / GRAPH_LINE_FLOATS * GRAPH_LINE_FLOATS;
     self->link_count = 2 * params->m;
     self->kernel = kernel();
-    self->coded = codes_fit(params->dim, params->distance);
+    self->coded = !params->multi && codes_fit(params->dim, params->distance);
     if (self->coded) {
         codes_init(&self->codec, params->dim, params->distance);
         rows_init(&self->codes, self->codec.stride, ROWS_EXPECTED);
@@ -28,6 +28,7 @@ graph_new(const graph_params *params, graph **out, oct_error *error)
     rows_init(&self->vectors, self->dim_padded * (uint32_t)sizeof(float), ROWS_EXPECTED);
     rows_init(&self->points, sizeof(uint32_t), ROWS_EXPECTED);
     rows_init(&self->seats, sizeof(uint32_t), ROWS_EXPECTED);
+    rows_init(&self->spans, sizeof(uint32_t), ROWS_EXPECTED);
     rows_init(&self->before, sizeof(uint32_t), ROWS_EXPECTED);
     rows_init(&self->live, sizeof(uint64_t), 1);
     rows_init(&self->links, (uint32_t)(size_max(self->link_count, 1) * sizeof(uint32_t)), ROWS_EXPECTED);
@@ -45,6 +46,7 @@ graph_free(graph *self)
     oct_free(self->encoding);
     rows_clear(&self->points);
     rows_clear(&self->seats);
+    rows_clear(&self->spans);
     rows_clear(&self->before);
     rows_clear(&self->live);
     rows_clear(&self->links);
@@ -89,12 +91,12 @@ graph_prepare(const graph *self, const float *vector, float *out)
 }
 
 oct_status
-graph_reserve(graph *self, uint32_t row_count, uint32_t point_count, oct_error *error)
+graph_reserve(graph *self, uint64_t row_count, uint32_t point_count, oct_error *error)
 {
-    const uint64_t count = (uint64_t)self->rows_appended + row_count;
+    const uint64_t count = self->rows_appended + row_count;
     oct_status     status;
 
-    if (count > GRAPH_ROWS_MAX)
+    if (row_count > GRAPH_ROWS_MAX || count > GRAPH_ROWS_MAX)
         return oct_fail(error, OCT_RANGE, "a vector name holds at most %u vectors, deleted ones included",
                         GRAPH_ROWS_MAX);
     status = rows_reserve(&self->vectors, count, error);
@@ -107,6 +109,8 @@ graph_reserve(graph *self, uint32_t row_count, uint32_t point_count, oct_error *
     }
     if (status == OCT_OK)
         status = rows_reserve(&self->points, count, error);
+    if (status == OCT_OK && self->params.multi)
+        status = rows_reserve(&self->spans, count, error);
     if (status == OCT_OK)
         status = rows_reserve(&self->before, count, error);
     if (status == OCT_OK)
@@ -135,57 +139,95 @@ set_live(graph *self, uint32_t row, bool live)
         (void)atomic_fetch_and_explicit(word, ~bit, memory_order_release);
 }
 
-static void
-kill_row(graph *self, uint32_t row)
+uint32_t
+graph_span_at(const graph *self, uint32_t row)
 {
-    (void)atomic_fetch_add_explicit(&self->dead_count, 1, memory_order_relaxed);
-    set_live(self, row, false);
+    return self->params.multi ? *graph_span(self, row) : 1;
+}
+
+bool
+graph_row_lives(const graph *self, uint32_t row)
+{
+    return graph_row_is_live(self, row);
+}
+
+/* The rows of the vector that begins at this one. */
+static void
+kill_vector(graph *self, uint32_t row)
+{
+    const uint32_t count = graph_span_at(self, row);
+
+    (void)atomic_fetch_add_explicit(&self->dead_count, count, memory_order_relaxed);
+    for (uint32_t i = 0; i < count; i++)
+        set_live(self, row + i, false);
 }
 
 /* The next row, not yet seated, dead until set_live. */
 static uint32_t
-add_row(graph *self, uint32_t point, const void *prepared)
+add_row(graph *self, uint32_t point, const void *prepared, uint32_t span)
 {
     const uint32_t row = self->rows_appended++;
 
     memcpy(rows_at(&self->vectors, row), prepared, self->params.dim * sizeof(float));
     *(uint32_t *)rows_at(&self->points, row) = point;
+    if (self->params.multi)
+        *graph_span(self, row) = span;
     if (self->coded)
         codes_encode(&self->codec, graph_row_vector(self, row), self->encoding, rows_at(&self->codes, row));
     return row;
 }
 
-bool
-graph_append(graph *self, uint32_t point, const float *prepared)
+static bool
+is_stored(const graph *self, uint32_t first, const float *vector, uint32_t count, float *scratch)
 {
-    const size_t      bytes = self->params.dim * sizeof(float);
-    _Atomic uint32_t *seat = graph_seat(self, point);
-    const uint32_t    old = atomic_load_explicit(seat, memory_order_relaxed);
-    uint32_t          row;
-
-    if (old != GRAPH_NONE && memcmp(graph_row_vector(self, old), prepared, bytes) == 0)
+    if (first == GRAPH_NONE || graph_span_at(self, first) != count)
         return false;
-    row = add_row(self, point, prepared);
-    *(uint32_t *)rows_at(&self->before, row) = old + 1; /* GRAPH_NONE + 1 is 0 */
-    set_live(self, row, true);
-    atomic_store_explicit(seat, row, memory_order_release);
-    if (old != GRAPH_NONE)
-        kill_row(self, old);
-    else
-        (void)atomic_fetch_add_explicit(&self->live_count, 1, memory_order_relaxed);
+    for (uint32_t i = 0; i < count; i++) {
+        graph_prepare(self, vector + (size_t)i * self->params.dim, scratch);
+        if (memcmp(graph_row_vector(self, first + i), scratch, self->params.dim * sizeof(float)) != 0)
+            return false;
+    }
     return true;
 }
 
-void
-graph_restore_row(graph *self, uint32_t point, const char *prepared, bool live)
+uint32_t
+graph_append(graph *self, uint32_t point, const float *vector, uint32_t count, float *scratch)
 {
-    const uint32_t row = add_row(self, point, prepared);
+    _Atomic uint32_t *seat = graph_seat(self, point);
+    const uint32_t    old = atomic_load_explicit(seat, memory_order_relaxed);
+    const uint32_t    first = self->rows_appended;
+
+    OCT_MUST(count == 1 || (count > 1 && self->params.multi));
+    if (is_stored(self, old, vector, count, scratch))
+        return 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t row;
+
+        graph_prepare(self, vector + (size_t)i * self->params.dim, scratch);
+        row = add_row(self, point, scratch, i == 0 ? count : 0);
+        *(uint32_t *)rows_at(&self->before, row) = old + 1; /* GRAPH_NONE + 1 is 0 */
+        set_live(self, row, true);
+    }
+    atomic_store_explicit(seat, first, memory_order_release);
+    if (old != GRAPH_NONE)
+        kill_vector(self, old);
+    else
+        (void)atomic_fetch_add_explicit(&self->live_count, 1, memory_order_relaxed);
+    return count;
+}
+
+void
+graph_restore_row(graph *self, uint32_t point, const char *prepared, bool live, uint32_t span)
+{
+    const uint32_t row = add_row(self, point, prepared, span);
 
     if (!live) {
         (void)atomic_fetch_add_explicit(&self->dead_count, 1, memory_order_relaxed);
         return;
     }
     set_live(self, row, true);
+    if (span == 0) /* its first row has done the rest */
+        return;
     atomic_store_explicit(graph_seat(self, point), row, memory_order_release);
     (void)atomic_fetch_add_explicit(&self->live_count, 1, memory_order_relaxed);
 }
@@ -201,7 +243,7 @@ graph_remove(graph *self, uint32_t point)
     if (row == GRAPH_NONE)
         return;
     atomic_store_explicit(graph_seat(self, point), GRAPH_NONE, memory_order_release);
-    kill_row(self, row);
+    kill_vector(self, row);
     (void)atomic_fetch_sub_explicit(&self->live_count, 1, memory_order_relaxed);
 }
 
@@ -241,6 +283,8 @@ copy_row(graph *self, const graph *from, uint32_t row)
     if (self->coded)
         memcpy(rows_at(&self->codes, to), graph_row_code(from, row), self->codec.stride);
     *(uint32_t *)rows_at(&self->points, to) = graph_row_point(from, row);
+    if (self->params.multi)
+        *graph_span(self, to) = *graph_span(from, row);
 }
 
 oct_status
@@ -249,7 +293,8 @@ graph_copy_rows(graph *self, const graph *from, const uint64_t *live, uint32_t r
     uint32_t   count = 0;
     oct_status status;
 
-    OCT_MUST(self->params.dim == from->params.dim && self->params.distance == from->params.distance);
+    OCT_MUST(self->params.dim == from->params.dim && self->params.distance == from->params.distance &&
+             self->params.multi == from->params.multi);
     for (uint32_t row = 0; row < row_count; row++)
         count += bit_is_set(live, row);
     status = graph_reserve(self, count, 0, error);
@@ -265,7 +310,7 @@ oct_status
 graph_catch_up(graph *self, const graph *from, const uint64_t *live, uint32_t row_count, oct_error *error)
 {
     const uint32_t end = from->rows_appended;
-    uint32_t       to = 0;
+    uint32_t       to = 0, live_rows = 0;
     oct_status     status = graph_reserve(self, end - row_count, atomic_load(&from->point_count), error);
 
     if (status != OCT_OK)
@@ -277,13 +322,15 @@ graph_catch_up(graph *self, const graph *from, const uint64_t *live, uint32_t ro
             continue;
         if (graph_row_is_live(from, row)) {
             set_live(self, to, true);
-            atomic_store(graph_seat(self, graph_row_point(from, row)), to);
+            live_rows++;
+            if (graph_span_at(self, to) > 0)
+                atomic_store(graph_seat(self, graph_row_point(from, row)), to);
         }
         to++;
     }
     OCT_MUST(to == self->rows_appended);
     atomic_store(&self->live_count, graph_live_count(from));
-    atomic_store(&self->dead_count, to - graph_live_count(from));
+    atomic_store(&self->dead_count, to - live_rows);
     graph_publish(self);
     return OCT_OK;
 }
@@ -334,6 +381,12 @@ uint32_t
 graph_live_count(const graph *self)
 {
     return atomic_load_explicit(&self->live_count, memory_order_relaxed);
+}
+
+uint32_t
+graph_live_rows(const graph *self)
+{
+    return self->rows_appended - atomic_load_explicit(&self->dead_count, memory_order_relaxed);
 }
 
 uint64_t
@@ -457,15 +510,28 @@ oct_status
 graph_check(const graph *self, oct_error *error)
 {
     const uint32_t row_count = graph_row_count(self);
-    uint32_t       live = 0, seated = 0;
+    uint32_t       live = 0, seated = 0, live_rows = 0;
 
     if (graph_graph_count(self) > row_count)
         return oct_fail(error, OCT_CORRUPT, "the graph has %u rows, but there are %u",
                         graph_graph_count(self), row_count);
     for (uint32_t row = 0; row < row_count; row++) {
         const uint32_t point = graph_row_point(self, row);
+        const uint32_t span = graph_span_at(self, row);
 
+        if (span > row_count - row)
+            return oct_fail(error, OCT_CORRUPT, "row %u begins a vector of %u rows, but there are %u rows in all", row,
+                            span, row_count);
+        for (uint32_t i = 1; i < span; i++) {
+            if (graph_span_at(self, row + i) != 0 || graph_row_point(self, row + i) != point ||
+                graph_row_is_live(self, row + i) != graph_row_is_live(self, row))
+                return oct_fail(error, OCT_CORRUPT, "row %u is not one with row %u, where its vector begins", row + i,
+                                row);
+        }
         if (!graph_row_is_live(self, row))
+            continue;
+        live_rows++;
+        if (span == 0)
             continue;
         live++;
         if (point >= self->point_count || atomic_load(graph_seat(self, point)) != row)
@@ -482,6 +548,8 @@ graph_check(const graph *self, oct_error *error)
             return oct_fail(error, OCT_CORRUPT, "point %u has row %u, which is dead or does not exist", point,
                             row);
     }
+    if (live_rows != graph_live_rows(self))
+        return oct_fail(error, OCT_CORRUPT, "%u live rows, %u counted", live_rows, graph_live_rows(self));
     if (live != seated || live != graph_live_count(self))
         return oct_fail(error, OCT_CORRUPT, "%u live rows, %u points with a vector, %u counted", live, seated,
                         graph_live_count(self));
@@ -511,6 +579,8 @@ graph_columns(graph *self, graph_column columns[GRAPH_COLUMNS_MAX])
     if (self->coded)
         columns[count++] = (graph_column){"codes", &self->codes, row_count, true, false, true};
     columns[count++] = (graph_column){"points", &self->points, row_count, true, false, false};
+    if (self->params.multi)
+        columns[count++] = (graph_column){"spans", &self->spans, row_count, true, false, false};
     columns[count++] = (graph_column){"seats", &self->seats, self->point_count, false, false, false};
     columns[count++] = (graph_column){"live", &self->live, (row_count + 63) / 64, false, false, false};
     columns[count++] = (graph_column){"links", &self->links, graph_graph_count(self), false, true, true};
@@ -580,6 +650,13 @@ graph_loaded(graph *self, oct_error *error)
             error, OCT_CORRUPT,
             "the graph's state contradicts itself: %u rows, %u in the graph, entry %u of level %u",
             self->rows_appended, graph_count, (uint32_t)entry, level);
+    if (self->params.multi) {
+        uint32_t dead = 0;
+
+        for (uint32_t row = 0; row < self->rows_appended; row++)
+            dead += !graph_row_is_live(self, row);
+        atomic_store(&self->dead_count, dead);
+    }
     graph_publish(self);
     return OCT_OK;
 }

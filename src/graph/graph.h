@@ -6,6 +6,9 @@
  * POINTS   A point has a number in its shard; its vector has a row here. A new vector for the same point
  *          takes a new row and the old one dies. Dead rows are walked through but never returned, until
  *          the shard rebuilds the graph without them (graph_copy_live).
+ * MULTI    A point's vector may be several rows in a row (params.multi). Its seat is the first of them, and its span says
+ *          how many; they come and go together. Such a store has no graph: scores are sums over all pairs of rows, which
+ *          who searches computes (collection/exact.c).
  * SAME LOG, SAME GRAPH
  *          The graph is a function of the vectors in row order. Rows join it in batches whose ends are a
  *          formula of the row number (batch_rows in build.c); every row of a batch searches the graph as
@@ -36,6 +39,7 @@ typedef struct graph_params {
     uint32_t     m;            /* links per row; level 0 holds 2m */
     uint32_t     ef_construct; /* candidates kept while a row is inserted */
     uint32_t     start_rows;   /* the graph begins when there are so many rows; until then a search scans */
+    bool         multi;        /* several rows a point, and no graph */
 } graph_params;
 
 oct_status graph_new(const graph_params *params, graph **out, oct_error *error);
@@ -48,12 +52,14 @@ const graph_params *graph_get_params(const graph *self);
 /* What is stored for a given vector: itself, or normalised for cosine. `out` holds dim floats. */
 void graph_prepare(const graph *self, const float *vector, float *out);
 /* Room for `rows` more rows and for points [0, point_count), so that appending cannot fail. */
-oct_status graph_reserve(graph *self, uint32_t rows, uint32_t point_count, oct_error *error);
-/* Give a point a prepared vector: a new row, true. If it has that very vector already, nothing changes: false.
- * Searches do not see it before graph_publish. */
-bool graph_append(graph *self, uint32_t point, const float *prepared);
-/* Put back a row as it was, dead ones too: dim floats at `prepared`, unaligned. There must be room. */
-void graph_restore_row(graph *self, uint32_t point, const char *prepared, bool live);
+oct_status graph_reserve(graph *self, uint64_t rows, uint32_t point_count, oct_error *error);
+/* Give a point a vector as it came, `count` rows of dim floats (one, unless multi): new rows; returns how many. If it
+ * has that very vector already, nothing changes: 0. Searches do not see it before graph_publish. `scratch` holds dim
+ * floats. */
+uint32_t graph_append(graph *self, uint32_t point, const float *vector, uint32_t count, float *scratch);
+/* Put back a row as it was, dead ones too: dim floats at `prepared`, unaligned. There must be room. `span`: rows of the
+ * vector that begins here, 0 if it began before. */
+void graph_restore_row(graph *self, uint32_t point, const char *prepared, bool live, uint32_t span);
 /* Take a point's vector away; none is fine. Visible at once. */
 void graph_remove(graph *self, uint32_t point);
 /* Let searches see what was appended. Once per write, so that a write is seen whole. */
@@ -61,11 +67,14 @@ void graph_publish(graph *self);
 
 /* --- reading ------------------------------------------------------------------------------------ */
 
-/* The stored vector of a point (dim floats, valid while pinned), or NULL. */
+/* The stored vector of a point (dim floats, valid while pinned), or NULL. Of several rows: the first. */
 const float *graph_vector(const graph *self, uint32_t point);
 
-/* Its row, or GRAPH_NONE. */
+/* Its row, the first of several, or GRAPH_NONE. */
 uint32_t graph_row_of(const graph *self, uint32_t point);
+bool graph_row_lives(const graph *self, uint32_t row);
+/* How many rows the vector has that begins at this one; 0 if none does. */
+uint32_t graph_span_at(const graph *self, uint32_t row);
 /* The point and the vector of a row below graph_row_count. */
 uint32_t     graph_point_of(const graph *self, uint32_t row);
 const float *graph_vector_at(const graph *self, uint32_t row);
@@ -73,6 +82,7 @@ const float *graph_vector_at(const graph *self, uint32_t row);
 uint32_t graph_row_count(const graph *self);   /* dead ones included */
 uint32_t graph_graph_count(const graph *self); /* rows in the graph */
 uint32_t graph_live_count(const graph *self);  /* points that have a vector */
+uint32_t graph_live_rows(const graph *self);   /* rows of such; for the writer */
 uint64_t graph_ram_bytes(const graph *self);
 
 typedef top_hit graph_hit; /* distance: -dot, squared Euclid, Manhattan */
@@ -140,7 +150,7 @@ oct_status graph_check(const graph *self, oct_error *error);
 
 /* What a checkpoint saves. `rows` points into the graph; `count` rows of it. */
 typedef struct graph_column {
-    const char *name; /* "vectors", "codes", "points", "seats", "live", "links", "level1", ... */
+    const char *name; /* "vectors", "codes", "points", "spans", "seats", "live", "links", "level1", ... */
     rows       *data;
     uint64_t    count;
     bool        appended; /* rows once written never change */
@@ -148,7 +158,7 @@ typedef struct graph_column {
     bool        walked;   /* every search reads it here and there */
 } graph_column;
 
-#define GRAPH_COLUMNS_MAX (6u + GRAPH_LEVELS_MAX)
+#define GRAPH_COLUMNS_MAX (7u + GRAPH_LEVELS_MAX)
 
 const char *graph_level_name(uint32_t level); /* of the column of a level's nodes */
 

@@ -32,6 +32,7 @@ struct graph {
     float *encoding; /* the writer's scratch; made with the first rows */
     rows   points;   /* uint32_t: the point of a row */
     rows   seats;    /* _Atomic uint32_t by point: its row, or GRAPH_NONE */
+    rows   spans;    /* uint32_t by row, if multi: rows of the vector that begins there, or 0 */
     rows   before;   /* uint32_t by row: the row its point moved from, plus one; 0: none. Not saved: only
                                * searches that began before the move ask for it */
     rows   live;     /* _Atomic uint64_t by row / 64 */
@@ -93,6 +94,12 @@ static inline graph_node *
 graph_node_at(const graph *self, uint32_t level, uint32_t node)
 {
     return rows_at(self->levels[level], node);
+}
+
+static inline uint32_t *
+graph_span(const graph *self, uint32_t row)
+{
+    return rows_at(&self->spans, row);
 }
 
 /* The row a point had when there were `row_count` rows, or GRAPH_NONE. */

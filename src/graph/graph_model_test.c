@@ -32,13 +32,16 @@ bool
 twin_put(twin *self, uint32_t point, const float *vector)
 {
     float *const kept = self->vectors + (size_t)point * self->dim;
-    float       *prepared = calloc(self->dim, sizeof *prepared);
+    float       *prepared = calloc(self->dim, sizeof *prepared), *scratch;
     bool         is_new;
 
     OCT_MUST(prepared != NULL && point < self->points);
     OCT_MUST(graph_reserve(self->graph, 1, point + 1, NULL) == OCT_OK);
     graph_prepare(self->graph, vector, prepared);
-    is_new = graph_append(self->graph, point, prepared);
+    scratch = calloc(self->dim, sizeof *scratch);
+    OCT_MUST(scratch != NULL);
+    is_new = graph_append(self->graph, point, vector, 1, scratch) == 1;
+    free(scratch);
     CHECK_INT(is_new, !self->has[point] || memcmp(kept, prepared, self->dim * sizeof *prepared) != 0);
     memcpy(kept, prepared, self->dim * sizeof *prepared);
     self->live += !self->has[point];

@@ -422,7 +422,7 @@ TEST(unpublished_rows_change_no_answer)
             const graph_params params = params_of(dims[d], OCT_EUCLID, 8, 40);
             const uint64_t     allowed[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
             test_rng           rng = test_rng_seed(91);
-            float              vector[DIM_MAX], prepared[DIM_MAX];
+            float              vector[DIM_MAX], prepared[DIM_MAX], scratch[DIM_MAX];
             graph_hit          before[200], after[200];
             size_t             before_count;
             twin               self;
@@ -458,11 +458,12 @@ TEST(unpublished_rows_change_no_answer)
                 for (uint32_t i = 0; i < 40; i++) {
                     test_fill(&rng, vector, dims[d]);
                     OCT_MUST(graph_reserve(self.graph, 1, 320, NULL) == OCT_OK);
-                    (void)graph_append(self.graph, i < 30 ? i * 3 : 200 + (uint32_t)kind * 40 + i, vector);
+                    (void)graph_append(self.graph, i < 30 ? i * 3 : 200 + (uint32_t)kind * 40 + i, vector, 1,
+                                       scratch);
                     if (i % 2 == 0 && i < 30) {
                         test_fill(&rng, vector, dims[d]);
                         OCT_MUST(graph_reserve(self.graph, 1, 320, NULL) == OCT_OK);
-                        (void)graph_append(self.graph, i * 3, vector);
+                        (void)graph_append(self.graph, i * 3, vector, 1, scratch);
                     }
                     count = twin_search(&self, &query, after, NULL);
                     CHECK_MSG(count == before_count && memcmp(before, after, count * sizeof *after) == 0,
@@ -495,7 +496,7 @@ TEST(removed_point_stays_removed_while_another_arrives)
 {
     const graph_params params = params_of(4, OCT_EUCLID, 4, 20);
     test_rng           rng = test_rng_seed(92);
-    float              vector[4], prepared[4];
+    float              vector[4], prepared[4], scratch[4];
     graph_hit          hits[64];
     graph_query        query;
     size_t             count;
@@ -515,7 +516,7 @@ TEST(removed_point_stays_removed_while_another_arrives)
     twin_check_hits(&self, &query, hits, count, "removed");
     test_fill(&rng, vector, 4);
     OCT_MUST(graph_reserve(self.graph, 1, 51, NULL) == OCT_OK);
-    CHECK(graph_append(self.graph, 50, vector));
+    CHECK(graph_append(self.graph, 50, vector, 1, scratch) == 1);
     count = twin_search(&self, &query, hits, NULL);
     twin_check_hits(&self, &query, hits, count, "another appended");
     twin_close(&self);

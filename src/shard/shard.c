@@ -119,14 +119,6 @@ shard_graph(const shard *self, uint32_t number)
     return vector == NULL ? NULL : vector_graph(vector);
 }
 
-const float *
-shard_vector_of(const shard *self, uint32_t number, uint32_t point)
-{
-    const graph *vectors = shard_graph(self, number);
-
-    return vectors == NULL ? NULL : graph_vector(vectors, point);
-}
-
 /* --- what a write needs before it may be logged ------------------------------------------------------ */
 
 /* A write on its way: the batch, and what is worked out for it once, before the log. */
@@ -281,15 +273,15 @@ reserve(const plan *self, shard *target, oct_error *error)
         status = plan_passes_over(self, target, column, &passes, error);
         if (status != OCT_OK || passes)
             continue;
-        if (column->counts != NULL)
-            return oct_fail(error, OCT_CORRUPT, "a write has vectors of another kind for number %u, which is dense",
+        if (column->values != NULL && (column->counts != NULL) != graph_get_params(vectors)->multi)
+            return oct_fail(error, OCT_CORRUPT, "a write has vectors of another kind for number %u than its name",
                             column->number);
         if (column->dim != 0 && column->dim != graph_get_params(vectors)->dim)
             return oct_fail(error, OCT_CORRUPT,
                             "a write has vectors of %u components for number %u, which has %u", column->dim,
                             column->number, graph_get_params(vectors)->dim);
         if (column->dim != 0)
-            status = graph_reserve(vectors, (uint32_t)column->present_count,
+            status = graph_reserve(vectors, batch_value_count(column) / column->dim,
                                    atomic_load(&target->points.count) + new_points, error);
     }
     return status;
@@ -338,7 +330,7 @@ set_payload(shard *self, uint32_t point, oct_slice document)
 }
 
 static void
-set_vector(shard_vector *vector, uint32_t point, const float *values, float *prepared)
+set_vector(shard_vector *vector, uint32_t point, const float *values, size_t value_count, float *scratch)
 {
     graph *vectors = vector_graph(vector);
 
@@ -346,8 +338,8 @@ set_vector(shard_vector *vector, uint32_t point, const float *values, float *pre
         graph_remove(vectors, point);
         return;
     }
-    graph_prepare(vectors, values, prepared);
-    vector->logical_rows += graph_append(vectors, point, prepared);
+    vector->logical_rows += graph_append(
+        vectors, point, values, (uint32_t)(value_count / graph_get_params(vectors)->dim), scratch);
 }
 
 static void
@@ -386,12 +378,13 @@ apply_vectors(shard *self, const plan *work)
             for (size_t c = 0; c < write->column_count; c++) {
                 if (write->columns[c].number != vector->number || !batch_has(&write->columns[c], i))
                     continue;
-                set_vector(vector, point, write->columns[c].values + next[c].at, work->prepared);
+                set_vector(vector, point, write->columns[c].values + next[c].at,
+                           batch_cursor_count(&next[c], &write->columns[c]), work->prepared);
                 batch_cursor_pass(&next[c], &write->columns[c]);
                 given = true;
             }
             if (!given && write->op == BATCH_UPSERT)
-                set_vector(vector, point, NULL, NULL);
+                set_vector(vector, point, NULL, 0, NULL);
         }
         touch(self, point);
         points_set_live(&self->points, point, true);
@@ -611,7 +604,9 @@ shard_verify_vector(shard *self, uint32_t number, uint32_t point, oct_error *err
     if (check == NULL || atomic_load(&vector->verified))
         return OCT_OK;
     row = graph_row_of(vector_graph(vector), point);
-    status = row == GRAPH_NONE ? OCT_OK : column_verify(check, row, 1, error);
+    status = row == GRAPH_NONE
+                 ? OCT_OK
+                 : column_verify(check, row, graph_span_at(vector_graph(vector), row), error);
     /* A compaction has verified all of it, and its file may be gone; so may a deleted collection's, whose memory
      * holds. */
     if (status != OCT_OK && atomic_load(&vector->check) != check)
@@ -619,6 +614,36 @@ shard_verify_vector(shard *self, uint32_t number, uint32_t point, oct_error *err
     if (status == OCT_NOT_FOUND && atomic_load(&self->dropped))
         status = OCT_OK;
     return status;
+}
+
+oct_status
+shard_read_vector(shard *self, uint32_t number, uint32_t point, arena *memory, oct_vector *out, oct_error *error)
+{
+    const graph   *vectors = shard_graph(self, number);
+    const uint32_t row = vectors == NULL ? GRAPH_NONE : graph_row_of(vectors, point);
+    size_t         dim, count;
+    float         *copy;
+    oct_status     status;
+
+    out->values = NULL;
+    out->value_count = 0;
+    if (row == GRAPH_NONE)
+        return OCT_OK;
+    status = shard_verify_vector(self, number, point, error);
+    if (status != OCT_OK)
+        return status;
+    dim = graph_get_params(vectors)->dim;
+    count = graph_span_at(vectors, row);
+    copy = arena_array(memory, count, dim * sizeof *copy);
+    if (copy == NULL)
+        return oct_fail_memory(error, count * dim * sizeof *copy);
+    for (size_t i = 0; i < count; i++)
+        memcpy(copy + i * dim, graph_vector_at(vectors, row + (uint32_t)i), dim * sizeof *copy);
+    out->kind = graph_get_params(vectors)->multi ? OCT_MULTI : OCT_DENSE;
+    out->values = copy;
+    out->value_count = count * dim;
+    out->row_count = graph_get_params(vectors)->multi ? count : 0;
+    return OCT_OK;
 }
 
 oct_status
@@ -664,7 +689,7 @@ shard_describe(shard *self, shard_info *info)
     set = shard_set(self);
     for (size_t v = 0; v < set->count; v++) {
         const graph   *vectors = vector_graph(set->items[v]);
-        const uint32_t live = graph_live_count(vectors), indexed = graph_graph_count(vectors);
+        const uint32_t live = graph_live_rows(vectors), indexed = graph_graph_count(vectors);
         const uint32_t row_count = graph_row_count(vectors); /* last: never less than what is indexed */
 
         info->vector_bytes += (uint64_t)row_count * graph_get_params(vectors)->dim * sizeof(float);

@@ -93,9 +93,11 @@ heap      *shard_heap(shard *self);
 /* The graph of a vector number; valid while pinned. NULL if there is none: the name may have gone since the configuration
  * was read. */
 graph     *shard_graph(const shard *self, uint32_t number);
-/* The stored vector of a point, valid while pinned; NULL if it has none, or the name has gone. */
-const float *shard_vector_of(const shard *self, uint32_t number, uint32_t point);
-oct_status   shard_search(shard *self, uint32_t number, graph_query *query, graph_hit *hits, size_t *count,
+/* The stored vector of a point, verified and copied into `memory`; its name is left alone. If it has none, or the name has
+ * gone, out->values is NULL. */
+oct_status shard_read_vector(shard *self, uint32_t number, uint32_t point, arena *memory, oct_vector *out,
+                             oct_error *error);
+oct_status shard_search(shard *self, uint32_t number, graph_query *query, graph_hit *hits, size_t *count,
                         graph_stats *stats, oct_error *error);
 /* OCT_NOT_FOUND: "No point with id ID found". */
 oct_status shard_fail_unknown(const oct_id *id, oct_error *error);

@@ -9,10 +9,10 @@
  *          4    4  point count n
  *          8    8  operation number
  *         16    4  vector count
- *         20    4  the sum of 1 if ids came in ascending order, 2 if vectors tell their dim (all that are written do)
+ *         20    4  the sum of 1 if ids came in ascending order, 2 if vectors tell kind and dim (all that are written do)
  *         24  24n  ids;  then 8n versions;  n sizes of documents (4 each; 0xFFFFFFFF: a dead point)
- *                  for each vector: number, dim, row count r (4 each); r points (4 each); r live flags (4 each);
- *                  r x dim floats
+ *                  for each vector: number, kind (oct_vector_kind), dim, row count r (4 each); r points (4 each); r live
+ *                  flags (4 each); if multi r spans (4 each); r x dim floats
  *                  the documents, one after the other
  */
 #include "shard/shard_internal.h"
@@ -76,12 +76,15 @@ shard_restore_encode(shard *self, buffer *out, oct_error *error)
         const uint32_t row_count = graph_row_count(vectors), dim = graph_get_params(vectors)->dim;
 
         add_u32(out, set->items[v]->number);
+        add_u32(out, graph_get_params(vectors)->multi ? OCT_MULTI : OCT_DENSE);
         add_u32(out, dim);
         add_u32(out, row_count);
         for (uint32_t row = 0; row < row_count; row++)
             add_u32(out, graph_point_of(vectors, row));
         for (uint32_t row = 0; row < row_count; row++)
-            add_u32(out, graph_row_of(vectors, graph_point_of(vectors, row)) == row);
+            add_u32(out, graph_row_lives(vectors, row));
+        for (uint32_t row = 0; row < row_count && graph_get_params(vectors)->multi; row++)
+            add_u32(out, graph_span_at(vectors, row));
         for (uint32_t row = 0; row < row_count; row++)
             buffer_add(out, graph_vector_at(vectors, row), dim * sizeof(float));
     }
@@ -134,8 +137,10 @@ restore_vector(shard *self, cursor *in, uint32_t flags, uint32_t point_count, oc
     shard_vector  *vector = vector_set_find(shard_set(self), number);
     graph         *vectors = vector == NULL ? NULL : vector_graph(vector);
     const uint32_t old_dim = vectors == NULL ? 0 : graph_get_params(vectors)->dim;
+    const uint32_t kind = (flags & WITH_DIM) != 0 ? take_u32(in) : OCT_DENSE;
     const uint32_t dim = (flags & WITH_DIM) != 0 ? take_u32(in) : old_dim, row_count = take_u32(in);
     const char *row_points = take(in, (uint64_t)row_count * 4), *row_live = take(in, (uint64_t)row_count * 4);
+    const char *row_spans = kind == OCT_MULTI ? take(in, (uint64_t)row_count * 4) : NULL;
     const uint64_t stride = (uint64_t)dim * sizeof(float);
     const char    *values = dim > OCT_DIM_MAX ? NULL : take(in, row_count * stride);
     oct_status     status;
@@ -146,18 +151,21 @@ restore_vector(shard *self, cursor *in, uint32_t flags, uint32_t point_count, oc
     }
     if (vector == NULL && number < self->numbers_end) /* its name has gone since */
         return OCT_OK;
-    if (vector == NULL || dim != graph_get_params(vectors)->dim)
+    if (vector == NULL || dim != graph_get_params(vectors)->dim || kind > OCT_MULTI ||
+        (kind == OCT_MULTI) != graph_get_params(vectors)->multi)
         return oct_fail(error, OCT_CORRUPT,
                         "a restored shard has vectors of %u components for number %u, which its collection has not",
                         dim, number);
     for (uint32_t row = 0; row < row_count; row++) {
-        if (get_u32(row_points + 4 * (size_t)row) >= point_count)
+        if (get_u32(row_points + 4 * (size_t)row) >= point_count ||
+            (row_spans != NULL && get_u32(row_spans + 4 * (size_t)row) > row_count - row))
             in->failed = true;
     }
     status = in->failed ? OCT_OK : graph_reserve(vectors, row_count, point_count, error);
     for (uint32_t row = 0; row < row_count && status == OCT_OK && !in->failed; row++)
         graph_restore_row(vectors, get_u32(row_points + 4 * (size_t)row), values + row * stride,
-                          get_u32(row_live + 4 * (size_t)row) != 0);
+                          get_u32(row_live + 4 * (size_t)row) != 0,
+                          row_spans == NULL ? 1 : get_u32(row_spans + 4 * (size_t)row));
     graph_publish(vectors);
     vector->logical_rows = row_count;
     return status;

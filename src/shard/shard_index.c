@@ -238,7 +238,7 @@ shard_needs_rebuild(shard *self)
 static bool
 has_many_dead(const shard_vector *vector)
 {
-    const uint64_t dead = vector->logical_rows - graph_live_count(vector_graph(vector));
+    const uint64_t dead = vector->logical_rows - graph_live_rows(vector_graph(vector));
 
     return dead >= vector->config.vacuum_rows_min &&
            (double)dead > vector->config.deleted_threshold * (double)vector->logical_rows;
@@ -398,7 +398,7 @@ shard_begin_compaction(shard *self, bool forced, oct_error *error)
         const graph              *vectors = vector_graph(vector);
         struct compaction_vector *what = &work->vectors[work->count];
         /* What an earlier compaction left behind for want of memory counts too. */
-        const bool has_dead = graph_row_count(vectors) > graph_live_count(vectors);
+        const bool has_dead = graph_row_count(vectors) > graph_live_rows(vectors);
 
         if (!(forced ? has_dead || params_differ(vector) : has_many_dead(vector)))
             continue;
@@ -424,6 +424,6 @@ shard_begin_compaction(shard *self, bool forced, oct_error *error)
     }
     /* The job may be over already, without memory, and `work` with it. */
     for (size_t i = 0; i < count; i++)
-        chosen[i]->logical_rows = graph_live_count(vector_graph(chosen[i]));
+        chosen[i]->logical_rows = graph_live_rows(vector_graph(chosen[i]));
     return OCT_OK;
 }

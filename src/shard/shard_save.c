@@ -358,7 +358,7 @@ static void
 drop_gone(const shard *self, shard_image *image)
 {
     const shard_image *saved = self->saved;
-    static const char *const columns[] = {"vectors", "codes", "points", "seats", "live", "links"};
+    static const char *const columns[] = {"vectors", "codes", "points", "spans", "seats", "live", "links"};
     char                     name[COLUMN_NAME_MAX];
 
     for (size_t i = 0; saved != NULL && !saved->in_log && i < saved->vector_count; i++) {
