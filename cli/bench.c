@@ -445,6 +445,7 @@ bench_vector(oct_collection *collection, const oct_collection_info *info, const 
                           .ef_construct = vector->hnsw.ef_construct >= 0 ? vector->hnsw.ef_construct
                                                                          : info->config.hnsw.ef_construct,
                           .threads = wanted->threads};
+    oct_collection_memory(collection, &out->memory);
     if (info->points_count < 2)
         return OCT_OK;
     self.k = size_min(wanted->k, (size_t)info->points_count - 1);

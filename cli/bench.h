@@ -26,6 +26,7 @@ typedef struct bench_point {
 typedef struct bench_result {
     oct_slice    collection, vector; /* as long as the collection's info lives */
     uint64_t     points, graph_rows, tail_rows, dead_rows, ram_bytes, disk_bytes;
+    oct_memory_info memory; /* of the collection */
     int64_t      size, distance, m, ef_construct;
     size_t       queries, k;
     uint32_t     threads;

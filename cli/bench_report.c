@@ -172,6 +172,36 @@ add_title(buffer *out, const bench_result *result)
                   result->vector.size > 0 ? ", vector " : "", SLICE_ARG(result->vector));
 }
 
+/* The collection's memory, as the engine counts it: bytes a point, by part. */
+static void
+show_parts(const bench_result *result)
+{
+    const double each = result->points == 0 ? 1 : (double)result->points;
+    double       memory = 0, mapped = 0;
+
+    (void)printf("\n  %-10s %24s %24s\n", "part", "own memory, bytes/point", "mapped, bytes/point");
+    for (size_t i = 0; i < result->memory.count; i++) {
+        const oct_memory_part *part = &result->memory.parts[i];
+
+        (void)printf("  %-10s %24.1f %24.1f\n", part->name, (double)part->memory_bytes / each,
+                     (double)part->mapped_bytes / each);
+        memory += (double)part->memory_bytes;
+        mapped += (double)part->mapped_bytes;
+    }
+    (void)printf("  %-10s %24.1f %24.1f\n", "sum", memory / each, mapped / each);
+}
+
+static void
+add_parts(buffer *out, const oct_memory_info *memory)
+{
+    buffer_add_text(out, ",\"parts\":{");
+    for (size_t i = 0; i < memory->count; i++)
+        buffer_format(out, "%s\"%s\":{\"memory_bytes\":%" PRIu64 ",\"mapped_bytes\":%" PRIu64 "}",
+                      i > 0 ? "," : "", memory->parts[i].name, memory->parts[i].memory_bytes,
+                      memory->parts[i].mapped_bytes);
+    buffer_add_text(out, "}");
+}
+
 void
 bench_show_table(const bench_result *result)
 {
@@ -200,6 +230,7 @@ bench_show_table(const bench_result *result)
             (void)printf("          only %.4f of the hits that there are were returned\n", point->found);
     }
     (void)printf("  %6s  %10.4f  %26.0f\n", "exact", 1.0, result->exact_qps.rounds[0]);
+    show_parts(result);
     (void)fflush(stdout);
     buffer_clear(&title);
 }
@@ -268,7 +299,9 @@ bench_add_json(buffer *out, const bench_result *result)
         add_figure(out, "all_threads_qps", &point->all_qps);
         buffer_add_byte(out, '}');
     }
-    buffer_add_text(out, "]}");
+    buffer_add_text(out, "]");
+    add_parts(out, &result->memory);
+    buffer_add_text(out, "}");
 }
 
 void

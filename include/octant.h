@@ -529,6 +529,24 @@ typedef struct oct_collection_info {
 OCT_API oct_status oct_collection_describe(oct_collection *collection, oct_collection_info **out, oct_error *error);
 OCT_API void       oct_collection_info_free(oct_collection_info *info);
 
+/* Where a collection's memory is, by part. `memory_bytes` is the process's own; `mapped_bytes` is read from mapped files,
+ * whose pages the system keeps as long as it has room and reads again when they are asked for. Counted is what is used:
+ * tables that grow have room beyond. */
+typedef struct oct_memory_part {
+    const char *name; /* "vectors", "codes", "links", "rows", "points", "payload"; static */
+    uint64_t    memory_bytes;
+    uint64_t    mapped_bytes;
+} oct_memory_part;
+
+#define OCT_MEMORY_PARTS_MAX 16
+
+typedef struct oct_memory_info {
+    size_t          count;
+    oct_memory_part parts[OCT_MEMORY_PARTS_MAX];
+} oct_memory_info;
+
+OCT_API void oct_collection_memory(oct_collection *collection, oct_memory_info *out);
+
 /* Wait until every full batch of the tail has joined the graph; `timeout_ms` 0: for ever. */
 OCT_API oct_status oct_collection_wait_indexed(oct_collection *collection, uint64_t timeout_ms, oct_error *error);
 

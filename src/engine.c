@@ -141,6 +141,12 @@ oct_collection_describe(oct_collection *collection, oct_collection_info **out, o
     return collection_describe(collection, out, error);
 }
 
+void
+oct_collection_memory(oct_collection *collection, oct_memory_info *out)
+{
+    shard_measure(collection->shard, out);
+}
+
 oct_status
 oct_collection_wait_indexed(oct_collection *collection, uint64_t timeout_ms, oct_error *error)
 {

@@ -11,8 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "python" / "octant" / "_structs.py"
 # What python/octant/_lib.py names; the structs inside these come along.
-WANTED = ["error", "slice", "id", "open_options", "database_info", "names", "collection_info", "write_options", "write_result",
-          "select", "records", "api_request", "api_response"]
+WANTED = ["error", "slice", "id", "open_options", "database_info", "names", "collection_info", "memory_info", "write_options",
+          "write_result", "select", "records", "api_request", "api_response"]
 SCALARS = {
     "bool": "c_bool", "int": "c_int", "char": "c_char", "float": "c_float", "double": "c_double", "size_t": "c_size_t",
     "uint8_t": "c_uint8", "int32_t": "c_int32", "uint32_t": "c_uint32", "int64_t": "c_int64", "uint64_t": "c_uint64",

@@ -225,6 +225,17 @@ collection_info = _struct(
     ("field_points", POINTER(c_uint64)),
     ("reserved", c_void_p),
 )
+memory_part = _struct(
+    "memory_part",
+    ("name", c_char_p),
+    ("memory_bytes", c_uint64),
+    ("mapped_bytes", c_uint64),
+)
+memory_info = _struct(
+    "memory_info",
+    ("count", c_size_t),
+    ("parts", memory_part * 16),
+)
 write_options = _struct(
     "write_options",
     ("wait", c_bool),
@@ -314,6 +325,8 @@ STRUCTS = [
     shard_key_info,
     collection_config,
     collection_info,
+    memory_part,
+    memory_info,
     write_options,
     write_result,
     select,

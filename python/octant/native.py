@@ -543,6 +543,14 @@ class Collection:
         _lib.check(status, failure)
         return value.value
 
+    def memory(self) -> Dict[str, Tuple[int, int]]:
+        """Where its memory is, in bytes: for each part ("vectors", "codes", "links", ...) what is the process's own, and
+        what is mapped from files, which the system drops when it needs room and reads again when it is asked for."""
+        out = _lib.memory_info()
+        with self._handle:
+            _lib.library().oct_collection_memory(self._pointer, out)
+        return {part.name.decode(): (part.memory_bytes, part.mapped_bytes) for part in out.parts[: out.count]}
+
     def info(self) -> CollectionInfo:
         """Counts, sizes and configuration, as they are now."""
         failure = _lib.error()

@@ -92,7 +92,26 @@ rows_settle(rows *self, uint64_t count, oct_error *error)
         }
         row = end;
     }
+    atomic_store(&self->file_rows, 0);
     return OCT_OK;
+}
+
+void
+rows_usage(const rows *self, uint64_t count, uint64_t *memory, uint64_t *mapped)
+{
+    const uint64_t file_rows = atomic_load(&self->file_rows);
+    uint64_t       row = 0;
+
+    while (row < count) {
+        const uint32_t segment = rows_segment_of(self, (uint32_t)row);
+        const uint64_t end = rows_segment_end(self, segment), stop = end < count ? end : count;
+        const uint64_t in_file = !rows_segment_is_mapped(self, segment) || file_rows <= row ? 0
+                                 : (file_rows < stop ? file_rows : stop) - row;
+
+        *mapped += in_file * self->stride;
+        *memory += (stop - row - in_file) * self->stride;
+        row = stop;
+    }
 }
 
 uint64_t

@@ -28,6 +28,7 @@ typedef struct rows {
     uint32_t         shift;
     _Atomic(char *)  base[ROWS_SEGMENTS]; /* address of row 0, as if the segment reached down to it */
     _Atomic uint64_t capacity;            /* rows [0, capacity) have memory; the writer's to change */
+    _Atomic uint64_t file_rows; /* a file is mapped over what is whole pages of rows [0, file_rows); set by who maps */
 } rows;
 
 /* First row of a segment and one past its last. */
@@ -68,6 +69,8 @@ void rows_clear(rows *self);
 oct_status rows_settle(rows *self, uint64_t count, oct_error *error);
 /* Bytes of memory held, touched or not. */
 uint64_t rows_bytes(const rows *self);
+/* How much of rows [0, count) lies in memory of their own, and how much in a mapped file. Added to *memory and *mapped. */
+void rows_usage(const rows *self, uint64_t count, uint64_t *memory, uint64_t *mapped);
 /* True if the segment is whole pages, so that a file may be mapped over it. */
 bool rows_segment_is_mapped(const rows *self, uint32_t segment);
 

@@ -59,7 +59,7 @@ shard_config_of(const config_box *box, size_t index)
     out.deleted_threshold = config->optimizer.deleted_threshold;
     out.vacuum_rows_min = (uint32_t)size_min((size_t)config->optimizer.vacuum_min_vector_number, UINT32_MAX);
     out.indexing_threads_max = (uint32_t)hnsw.max_indexing_threads;
-    out.on_disk = vector->on_disk == 1;
+    out.on_disk = vector->memory == OCT_UNSET ? vector->on_disk == 1 : vector->memory == OCT_MEMORY_COLD;
     return out;
 }
 

@@ -402,6 +402,26 @@ graph_ram_bytes(const graph *self)
     return bytes;
 }
 
+void
+graph_measure(const graph *self, graph_usage *out)
+{
+    /* The entry first: the levels that it tells of are there. */
+    uint64_t       level = atomic_load_explicit(&self->entry, memory_order_acquire) >> 32;
+    const uint32_t row_count = graph_row_count(self), graph_count = graph_graph_count(self);
+
+    out->rows += sizeof *self;
+    rows_usage(&self->vectors, row_count, &out->vectors, &out->vectors_mapped);
+    if (self->coded)
+        rows_usage(&self->codes, row_count, &out->codes, &out->codes_mapped);
+    rows_usage(&self->links, graph_count, &out->links, &out->links_mapped);
+    for (; level > 0 && graph_count > 0; level--)
+        rows_usage(self->levels[level], atomic_load(&self->level_counts[level]), &out->links, &out->links_mapped);
+    rows_usage(&self->points, row_count, &out->rows, &out->rows_mapped);
+    rows_usage(&self->before, row_count, &out->rows, &out->rows_mapped);
+    rows_usage(&self->seats, atomic_load(&self->point_count), &out->rows, &out->rows_mapped);
+    rows_usage(&self->live, ((uint64_t)row_count + 63) / 64, &out->rows, &out->rows_mapped);
+}
+
 float
 graph_score(oct_distance metric, float distance)
 {

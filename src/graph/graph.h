@@ -85,6 +85,14 @@ uint32_t graph_live_count(const graph *self);  /* points that have a vector */
 uint32_t graph_live_rows(const graph *self);   /* rows of such; for the writer */
 uint64_t graph_ram_bytes(const graph *self);
 
+/* Bytes by part: its own memory, and what is mapped from files. */
+typedef struct graph_usage {
+    uint64_t vectors, vectors_mapped, codes, codes_mapped, links, links_mapped, rows, rows_mapped;
+} graph_usage;
+
+/* Adds. Pinned. */
+void graph_measure(const graph *self, graph_usage *out);
+
 typedef top_hit graph_hit; /* distance: -dot, squared Euclid, Manhattan */
 typedef top_tie graph_tie;
 

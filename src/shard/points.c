@@ -452,3 +452,20 @@ points_loaded(point_set *self, uint32_t count, uint32_t live_count, bool ascendi
     atomic_store(&self->ascending, ascending);
     return OCT_OK;
 }
+
+void
+points_usage(const point_set *self, uint64_t *memory, uint64_t *mapped)
+{
+    const uint32_t     count = atomic_load_explicit(&self->count, memory_order_acquire);
+    const point_map   *map = atomic_load(&self->map);
+    const point_order *order = atomic_load(&self->order);
+
+    rows_usage(&self->ids, count, memory, mapped);
+    rows_usage(&self->versions, count, memory, mapped);
+    rows_usage(&self->payloads, count, memory, mapped);
+    rows_usage(&self->live, ((uint64_t)count + 63) / 64, memory, mapped);
+    if (map != NULL)
+        rows_usage(&map->table, map->capacity, memory, mapped);
+    if (order != NULL)
+        *memory += sizeof *order + order->count * sizeof order->numbers[0];
+}

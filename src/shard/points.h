@@ -31,6 +31,8 @@ typedef struct point_set {
 
 oct_status points_init(point_set *self, oct_error *error);
 void       points_clear(point_set *self); /* no reader may be left */
+/* Add what the points take to *memory and *mapped. Pinned. */
+void points_usage(const point_set *self, uint64_t *memory, uint64_t *mapped);
 
 /* By number or UUID, then by the number of the shard key in `reserved`. */
 int  id_compare(const oct_id *a, const oct_id *b);

@@ -113,6 +113,8 @@ typedef struct shard_info {
 } shard_info;
 
 void shard_describe(shard *self, shard_info *info);
+/* Memory by part. */
+void shard_measure(shard *self, oct_memory_info *out);
 
 /* --- background work -------------------------------------------------------------------------------- */
 

@@ -1,4 +1,4 @@
-/* Vectors that live on disk: `on_disk: true`.
+/* Vectors that live on disk: `on_disk: true`; and where memory is.
  *
  * WHAT     A row is written into memory first, as every row is; a search of it needs its code at once, and its vector until
  *          a checkpoint has it in the file. When the manifest that names the file is durable, the file's pages are mapped over
@@ -74,4 +74,35 @@ shard_release_vectors(shard *self, const shard_image *image)
         if (atomic_load(&set->items[v]->on_disk))
             release_vector(self, image, set->items[v]);
     }
+}
+
+static void
+add_part(oct_memory_info *out, const char *name, uint64_t memory, uint64_t mapped)
+{
+    OCT_MUST(out->count < OCT_MEMORY_PARTS_MAX);
+    out->parts[out->count++] = (oct_memory_part){name, memory, mapped};
+}
+
+void
+shard_measure(shard *self, oct_memory_info *out)
+{
+    graph_usage       usage = {0};
+    uint64_t          memory = 0, mapped = 0;
+    const vector_set *set;
+
+    out->count = 0;
+    epoch_pin();
+    set = shard_set(self);
+    for (size_t v = 0; v < set->count; v++)
+        graph_measure(vector_graph(set->items[v]), &usage);
+    add_part(out, "vectors", usage.vectors, usage.vectors_mapped);
+    add_part(out, "codes", usage.codes, usage.codes_mapped);
+    add_part(out, "links", usage.links, usage.links_mapped);
+    add_part(out, "rows", usage.rows, usage.rows_mapped);
+    points_usage(&self->points, &memory, &mapped);
+    add_part(out, "points", memory, mapped);
+    memory = mapped = 0;
+    rows_usage(&self->heap.units, atomic_load(&self->heap.unit_count), &memory, &mapped);
+    add_part(out, "payload", memory, mapped);
+    epoch_unpin();
 }

@@ -463,10 +463,12 @@ column_read(os *system, const char *folder, const column_state *state, rows *dat
     }
     if (status == OCT_OK)
         status = check_new(system, path, state, sums, check, error);
-    if (status == OCT_OK)
+    if (status == OCT_OK) {
         sums = NULL; /* the check's now */
-    else
+        atomic_store(&data->file_rows, state->row_count);
+    } else {
         rows_clear(data);
+    }
     os_close(file);
     oct_free(sums);
     return status;
@@ -519,7 +521,9 @@ column_release(os *system, const char *folder, const column_state *state, rows *
         status = release_segment(file, data, segment, row, stop, error);
         row = stop;
     }
-    if (status != OCT_OK) {
+    if (status == OCT_OK) {
+        atomic_store(&data->file_rows, state->row_count);
+    } else {
         column_check_free(*check);
         *check = NULL;
     }

@@ -78,3 +78,25 @@ def test_a_damaged_vector_is_named_after_its_memory_went(engine, tmp_path):
             file.write(b"\xff\xff")
         with pytest.raises(octant.CorruptError, match="vectors"):
             a.search(rows[1000], 1, exact=True)
+
+
+def test_memory_by_part_adds_up(engine, tmp_path):
+    rng = np.random.default_rng(9)
+    dim, count = 768, 4096
+    with octant.open(tmp_path / "data") as db:
+        a = db.create("a", dim, on_disk=True, indexing_threshold=1)
+        assert sum(map(sum, a.memory().values())) < 10000
+        a.upsert(np.arange(count), rng.normal(size=(count, dim)).astype(np.float32))
+        a.wait_indexed()
+        first = a.memory()
+        assert first["vectors"] == (count * dim * 4, 0)
+        assert first["codes"][0] == count * 448 and 120 * count < first["links"][0] < 150 * count
+        db.checkpoint()
+        then = a.memory()
+        assert sum(then["vectors"]) == count * dim * 4 and then["vectors"][0] < 256 * 1024 * 2
+        assert {**then, "vectors": 0} == {**first, "vectors": 0}
+    with octant.open(tmp_path / "data") as db:
+        after = db["a"].memory()
+        assert after["vectors"] == then["vectors"]
+        rest = sum(own + mapped for part, (own, mapped) in after.items() if part != "vectors")
+        assert rest <= 700 * count, "a 768-d vector on disk takes at most 700 bytes of memory"
