@@ -402,8 +402,9 @@ TEST(random_and_damaged_messages_are_answered)
                     buffer_add(&exact, message.data, message.size);
                 call(database, each->path, &exact, &got);
                 fine += got.status == OCT_GRPC_OK;
-                CHECK_MSG(got.status != OCT_GRPC_INTERNAL || strstr(got.details, "InferenceService URL") != NULL, "%s: %s",
-                          each->path, got.details);
+                CHECK_MSG(got.status != OCT_GRPC_INTERNAL ||
+                              strstr(got.details, "InferenceService URL") != NULL,
+                          "%s: %s", each->path, got.details);
                 buffer_clear(&got.message);
             }
             buffer_clear(&message);

@@ -5,10 +5,13 @@ MEMORY   octant.QdrantClient(":memory:"), in process.
 PATH     octant.QdrantClient(path=...), in process, closed and opened again when a test says so.
 SERVER   the program `octant serve` on a free port, through a socket; stopped by SIGTERM and started again
          when a test says so.
+GRPC     another such server, with prefer_grpc=True. What the client makes of protobuf is said again as REST says
+         it (see GrpcDoor), so that answers can be compared like those of the other doors.
 
 A call never raises: its outcome says what came back or how it failed, so that failures can be compared too.
 """
 
+import json
 import os
 import re
 import shutil
@@ -23,6 +26,8 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, List, Optional
+
+import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -87,6 +92,12 @@ class Door:
         text = reason.content.decode("utf-8", "replace")  # type: ignore[attr-defined]
         return Outcome(False, None, status, re.sub(r'"time":[0-9.eE+-]+', '"time":0', text))
 
+    def sees(self, value: Any) -> str:
+        """What this door can show of a value of any door: equal texts, equal values."""
+        import compare
+
+        return compare.text(value)
+
     def reopen(self) -> None:
         """Close and open again what outlives a close."""
 
@@ -141,6 +152,7 @@ class Server:
         self.log_path = f"{folder}.log"
         self.process: Optional[subprocess.Popen] = None
         self.port = 0
+        self.grpc_port = 0
 
     @property
     def url(self) -> str:
@@ -149,8 +161,9 @@ class Server:
     def start(self) -> None:
         program = find_program()
         assert program is not None
-        self.port = free_port()
-        command = [str(program), "serve", "--path", self.folder, "--host", "127.0.0.1", "--http-port", str(self.port)]
+        self.port, self.grpc_port = free_port(), free_port()
+        command = [str(program), "serve", "--path", self.folder, "--host", "127.0.0.1"]
+        command += ["--http-port", str(self.port), "--grpc-port", str(self.grpc_port)]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + SERVER_START_SECONDS
@@ -214,6 +227,103 @@ class ServerDoor(Door):
             Path(self.server.log_path).unlink(missing_ok=True)
 
 
+SHORT_FLOATS = ("score", "vector", "scores")
+
+
+def as_json_shows(value: Any, name: str = "") -> Any:
+    """Scores and vectors are 32-bit floats: JSON has the shortest text that means the same 32 bits, protobuf the bits
+    themselves, which Python widens. Payloads are left alone."""
+    from pydantic import BaseModel
+
+    if isinstance(value, BaseModel):
+        changed = {field: as_json_shows(getattr(value, field), field) for field in type(value).model_fields}
+        return value.model_copy(update={field: item for field, item in changed.items() if field != "payload"})
+    if isinstance(value, (list, tuple)):
+        return type(value)([as_json_shows(item, name) for item in value])
+    if isinstance(value, dict):
+        return {key: as_json_shows(item, name) for key, item in value.items()}
+    if isinstance(value, float) and name in (*SHORT_FLOATS, "values"):
+        return float(str(np.float32(value)))
+    return value
+
+
+# The status of REST for each of gRPC, where there is one; see qdrant-api.md 1.3.
+REST_STATUS = {
+    "INVALID_ARGUMENT": 400,
+    "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
+    "PERMISSION_DENIED": 403,
+    "UNIMPLEMENTED": 501,
+    "DEADLINE_EXCEEDED": 408,
+    "RESOURCE_EXHAUSTED": 429,
+    "INTERNAL": 500,
+    "UNAVAILABLE": 503,
+}
+PREFIXES = ("Wrong input: ", "Not found: ", "Bad request: ", "Validation error", "Not implemented: ", "Timeout: ")
+
+
+def as_rest_fails(code: str, details: str) -> Outcome:
+    """The same failure on REST: other words before what is wrong with a body, and 422 for what breaks a rule."""
+    status, text = REST_STATUS.get(code, 0), details
+    if details == "Qdrant is running in standalone mode":
+        status = 405
+    elif details.startswith("Validation error in body"):
+        status, text = 422, details.replace("Validation error in body", "Validation error in JSON body", 1)
+    elif status == 400 and not details.startswith(PREFIXES):
+        text = f"Format error in JSON body: {details}"
+    body = json.dumps({"status": {"error": text}, "time": 0}, ensure_ascii=False, separators=(",", ":"))
+    return Outcome(False, None, status, body)
+
+
+class GrpcDoor(ServerDoor):
+    name = "grpc"
+
+    def _open(self) -> None:
+        self.server.start()
+        common = {"url": self.server.url, "timeout": 30, "check_compatibility": False}
+        self.client = import_octant().QdrantClient(grpc_port=self.server.grpc_port, prefer_grpc=True, **common)
+        self.rest = import_octant().QdrantClient(**common)
+
+    def call(self, method: str, **arguments: Any) -> Outcome:
+        outcome = super().call(method, **arguments)
+        if not outcome.ok and outcome.text.startswith("ValueError: Value out of range"):
+            # Integers of payloads beyond 63 bits cannot be said in protobuf.
+            grpc, self.client = self.client, self.rest
+            outcome = Door.call(self, method, **arguments)
+            self.client = grpc
+        return Outcome(True, as_json_shows(outcome.value)) if outcome.ok else outcome
+
+    def sees(self, value: Any) -> str:
+        """Protobuf's maps have no order, and none is an empty one; integers beyond 63 bits come as floats."""
+        import compare
+
+        def shown(item: Any) -> Any:
+            if isinstance(item, dict):
+                changed = {key: shown(inner) if key != "id" else inner for key, inner in item.items()}
+                if "payload" in changed and changed["payload"] is None and "shard_key" in changed:
+                    changed["payload"] = {}
+                return changed
+            if isinstance(item, list):
+                return [shown(inner) for inner in item]
+            return float(item) if type(item) is int and item >= 2**63 else item
+
+        return json.dumps(shown(compare.plain(value)), sort_keys=True, ensure_ascii=False, allow_nan=True)
+
+    def close(self) -> None:
+        self.rest.close()
+        super().close()
+
+    def reopen(self) -> None:
+        self.rest.close()
+        super().reopen()
+
+    @staticmethod
+    def _failure(reason: Exception) -> Outcome:
+        if hasattr(reason, "code") and hasattr(reason, "details"):
+            return as_rest_fails(reason.code().name, reason.details())
+        return Door._failure(reason)
+
+
 def missing_reason() -> str:
     """Why nothing can run here; empty if all is there."""
     if find_library() is None:
@@ -227,7 +337,7 @@ def open_all() -> List[Door]:
     """The oracle first, then the doors of Octant."""
     doors: List[Door] = []
     try:
-        for kind in (OracleDoor, MemoryDoor, PathDoor, ServerDoor):
+        for kind in (OracleDoor, MemoryDoor, PathDoor, ServerDoor, GrpcDoor):
             doors.append(kind())
     except BaseException:
         for door in doors:

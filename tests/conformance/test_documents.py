@@ -74,6 +74,9 @@ def test_documents_are_changed_and_shown_alike(doors: List[Door], seed: int) -> 
             models.PayloadSelectorExclude(exclude=paths),
         ):
             answers = everywhere("retrieve", ids=[1], with_payload=shown)
-            texts = [compare.strict(answer[0].payload) for answer in answers]
-            for door, text in zip(doors, texts):
-                assert text == texts[0], f"seed {seed}, round {number}, {door.name}, {shown}"
+            payloads = [answer[0].payload for answer in answers]
+            for door, payload in zip(doors, payloads):
+                same = compare.strict(payload) == compare.strict(payloads[0])
+                if door.name == "grpc":
+                    same = door.sees(payload) == door.sees(payloads[0])
+                assert same, f"seed {seed}, round {number}, {door.name}, {shown}"

@@ -1,0 +1,525 @@
+/* Goal:   the session brings each call whole, answers it in the three shapes that gRPC has, and gives way to none of the
+ *         known attacks; bytes that are no HTTP/2 end the connection and nothing else.
+ * Method: nghttp2's client on the other side of two arrays. Seeds stand in the comments. */
+#include <nghttp2/nghttp2.h>
+#include <zlib.h>
+
+#include "protocol/h2.h"
+#include "support/test.h"
+
+typedef struct peer { /* both ends */
+    h2_session      *server;
+    nghttp2_session *client;
+    _Atomic size_t   held;
+    h2_options       options;
+    h2_call         *kept; /* the last call, if it is not answered at once */
+    bool             keeps;
+    unsigned         heads, calls, ends, gones;
+    char             message[64];
+    size_t           message_size;
+    /* what the client saw of its last stream */
+    char     status[8], text[256];
+    buffer   body;
+    unsigned closed;
+    uint32_t code;
+    bool     has_goaway;
+} peer;
+
+static void
+on_head(void *context, h2_call *call)
+{
+    peer *self = context;
+
+    self->heads++;
+    call->is_stream = slice_is(call->path, "/stream");
+    if (slice_is(call->path, "/refused")) {
+        const h2_answer answer = {.status = 16, .details = slice_of("no: 100% h\xC3\xA9")};
+
+        h2_answer_call(call, &answer);
+    }
+}
+
+static void
+on_call(void *context, h2_call *call)
+{
+    peer           *self = context;
+    const h2_answer answer = {.status = H2_OK, .message = call->message};
+
+    self->calls++;
+    self->message_size = call->message.size;
+    memcpy(self->message, call->message.data, size_min(call->message.size, sizeof self->message));
+    if (call->is_stream) {
+        h2_add_message(call, call->message);
+        return;
+    }
+    if (self->keeps) {
+        call->is_held = true;
+        self->kept = call;
+        return;
+    }
+    h2_answer_call(call, &answer);
+}
+
+static void
+on_end(void *context, h2_call *call)
+{
+    peer           *self = context;
+    const h2_answer answer = {.status = H2_OK};
+
+    self->ends++;
+    h2_answer_call(call, &answer);
+}
+
+static void
+on_gone(void *context, h2_call *call)
+{
+    (void)call;
+    ((peer *)context)->gones++;
+}
+
+static const h2_hooks hooks = {on_head, on_call, on_end, on_gone};
+
+static int
+client_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_size,
+              const uint8_t *value, size_t value_size, uint8_t flags, void *context)
+{
+    peer           *self = context;
+    const oct_slice key = {(const char *)name, name_size};
+
+    (void)session;
+    (void)frame;
+    (void)flags;
+    if (slice_is(key, "grpc-status") || (slice_is(key, ":status") && memcmp(value, "200", 3) != 0))
+        (void)snprintf(self->status, sizeof self->status, "%.*s", (int)value_size, (const char *)value);
+    if (slice_is(key, "grpc-message"))
+        (void)snprintf(self->text, sizeof self->text, "%.*s", (int)value_size, (const char *)value);
+    return 0;
+}
+
+static int
+client_data(nghttp2_session *session, uint8_t flags, int32_t stream, const uint8_t *data, size_t size,
+            void *context)
+{
+    (void)session;
+    (void)flags;
+    (void)stream;
+    buffer_add(&((peer *)context)->body, data, size);
+    return 0;
+}
+
+static int
+client_close(nghttp2_session *session, int32_t stream, uint32_t code, void *context)
+{
+    (void)session;
+    (void)stream;
+    ((peer *)context)->closed++;
+    ((peer *)context)->code = code;
+    return 0;
+}
+
+static int
+client_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context)
+{
+    (void)session;
+    if (frame->hd.type == NGHTTP2_GOAWAY)
+        ((peer *)context)->has_goaway = true;
+    return 0;
+}
+
+/* Bytes to and fro until both are silent. False: the server gave up. */
+static bool
+exchange(peer *self)
+{
+    bool is_fine = true;
+
+    for (bool moved = true; moved;) {
+        buffer         out = {0};
+        const uint8_t *data;
+        ssize_t        size;
+
+        moved = false;
+        while (is_fine && (size = nghttp2_session_mem_send(self->client, &data)) > 0) {
+            moved = true;
+            is_fine = h2_receive(self->server, (const char *)data, (size_t)size);
+        }
+        is_fine = h2_send(self->server, &out, SIZE_MAX) && is_fine;
+        if (out.size > 0) {
+            moved = true;
+            (void)nghttp2_session_mem_recv(self->client, (const uint8_t *)out.data, out.size);
+        }
+        buffer_clear(&out);
+    }
+    return is_fine;
+}
+
+static void
+open_peer(peer *self)
+{
+    nghttp2_session_callbacks *calls;
+
+    *self = (peer){0};
+    self->options = (h2_options){1u << 20, 8u << 20, &self->held};
+    OCT_MUST(h2_new(&self->options, &hooks, self, &self->server, NULL) == OCT_OK);
+    OCT_MUST(nghttp2_session_callbacks_new(&calls) == 0);
+    nghttp2_session_callbacks_set_on_header_callback(calls, client_header);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(calls, client_data);
+    nghttp2_session_callbacks_set_on_stream_close_callback(calls, client_close);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(calls, client_frame);
+    OCT_MUST(nghttp2_session_client_new(&self->client, calls, self) == 0);
+    nghttp2_session_callbacks_del(calls);
+    OCT_MUST(nghttp2_submit_settings(self->client, NGHTTP2_FLAG_NONE, NULL, 0) == 0);
+}
+
+static void
+close_peer(peer *self)
+{
+    h2_free(self->server);
+    nghttp2_session_del(self->client);
+    buffer_clear(&self->body);
+    CHECK_INT(self->held, 0);
+    CHECK_INT(self->gones, self->heads);
+}
+
+typedef struct source {
+    const char *data;
+    size_t      size, at;
+    bool        stays_open;
+} source;
+
+static ssize_t
+read_source(nghttp2_session *session, int32_t stream, uint8_t *to, size_t size, uint32_t *flags,
+            nghttp2_data_source *from, void *context)
+{
+    source      *self = from->ptr;
+    const size_t step = size_min(size, self->size - self->at);
+
+    (void)session;
+    (void)stream;
+    (void)context;
+    if (step == 0 && self->stays_open)
+        return NGHTTP2_ERR_DEFERRED;
+    memcpy(to, self->data + self->at, step);
+    self->at += step;
+    if (self->at == self->size && !self->stays_open)
+        *flags |= NGHTTP2_DATA_FLAG_EOF;
+    return (ssize_t)step;
+}
+
+static nghttp2_nv
+nv(const char *name, const char *value)
+{
+    return (nghttp2_nv){(uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, strlen(name), strlen(value),
+                        NGHTTP2_NV_FLAG_NONE};
+}
+
+static int32_t
+submit(peer *self, const char *path, const char *encoding, const char *timeout, source *from)
+{
+    const nghttp2_data_provider body = {.source = {.ptr = from}, .read_callback = read_source};
+    nghttp2_nv                  list[8] = {nv(":method", "POST"),
+                                           nv(":scheme", "http"),
+                                           nv(":path", path),
+                                           nv(":authority", "a"),
+                                           nv("content-type", "application/grpc+proto"),
+                                           nv("te", "trailers")};
+    size_t                      count = 6;
+
+    if (encoding != NULL)
+        list[count++] = nv("grpc-encoding", encoding);
+    if (timeout != NULL)
+        list[count++] = nv("grpc-timeout", timeout);
+    self->status[0] = self->text[0] = '\0';
+    self->body.size = 0;
+    return nghttp2_submit_request(self->client, NULL, list, count, &body, NULL);
+}
+
+TEST(a_unary_call_is_brought_whole_and_answered)
+{
+    peer   self;
+    source from = {"\0\0\0\0\5hello", 10, 0, false};
+
+    open_peer(&self);
+    CHECK(submit(&self, "/echo", NULL, NULL, &from) > 0);
+    CHECK(exchange(&self));
+    CHECK_INT(self.calls, 1);
+    CHECK_TEXT(self.status, "0");
+    CHECK(self.body.size == 10 && memcmp(self.body.data, from.data, 10) == 0);
+    CHECK_INT(self.closed, 1);
+    CHECK_INT(self.code, NGHTTP2_NO_ERROR);
+    close_peer(&self);
+}
+
+/* The trailers come at once, and the client need not send the rest. */
+TEST(a_call_may_be_refused_by_its_head)
+{
+    peer   self;
+    source from = {"\0\0\0\0\5he", 7, 0, true};
+
+    open_peer(&self);
+    CHECK(submit(&self, "/refused", NULL, NULL, &from) > 0);
+    CHECK(exchange(&self));
+    CHECK_INT(self.calls, 0);
+    CHECK_TEXT(self.status, "16");
+    CHECK_TEXT(self.text, "no: 100%25 h%C3%A9");
+    CHECK_INT(self.closed, 1);
+    CHECK_INT(self.code, NGHTTP2_NO_ERROR);
+    close_peer(&self);
+}
+
+TEST(messages_of_a_stream_are_answered_before_it_ends)
+{
+    peer   self;
+    source from = {"\0\0\0\0\1a\0\0\0\0\2bc\0\0\0", 16, 0, true};
+
+    open_peer(&self);
+    CHECK(submit(&self, "/stream", NULL, NULL, &from) > 0);
+    CHECK(exchange(&self));
+    CHECK_INT(self.calls, 2);
+    CHECK(self.body.size == 13 && memcmp(self.body.data, from.data, 13) == 0);
+    CHECK_TEXT(self.status, "");
+    from = (source){"\0\1z", 3, 0, false};
+    CHECK_INT(nghttp2_session_resume_data(self.client, 1), 0);
+    CHECK(exchange(&self));
+    CHECK_INT(self.calls, 3);
+    CHECK_INT(self.ends, 1);
+    CHECK_TEXT(self.status, "0");
+    close_peer(&self);
+}
+
+TEST(packed_messages_are_unpacked_and_answered_packed)
+{
+    static char   plain[5000];
+    unsigned char packed[H2_PREFIX_BYTES + 1000];
+    z_stream      packer = {0};
+    peer          self;
+    source        from = {(const char *)packed, 0, 0, false};
+
+    memset(plain, 'x', sizeof plain);
+    OCT_MUST(deflateInit2(&packer, 9, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+    packer.next_in = (Bytef *)plain;
+    packer.avail_in = sizeof plain;
+    packer.next_out = packed + H2_PREFIX_BYTES;
+    packer.avail_out = 1000;
+    OCT_MUST(deflate(&packer, Z_FINISH) == Z_STREAM_END);
+    from.size = H2_PREFIX_BYTES + packer.total_out;
+    memcpy(packed, "\1\0\0\0", 4);
+    packed[3] = (unsigned char)(packer.total_out >> 8);
+    packed[4] = (unsigned char)packer.total_out;
+    (void)deflateEnd(&packer);
+    open_peer(&self);
+    CHECK(submit(&self, "/echo", "gzip", NULL, &from) > 0);
+    CHECK(exchange(&self));
+    CHECK_INT(self.message_size, sizeof plain);
+    CHECK_TEXT(self.status, "0");
+    CHECK(self.body.size > 5 && self.body.size < 1000 && self.body.data[0] == 1);
+    packed[8] ^= 255; /* no gzip any more */
+    from.at = 0;
+    CHECK(submit(&self, "/echo", "gzip", NULL, &from) > 0);
+    CHECK(exchange(&self));
+    CHECK_TEXT(self.status, "13");
+    from.at = 0;
+    CHECK(submit(&self, "/echo", "deflate", NULL, &from) > 0);
+    CHECK(exchange(&self));
+    CHECK_TEXT(self.status, "12");
+    close_peer(&self);
+}
+
+TEST(calls_that_break_the_framing_fail_alone)
+{
+    static const struct {
+        const char *body;
+        size_t      size;
+        const char *status;
+    } cases[] = {
+        {"", 0, "13"},                        /* no message */
+        {"\0\0\0\0\5hell", 9, "13"},          /* cut */
+        {"\0\0\0\0\1a\0\0\0\0\1b", 12, "13"}, /* two */
+        {"\2\0\0\0\1a", 6, "13"},             /* a flag that does not exist */
+        {"\0\xFF\xFF\xFF\xFF", 5, "8"},       /* 4 GiB announced */
+        {"\0\0\0\0\0", 5, "0"},               /* an empty message is one */
+    };
+    peer self;
+
+    open_peer(&self);
+    for (size_t i = 0; i < countof(cases); i++) {
+        source from = {cases[i].body, cases[i].size, 0, false};
+
+        CHECK(submit(&self, "/echo", NULL, NULL, &from) > 0);
+        CHECK(exchange(&self));
+        CHECK_TEXT(self.status, cases[i].status);
+        CHECK_INT(self.closed, i + 1);
+    }
+    close_peer(&self);
+}
+
+TEST(deadlines_are_read)
+{
+    static const struct {
+        const char *text;
+        uint64_t    ns;
+    } cases[] = {{"250m", 250000000},
+                 {"1H", UINT64_C(3600000000000)},
+                 {"99999999n", 99999999},
+                 {"0S", 1},
+                 {"123456789S", 0},
+                 {"m", 0},
+                 {"1x", 0},
+                 {"-1S", 0}};
+    peer self;
+
+    open_peer(&self);
+    self.keeps = true;
+    for (size_t i = 0; i < countof(cases); i++) {
+        const h2_answer answer = {.status = H2_OK};
+        source          from = {"\0\0\0\0\0", 5, 0, false};
+
+        CHECK(submit(&self, "/echo", NULL, cases[i].text, &from) > 0);
+        CHECK(exchange(&self));
+        CHECK_MSG(self.kept->timeout_ns == cases[i].ns, "%s is %llu ns", cases[i].text,
+                  (unsigned long long)self.kept->timeout_ns);
+        h2_answer_call(self.kept, &answer);
+        h2_release(self.kept);
+        CHECK(exchange(&self));
+        CHECK_TEXT(self.status, "0");
+    }
+    close_peer(&self);
+}
+
+/* A worker that answers a call whose client has left answers nobody, also when the whole session is gone. */
+TEST(a_call_outlives_its_client_while_it_is_held)
+{
+    const h2_answer answer = {.status = H2_OK, .message = slice_of("late")};
+
+    for (int closes = 0; closes < 2; closes++) {
+        peer    self;
+        source  from = {"\0\0\0\0\1a", 6, 0, false};
+        int32_t stream;
+
+        open_peer(&self);
+        self.keeps = true;
+        stream = submit(&self, "/echo", NULL, NULL, &from);
+        CHECK(exchange(&self));
+        if (closes == 0) {
+            (void)nghttp2_submit_rst_stream(self.client, NGHTTP2_FLAG_NONE, stream, NGHTTP2_CANCEL);
+            CHECK(exchange(&self));
+            CHECK(self.kept->is_gone);
+            h2_answer_call(self.kept, &answer);
+            h2_release(self.kept);
+            close_peer(&self);
+        } else {
+            close_peer(&self);
+            CHECK(self.kept->is_gone);
+            h2_answer_call(self.kept, &answer);
+            h2_release(self.kept);
+        }
+    }
+}
+
+TEST(a_drained_session_ends_after_its_last_answer)
+{
+    const h2_answer answer = {.status = H2_OK};
+    peer            self;
+    source          from = {"\0\0\0\0\0", 5, 0, false};
+
+    open_peer(&self);
+    self.keeps = true;
+    CHECK(submit(&self, "/echo", NULL, NULL, &from) > 0);
+    CHECK(exchange(&self));
+    h2_drain(self.server);
+    CHECK(exchange(&self));
+    CHECK(self.has_goaway);
+    CHECK(!h2_is_over(self.server));
+    h2_answer_call(self.kept, &answer);
+    h2_release(self.kept);
+    CHECK(exchange(&self));
+    CHECK_TEXT(self.status, "0");
+    CHECK(h2_is_over(self.server));
+    close_peer(&self);
+}
+
+/* CVE-2023-44487: streams opened and reset at once, again and again. */
+TEST(rapid_resets_end_the_connection)
+{
+    peer self;
+    bool is_fine = true;
+    int  round = 0;
+
+    open_peer(&self);
+    for (; round < 4 * (int)H2_RESET_BURST && is_fine && !self.has_goaway; round++) {
+        source  from = {"\0\0\0\0\1a", 6, 0, true};
+        int32_t stream = submit(&self, "/echo", NULL, NULL, &from);
+
+        is_fine = stream > 0 && exchange(&self);
+        (void)nghttp2_submit_rst_stream(self.client, NGHTTP2_FLAG_NONE, stream, NGHTTP2_CANCEL);
+        is_fine = is_fine && exchange(&self);
+    }
+    CHECK_MSG(!is_fine || self.has_goaway, "%d resets were taken", round);
+    CHECK_MSG(round > (int)H2_RESET_BURST / 2, "an honest client is cut off after %d resets", round);
+    close_peer(&self);
+}
+
+/* Goal: anything else than HTTP/2 ends the session without harm. Seed 43: noise, and honest bytes that were damaged. */
+TEST(noise_ends_the_session_and_nothing_else)
+{
+    const uint64_t rounds = test_scaled(400);
+    test_rng       rng = test_rng_seed(43);
+
+    for (uint64_t round = 0; round < rounds; round++) {
+        peer           self;
+        source         from = {"\0\0\0\0\5hello\0\0", 12, 0, false};
+        buffer         bytes = {0}, out = {0};
+        const uint8_t *data;
+        ssize_t        size;
+
+        open_peer(&self);
+        (void)submit(&self, "/echo", NULL, "1S", &from);
+        from.at = 0;
+        (void)submit(&self, "/stream", "gzip", NULL, &from);
+        while ((size = nghttp2_session_mem_send(self.client, &data)) > 0)
+            buffer_add(&bytes, data, (size_t)size);
+        for (uint64_t i = test_below(&rng, 6); i > 0; i--)
+            bytes.data[24 + test_below(&rng, bytes.size - 24)] = (char)test_u64(&rng);
+        for (size_t at = 0; at < bytes.size;) { /* in pieces of any size */
+            const size_t step = size_min(bytes.size - at, 1 + test_below(&rng, 64));
+
+            if (!h2_receive(self.server, bytes.data + at, step))
+                break;
+            at += step;
+        }
+        (void)h2_send(self.server, &out, SIZE_MAX);
+        buffer_clear(&bytes);
+        buffer_clear(&out);
+        h2_free(self.server);
+        nghttp2_session_del(self.client);
+        CHECK_INT(self.held, 0);
+    }
+}
+
+/* Goal: every allocation may fail, nghttp2's own too. */
+TEST(failed_allocations_cost_the_session_at_most)
+{
+    bool     was_whole = false;
+    uint64_t allowed = 0;
+
+    for (; allowed < 400 && !was_whole; allowed++) {
+        peer       self = {0};
+        source     from = {"\0\0\0\0\5hello", 10, 0, false};
+        oct_status status;
+
+        open_peer(&self);
+        h2_free(self.server);
+        oct_alloc_fail_after(allowed, false);
+        status = h2_new(&self.options, &hooks, &self, &self.server, NULL);
+        if (status == OCT_OK) {
+            (void)submit(&self, "/echo", NULL, NULL, &from);
+            (void)exchange(&self);
+        }
+        oct_alloc_fail_after(UINT64_MAX, false);
+        was_whole = allowed > 10 && strcmp(self.status, "0") == 0;
+        h2_free(self.server);
+        nghttp2_session_del(self.client);
+        buffer_clear(&self.body);
+        CHECK_INT(self.held, 0);
+    }
+    CHECK(was_whole);
+}
