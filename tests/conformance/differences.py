@@ -122,6 +122,27 @@ def one_of_several_tests_of_a_field_is_enough(condition: Any) -> List[Any]:
     return made
 
 
+def one_test_a_condition(value: Any) -> Any:
+    """The official client says only the first of several tests of a field condition over gRPC. The same request, with
+    such conditions said as filters of single tests."""
+    from pydantic import BaseModel
+    from qdrant_client import models
+
+    if isinstance(value, models.FieldCondition):
+        tests = {name: test for name, test in dict(value).items() if name != "key" and test is not None}
+        if len(tests) < 2:
+            return value
+        return models.Filter(should=[models.FieldCondition(key=value.key, **{name: test}) for name, test in tests.items()])
+    if isinstance(value, BaseModel):
+        changed = {name: one_test_a_condition(getattr(value, name)) for name in type(value).model_fields}
+        return value.model_copy(update={name: item for name, item in changed.items() if item is not None})
+    if isinstance(value, dict):
+        return {key: one_test_a_condition(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [one_test_a_condition(item) for item in value]
+    return value
+
+
 def for_oracle(value: Any) -> Any:
     """The same request, with each filter in it said as the oracle must be told to mean what Qdrant 1.19 means."""
     from pydantic import BaseModel

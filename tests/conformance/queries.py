@@ -198,13 +198,13 @@ class Queries:
         """A number of moderate size that small errors of scores do not change by much."""
         r = self.random
         leaves: List[Any] = [
-            round(r.uniform(-2, 2), 2), "$score", f"$score[{r.randrange(scores + 1)}]", "w", "n", "maybe",
+            r.randrange(-32, 33) / 16, "$score", f"$score[{r.randrange(scores + 1)}]", "w", "n", "maybe",
             models.FieldCondition(key="t", match=models.MatchValue(value="red")),
             models.HasVectorCondition(has_vector="dot"),
             models.Filter(must_not=[models.FieldCondition(key="n", range=models.Range(lt=3))]),
             models.ExpDecayExpression(exp_decay=models.DecayParamsExpression(
                 x=models.DatetimeKeyExpression(datetime_key="day"),
-                target=models.DatetimeExpression(datetime="2024-06-01T00:00:00Z"), scale=86400.0 * 60, midpoint=0.4)),
+                target=models.DatetimeExpression(datetime="2024-06-01T00:00:00Z"), scale=86400.0 * 60, midpoint=0.2575)),
             models.GaussDecayExpression(gauss_decay=models.DecayParamsExpression(
                 x=models.GeoDistance(geo_distance=models.GeoDistanceParams(
                     origin=models.GeoPoint(lon=3.0, lat=40.0), to="place")), scale=2e6)),

@@ -500,7 +500,7 @@ MISTAKES: Dict[str, Dict[str, Any]] = {
     },
     "context without pairs": {"query": models.ContextQuery(context=[]), "using": "cosine"},
     "prefetch limit of 0": {
-        "prefetch": models.Prefetch.model_construct(query=VECTOR, using="cosine", limit=0), "query": VECTOR,
+        "prefetch": [models.Prefetch.model_construct(query=VECTOR, using="cosine", limit=0)], "query": VECTOR,
         "using": "cosine",
     },
     "limit of 0": {"query": VECTOR, "using": "cosine", "limit": 0},
