@@ -2,11 +2,10 @@
  *
  * WHAT     A gRPC method is a REST route said in other bytes. The tables that tools/protogen.py makes of
  *          src/api/proto name the route of each method and how the JSON of each message looks. So there is one
- *          set of decoders, checks, handlers and texts, and what a handler learns is served on both doors.
+ *          set of decoders, checks, handlers and texts, and what a handler learns is served behind both doors.
  * FLOW     oct_grpc_call (grpc.c): find the method -> grpc_decode: message bytes -> a tree of yyjson values, the
  *          same that json_parse would make of the REST body -> the route's handler -> its JSON result -> grpc_encode
- *          by the response's table. Points and hits, which are many, skip the JSON: handlers give them to
- *          api_answer_* (answer.c), which on this door writes protobuf straight from octant.h's records.
+ *          by the response's table.
  * FLOATS   are never spelled out: a list of them becomes one raw value of the tree that points into the message
  *          (or an aligned copy), and decode_points.c uses it where it lies.
  * NOT protobuf-c: it copies every message into structs, 200 kinds of which would have to be read a second time; it has
@@ -19,9 +18,8 @@
 
 #include "api/api.h"
 
-#define GRPC_DEPTH_MAX 100u /* as many libraries of the trade have it */
-#define GRPC_FIELDS_MAX                                                                                      \
-    32u /* of one message: more is refused by a static check of the tables (grpc_test.c) */
+#define GRPC_DEPTH_MAX  100u /* as many libraries of the trade have it */
+#define GRPC_FIELDS_MAX 32u  /* of one message; grpc_test.c looks at all of them */
 
 /* --- tables --------------------------------------------------------------------------------- */
 

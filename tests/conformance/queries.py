@@ -204,11 +204,11 @@ class Queries:
             models.Filter(must_not=[models.FieldCondition(key="n", range=models.Range(lt=3))]),
             models.ExpDecayExpression(exp_decay=models.DecayParamsExpression(
                 x=models.DatetimeKeyExpression(datetime_key="day"),
-                target=models.DatetimeExpression(datetime="2024-06-01T00:00:00Z"), scale=86400.0 * 60, midpoint=0.2575)),
+                target=models.DatetimeExpression(datetime="2024-06-01T00:00:00Z"), scale=86400.0 * 60, midpoint=0.375)),
             models.GaussDecayExpression(gauss_decay=models.DecayParamsExpression(
                 x=models.GeoDistance(geo_distance=models.GeoDistanceParams(
                     origin=models.GeoPoint(lon=3.0, lat=40.0), to="place")), scale=2e6)),
-            models.LinDecayExpression(lin_decay=models.DecayParamsExpression(x="w", target=1.0, scale=2.0, midpoint=0.3)),
+            models.LinDecayExpression(lin_decay=models.DecayParamsExpression(x="w", target=1.0, scale=2.0, midpoint=0.25)),
         ]  # fmt: skip
         if depth == 0 or r.random() < 0.2:
             return r.choice(leaves)
