@@ -11,6 +11,7 @@ COMMANDS = {
     "generate": ("generate", "make a larger set that resembles one, and show how well it does"),
     "grow": ("grow", "cost of inserting a point as the collection grows"),
     "versus": ("versus", "two builds of the library against each other, interleaved in one process"),
+    "rest": ("rest", "CPU that the server spends on a search beyond the search itself"),
     "engines": ("listing", "which engines are known, which of them run here, and with what parameters"),
 }
 
