@@ -121,7 +121,9 @@ def main(words):
     over_rest, alone = [], []
     server = subprocess.Popen(
         [program, "serve", "--path", folder, "--host", "127.0.0.1", "--http-port", str(port)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     copy = folder + ".copy"
     try:
         for _ in range(200):
@@ -151,8 +153,10 @@ def main(words):
         shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(copy, ignore_errors=True)
     rest, engine = statistics.median(over_rest), statistics.median(alone)
-    print(f"{data_set.name}, {len(base)} x {base.shape[1]}, ef {args.ef}, limit {LIMIT}, {CONNECTIONS} connections, "
-          f"{args.rounds} rounds of {CONNECTIONS * args.requests} requests of {len(requests[0])} bytes")
+    print(
+        f"{data_set.name}, {len(base)} x {base.shape[1]}, ef {args.ef}, limit {LIMIT}, {CONNECTIONS} connections, "
+        f"{args.rounds} rounds of {CONNECTIONS * args.requests} requests of {len(requests[0])} bytes"
+    )
     print(f"server CPU per REST search  {rest:7.1f} us  ({min(over_rest):.1f} .. {max(over_rest):.1f})")
     print(f"engine CPU per search       {engine:7.1f} us  ({min(alone):.1f} .. {max(alone):.1f})")
     print(f"HTTP, JSON and sockets      {rest - engine:7.1f} us; allowed {args.most:.0f}")

@@ -441,7 +441,9 @@ oct_status
 oct_field_index_create(oct_collection *collection, const oct_field_index *index, const oct_write_options *options,
                        oct_write_result *result, oct_error *error)
 {
-    return fields_create(collection, index, options, result, error);
+    const oct_status status = strict_check_index(collection, index->field, error);
+
+    return status == OCT_OK ? fields_create(collection, index, options, result, error) : status;
 }
 
 oct_status

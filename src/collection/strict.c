@@ -94,19 +94,53 @@ take_tokens(const checker *self, rate_bucket *bucket, const char *what, int64_t 
 /* --- filters ------------------------------------------------------------------------------------------------- */
 
 /* Kinds of indexes that can answer a test. */
-enum { BY_KEYWORD = 1, BY_INTEGER = 2, BY_BOOL = 4, BY_FLOAT = 8, BY_DATETIME = 16, BY_UUID = 32, BY_GEO = 64, BY_TEXT = 128,
-       BY_ANY = 255 };
+enum {
+    BY_KEYWORD = 1,
+    BY_INTEGER = 2, /* its lookup */
+    BY_BOOL = 4,
+    BY_FLOAT = 8,
+    BY_DATETIME = 16,
+    BY_UUID = 32,
+    BY_GEO = 64,
+    BY_TEXT = 128,
+    BY_INTEGER_RANGE = 256,
+    BY_ANY = 511
+};
 
-static const char *const kind_names[] = {"keyword", "integer", "bool", "float", "datetime", "uuid", "geo", "text"};
+static const char *const kind_names[] = {"keyword", "integer", "bool", "float", "datetime", "uuid", "geo", "text", "integer"};
+
+static unsigned
+kinds_of_index(const oct_field_index *field)
+{
+    switch (field->type) {
+    case OCT_FIELD_KEYWORD:
+        return BY_KEYWORD;
+    case OCT_FIELD_INTEGER:
+        return (field->lookup != 0 ? BY_INTEGER : 0u) | (field->range != 0 ? BY_INTEGER_RANGE : 0u);
+    case OCT_FIELD_FLOAT:
+        return BY_FLOAT;
+    case OCT_FIELD_GEO:
+        return BY_GEO;
+    case OCT_FIELD_TEXT:
+        return BY_TEXT;
+    case OCT_FIELD_BOOL:
+        return BY_BOOL;
+    case OCT_FIELD_DATETIME:
+        return BY_DATETIME;
+    case OCT_FIELD_UUID:
+        return BY_UUID;
+    default:
+        return 0;
+    }
+}
 
 /* Has the field an index of one of these kinds? */
 static bool
 has_index(const config_box *box, oct_slice key, unsigned kinds)
 {
-    (void)box;
-    (void)key;
-    (void)kinds;
-    return false; /* no field has one: there are no indexes yet */
+    const oct_field_index *field = config_find_field(&box->config, key);
+
+    return field != NULL && (kinds_of_index(field) & kinds) != 0;
 }
 
 static unsigned
@@ -139,7 +173,7 @@ need_index(const checker *self, oct_slice key, unsigned kinds)
     if (has_index(self->box, key, kinds))
         return OCT_OK;
     for (size_t i = 0; i < countof(kind_names); i++) {
-        if ((kinds >> i & 1) == 0)
+        if ((kinds >> i & 1) == 0 || (i == countof(kind_names) - 1 && (kinds & BY_INTEGER) != 0))
             continue;
         if (size > 0)
             names[size++] = ',', names[size++] = ' ';
@@ -178,7 +212,7 @@ check_field(const checker *self, const oct_condition *given, bool indexed)
     if (!indexed || status != OCT_OK)
         return status;
     if (field->range != NULL)
-        status = need_index(self, given->key, BY_INTEGER | BY_FLOAT);
+        status = need_index(self, given->key, BY_FLOAT | BY_INTEGER_RANGE);
     if (status == OCT_OK && field->datetime_range != NULL)
         status = need_index(self, given->key, BY_DATETIME);
     if (status == OCT_OK && (field->geo_radius != NULL || field->geo_bounding_box != NULL || field->geo_polygon != NULL))
@@ -294,6 +328,27 @@ uses_vectors(oct_query_kind kind)
            kind == OCT_QUERY_CONTEXT || kind == OCT_QUERY_FEEDBACK;
 }
 
+/* Payload fields that a formula reads. */
+static oct_status
+check_expression(checker *self, const oct_expression *given, size_t depth)
+{
+    const bool is_field = given->kind == OCT_EXPRESSION_GEO_DISTANCE || given->kind == OCT_EXPRESSION_DATETIME_FIELD ||
+                          (given->kind == OCT_EXPRESSION_VARIABLE && (given->text.size == 0 || given->text.data[0] != '$'));
+    oct_status status = OCT_OK;
+
+    if (depth > OCT_EXPRESSION_DEPTH_MAX)
+        return OCT_OK; /* refused when it is compiled */
+    if (is_field && !has_index(self->box, given->text, BY_ANY))
+        return oct_fail(self->error, OCT_BAD_REQUEST,
+                        "Index required but not found for \"%.*s\" in a formula expression. Help: Create an index for this key.",
+                        (int)size_min(given->text.size, 300), given->text.data);
+    if (given->kind == OCT_EXPRESSION_CONDITION && given->condition != NULL)
+        status = check_conditions(self, given->condition, 1, true, 1);
+    for (size_t i = 0; i < given->operand_count && status == OCT_OK; i++)
+        status = check_expression(self, &given->operands[i], depth + 1);
+    return status;
+}
+
 /* One level and those below; *cost grows by the levels. */
 static oct_status
 check_level(checker *self, const oct_query *query, size_t depth, uint64_t *cost)
@@ -310,6 +365,8 @@ check_level(checker *self, const oct_query *query, size_t depth, uint64_t *cost)
         status = check_limit(self, "oversampling", query->oversampling, self->strict->search_max_oversampling);
     if (status == OCT_OK)
         status = check_whole_filter(self, query->filter, false);
+    if (status == OCT_OK && query->kind == OCT_QUERY_FORMULA && self->strict->unindexed_filtering_retrieve == 0)
+        status = check_expression(self, &query->as.formula.expression, 0);
     if (status == OCT_OK && (query->exact || (uses_vectors(query->kind) && query->prefetch_count == 0)))
         status = check_exact(self, query->exact, query->using_vector, query->filter);
     for (size_t i = 0; i < query->prefetch_count && status == OCT_OK; i++)
@@ -514,13 +571,16 @@ strict_check_write(oct_collection *collection, strict_write kind, const oct_poin
 }
 
 oct_status
-strict_check_index_count(oct_collection *collection, size_t count, oct_error *error)
+strict_check_index(oct_collection *collection, oct_slice field, oct_error *error)
 {
     checker    self;
+    size_t     count;
     oct_status status = OCT_OK;
 
     if (!begin(&self, collection, error))
         return end(OCT_OK);
+    /* One in the place of another is no more than before. */
+    count = self.box->config.field_index_count - (config_find_field(&self.box->config, field) != NULL);
     if (self.strict->max_payload_index_count != OCT_UNSET && count >= (uint64_t)self.strict->max_payload_index_count)
         status = oct_fail(error, OCT_BAD_REQUEST,
                           "Collection already has the maximum number of payload indices (%lld). Help: Please delete an "

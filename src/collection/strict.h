@@ -27,7 +27,7 @@ typedef enum strict_write { STRICT_UPSERT, STRICT_UPDATE, STRICT_DELETE } strict
 oct_status strict_check_write(oct_collection *self, strict_write kind, const oct_point *points, size_t count,
                               const oct_filter *filter, oct_error *error);
 
-/* One more payload index, when there are `count`. */
-oct_status strict_check_index_count(oct_collection *self, size_t count, oct_error *error);
+/* May there be an index of this field, too? */
+oct_status strict_check_index(oct_collection *self, oct_slice field, oct_error *error);
 
 #endif

@@ -72,6 +72,7 @@ static void oversampling(oct_strict_config *strict) { strict->search_max_oversam
 static void timeouts(oct_strict_config *strict) { strict->max_timeout = 3; }
 static void indexed(oct_strict_config *strict) { strict->unindexed_filtering_retrieve = 0; }
 static void indexed_writes(oct_strict_config *strict) { strict->unindexed_filtering_update = 0; }
+static void one_index(oct_strict_config *strict) { strict->max_payload_index_count = 1; }
 static void conditions(oct_strict_config *strict) { strict->filter_max_conditions = 2; }
 static void sizes(oct_strict_config *strict) { strict->condition_max_size = 2; }
 static void batches(oct_strict_config *strict) { strict->upsert_max_batchsize = 2; strict->search_max_batchsize = 2; }
@@ -138,6 +139,7 @@ TEST(strict_mode_looks_at_filters)
     const oct_targets         targets = {.filter = &filter};
     fixture                   self = fixture_new();
     oct_error                 error = {0};
+    oct_field_index           index;
     uint64_t                  count;
 
     CHECK_OK(oct_count_where(self.collection, &filter, &count, &error));
@@ -145,6 +147,19 @@ TEST(strict_mode_looks_at_filters)
     CHECK_STATUS(oct_count_where(self.collection, &filter, &count, &error), OCT_BAD_REQUEST);
     CHECK_TEXT(error.text, "Index required but not found for \"k\" of one of the following types: [keyword, uuid]. Help: Create "
                            "an index for this key or use a different filter.");
+    oct_field_index_init(&index);
+    index.field = (oct_slice){"k", 1};
+    index.type = OCT_FIELD_INTEGER;
+    set(&self, one_index);
+    CHECK_OK(oct_field_index_create(self.collection, &index, NULL, NULL, &error));
+    CHECK_STATUS(oct_count_where(self.collection, &filter, &count, &error), OCT_BAD_REQUEST); /* of another type */
+    index.type = OCT_FIELD_KEYWORD;
+    CHECK_OK(oct_field_index_create(self.collection, &index, NULL, NULL, &error)); /* in its place */
+    CHECK_OK(oct_count_where(self.collection, &filter, &count, &error));
+    index.field = (oct_slice){"other", 5};
+    CHECK_STATUS(oct_field_index_create(self.collection, &index, NULL, NULL, &error), OCT_BAD_REQUEST);
+    CHECK(strstr(error.text, "Collection already has the maximum number of payload indices (1)") != NULL);
+    CHECK_OK(oct_field_index_delete(self.collection, (oct_slice){"k", 1}, NULL, NULL, &error));
     CHECK_OK(oct_delete_where(self.collection, &targets, NULL, NULL, &error));
     set(&self, indexed_writes);
     CHECK_STATUS(oct_delete_where(self.collection, &targets, NULL, NULL, &error), OCT_BAD_REQUEST);

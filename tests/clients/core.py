@@ -45,10 +45,15 @@ def main(url):
     has = lambda method: hasattr(client, method)  # noqa: E731
     red = models.Filter(must=[models.FieldCondition(key="color", match=models.MatchValue(value="red"))])
     points = [
-        models.PointStruct(id=i, vector=vector(), payload={"color": ["red", "blue", "green"][i % 3], "n": i, "tags": ["a", i]})
+        models.PointStruct(
+            id=i, vector=vector(), payload={"color": ["red", "blue", "green"][i % 3], "n": i, "tags": ["a", i]}
+        )
         for i in range(1, 31)
     ]
-    step("create", client.create_collection(NAME, vectors_config=models.VectorParams(size=DIM, distance=models.Distance.COSINE)))
+    step(
+        "create",
+        client.create_collection(NAME, vectors_config=models.VectorParams(size=DIM, distance=models.Distance.COSINE)),
+    )
     step("exists", client.collection_exists(NAME))
     step("upsert", client.upsert(NAME, points=points).status)
     step("upload", client.upload_points(NAME, [models.PointStruct(id=100, vector=vector(), payload={"n": 100})], wait=True))
@@ -67,13 +72,18 @@ def main(url):
         step("search groups", client.search_groups(NAME, query_vector=target, group_by="color", limit=3, group_size=2))
         step("recommend", client.recommend(NAME, positive=[1, 2], negative=[3], limit=4))
         step("recommend groups", client.recommend_groups(NAME, positive=[1], group_by="color", limit=2, group_size=1))
-        step("discover", client.discover(NAME, target=1, context=[models.ContextExamplePair(positive=2, negative=3)], limit=4))
+        step(
+            "discover", client.discover(NAME, target=1, context=[models.ContextExamplePair(positive=2, negative=3)], limit=4)
+        )
     if has("query_points"):
         step("query", client.query_points(NAME, query=target, limit=5, query_filter=red))
         step("query by id", client.query_points(NAME, query=5, limit=3, score_threshold=0.0))
         fused = client.query_points(
-            NAME, prefetch=[models.Prefetch(query=target, limit=9), models.Prefetch(query=vector(), limit=9)],
-            query=models.FusionQuery(fusion=models.Fusion.RRF), limit=9)
+            NAME,
+            prefetch=[models.Prefetch(query=target, limit=9), models.Prefetch(query=vector(), limit=9)],
+            query=models.FusionQuery(fusion=models.Fusion.RRF),
+            limit=9,
+        )
         step("fusion", sorted(round(point.score, 3) for point in fused.points))
         step("query batch", client.query_batch_points(NAME, requests=[models.QueryRequest(query=target, limit=2)]))
     if has("query_points_groups"):
@@ -84,17 +94,43 @@ def main(url):
     step("overwrite payload", client.overwrite_payload(NAME, payload={"only": True}, points=[4]).status)
     step("delete payload", client.delete_payload(NAME, keys=["n"], points=red).status)
     step("clear payload", client.clear_payload(NAME, points_selector=[5]).status)
-    step("update vectors", client.update_vectors(NAME, points=[models.PointVectors(id=6, vector=[1.0] + [0.0] * (DIM - 1))]).status)
-    step("batch update", [r.status for r in client.batch_update_points(NAME, update_operations=[
-        models.UpsertOperation(upsert=models.PointsList(points=[models.PointStruct(id=200, vector=vector(), payload={"n": 1})])),
-        models.SetPayloadOperation(set_payload=models.SetPayload(payload={"m": 2}, points=[200])),
-        models.DeleteOperation(delete=models.PointIdsList(points=[7]))])])
-    step("delete", client.delete(NAME, points_selector=models.FilterSelector(filter=models.Filter(
-        must=[models.FieldCondition(key="n", range=models.Range(gte=20, lt=25))]))).status)
+    step(
+        "update vectors",
+        client.update_vectors(NAME, points=[models.PointVectors(id=6, vector=[1.0] + [0.0] * (DIM - 1))]).status,
+    )
+    step(
+        "batch update",
+        [
+            r.status
+            for r in client.batch_update_points(
+                NAME,
+                update_operations=[
+                    models.UpsertOperation(
+                        upsert=models.PointsList(points=[models.PointStruct(id=200, vector=vector(), payload={"n": 1})])
+                    ),
+                    models.SetPayloadOperation(set_payload=models.SetPayload(payload={"m": 2}, points=[200])),
+                    models.DeleteOperation(delete=models.PointIdsList(points=[7])),
+                ],
+            )
+        ],
+    )
+    step(
+        "delete",
+        client.delete(
+            NAME,
+            points_selector=models.FilterSelector(
+                filter=models.Filter(must=[models.FieldCondition(key="n", range=models.Range(gte=20, lt=25))])
+            ),
+        ).status,
+    )
     changed = client.update_collection(NAME, optimizers_config=models.OptimizersConfigDiff(indexing_threshold=500))
     step("update collection", changed or url == ":memory:")  # the local engine has nothing to change, and says so
-    step("alias", client.update_collection_aliases([models.CreateAliasOperation(
-        create_alias=models.CreateAlias(collection_name=NAME, alias_name="other"))]))
+    step(
+        "alias",
+        client.update_collection_aliases(
+            [models.CreateAliasOperation(create_alias=models.CreateAlias(collection_name=NAME, alias_name="other"))]
+        ),
+    )
     step("aliases", [alias.alias_name for alias in client.get_aliases().aliases])
     rest, following = client.scroll("other" if url != ":memory:" else NAME, limit=100, with_vectors=True)
     step("all", [rest, following])

@@ -23,7 +23,12 @@ STEPS_MIN = 25
 def run_core(version: str, url: str) -> list:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "build" / "clients" / version)}
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("core.py")), url], capture_output=True, text=True, timeout=120, env=environment)
+        [sys.executable, str(Path(__file__).with_name("core.py")), url],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=environment,
+    )
     assert done.returncode == 0, f"{version} at {url}:\n{done.stdout[-600:]}\n{done.stderr[-3000:]}"
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -43,5 +48,9 @@ def test_core_of_client(version: str) -> None:
     finally:
         server.close()
     assert [name for name, _ in got] == [name for name, _ in wanted] and len(got) >= STEPS_MIN
-    different = [f"{name}:\n  here  {json.dumps(a)[:600]}\n  local {json.dumps(b)[:600]}" for (name, a), (_, b) in zip(got, wanted) if a != b]
+    different = [
+        f"{name}:\n  here  {json.dumps(a)[:600]}\n  local {json.dumps(b)[:600]}"
+        for (name, a), (_, b) in zip(got, wanted)
+        if a != b
+    ]
     assert not different, "\n".join(different)

@@ -569,7 +569,7 @@ SNAPSHOT_ROUTES: List[Tuple[str, str]] = [
 ]
 
 # Not there yet, and being built: 501 is accepted. Empty it when they are.
-PENDING = {"POST /collections/{c}/facet", "PUT /collections/{c}/index", "DELETE /collections/{c}/index/color"}
+PENDING = {"POST /collections/{c}/facet"}
 
 # What answers 501 and stands so in docs/compatibility.md.
 UNSUPPORTED = {"GET /logger", "POST /logger", "POST /audit/logs"}
