@@ -51,7 +51,8 @@ def wait_idle(pid):
 
 def request_of(vector, ef):
     body = json.dumps({"query": [float(value) for value in vector], "limit": LIMIT, "params": {"hnsw_ef": ef}}).encode()
-    head = f"POST /collections/c/points/query HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = "POST /collections/c/points/query HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head += f"Content-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
