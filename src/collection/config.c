@@ -412,6 +412,12 @@ config_vector_quantization(const oct_collection_config *config, const oct_vector
     return vector->quantization.kind != OCT_QUANTIZATION_UNSET ? vector->quantization : config->quantization;
 }
 
+oct_datatype
+config_datatype(const oct_vector_config *vector)
+{
+    return vector->datatype == OCT_UNSET ? OCT_FLOAT32 : (oct_datatype)vector->datatype;
+}
+
 const oct_vector_config *
 config_find_vector(const oct_collection_config *config, oct_slice name)
 {
@@ -497,8 +503,9 @@ check_vector(const json_path *at, const oct_vector_config *vector, oct_error *er
         status = check_quantization(at, &vector->quantization, error);
     if (status != OCT_OK)
         return status;
-    if (vector->datatype != OCT_UNSET && vector->datatype != OCT_FLOAT32)
-        return json_fail(&type_at, error, OCT_UNSUPPORTED, "only float32 vectors are supported so far");
+    if (vector->datatype != OCT_UNSET && (vector->datatype < OCT_FLOAT32 || vector->datatype > OCT_UINT8))
+        return json_fail(&type_at, error, OCT_INVALID, "%lld is not a datatype; use float32, float16 or uint8",
+                         (long long)vector->datatype);
     return OCT_OK;
 }
 
@@ -799,16 +806,10 @@ config_merge(const oct_collection_config *base, const oct_collection_config *cha
 
 /* --- names that come and go ------------------------------------------------------------------- */
 
-static int64_t
-datatype_of(const oct_vector_config *vector)
-{
-    return vector->datatype == OCT_UNSET ? OCT_FLOAT32 : vector->datatype;
-}
-
 static bool
 same_kind(const oct_vector_config *a, const oct_vector_config *b)
 {
-    return a->size == b->size && a->distance == b->distance && datatype_of(a) == datatype_of(b) &&
+    return a->size == b->size && a->distance == b->distance && config_datatype(a) == config_datatype(b) &&
            (a->multivector == 1) == (b->multivector == 1);
 }
 

@@ -69,6 +69,8 @@ oct_hnsw_config config_vector_hnsw(const oct_collection_config *config, const oc
 oct_quantization_config config_vector_quantization(const oct_collection_config *config,
                                                    const oct_vector_config     *vector);
 
+oct_datatype config_datatype(const oct_vector_config *vector);
+
 /* NULL if there is no vector of that name. */
 const oct_vector_config *config_find_vector(const oct_collection_config *config, oct_slice name);
 

@@ -138,7 +138,7 @@ TEST(bad_configurations_are_refused_by_name)
          "vectors.memory: `pinned`"},
         {"{\"vectors\":{\"size\":4,\"distance\":\"Dot\",\"datatype\":\"turbo4\"}}", OCT_UNSUPPORTED,
          "turbo4"},
-        {"{\"vectors\":{\"size\":4,\"distance\":\"Dot\",\"datatype\":\"float16\"}}", OCT_UNSUPPORTED,
+        {"{\"vectors\":{\"size\":4,\"distance\":\"Dot\",\"datatype\":\"float8\"}}", OCT_FORMAT,
          "vectors.datatype"},
         {"{\"vectors\":{\"size\":4,\"distance\":\"Dot\",\"multivector_config\":{\"comparator\":\"min\"}}}",
          OCT_FORMAT, "vectors.multivector_config.comparator: unknown variant `min`"},

@@ -95,6 +95,20 @@ drop(pending *self, size_t at)
     self->to_picked[at] = self->to_picked[last];
 }
 
+/* Of what is left with the one just picked. Of multivectors each that is left is the example: MaxSim has a direction. */
+static void
+compare_picked(const mmr_candidates *candidates, const float *picked, const scorer_span *span, const pending *left,
+               float *out)
+{
+    if (left->spans == NULL) {
+        scorer_similarities(candidates->distance, picked, left->vectors, left->count, candidates->dim, out);
+        return;
+    }
+    for (size_t i = 0; i < left->count; i++)
+        scorer_maxsims(candidates->distance, candidates->vectors[left->spans[i].first], left->spans[i].count,
+                       candidates->vectors, span, 1, candidates->dim, &out[i]);
+}
+
 oct_status
 mmr_pick(const mmr_candidates *candidates, const float *target, double diversity, size_t limit,
          const point_set *points, arena *memory, hit_list *out, oct_error *error)
@@ -110,16 +124,15 @@ mmr_pick(const mmr_candidates *candidates, const float *target, double diversity
     status = pending_new(candidates, target, memory, &left, error);
     while (status == OCT_OK && out->count < limit) {
         const size_t best = best_of(&left, diversity, out->count == 0, points);
-        const float *picked =
-            left.spans == NULL ? left.vectors[best] : candidates->vectors[left.spans[best].first];
-        const size_t picked_rows = left.spans == NULL ? 1 : left.spans[best].count;
+        const float      *picked = left.vectors[best];
+        const scorer_span span = left.spans == NULL ? (scorer_span){0} : left.spans[best];
 
         out->items[out->count++] = left.hits[best];
         drop(&left, best);
         if (out->count == limit)
             break;
         status = deadline_check(error);
-        compare(candidates, picked, picked_rows, &left, similarities);
+        compare_picked(candidates, picked, &span, &left, similarities);
         for (size_t i = 0; i < left.count; i++)
             left.to_picked[i] = similarities[i] > left.to_picked[i] ? similarities[i] : left.to_picked[i];
     }

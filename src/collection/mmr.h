@@ -21,8 +21,8 @@ typedef struct mmr_candidates {
 
 /* Pick up to `limit` candidates, one after the other: the one most like the target (a prepared vector) first, then each
  * time the one with the largest (1 - diversity) sim(target) - diversity max sim(picked); of equals, the one with
- * the smaller id. sim is the internal similarity of scorer.h; of multivectors, that of the one
- * picked, as the example, with the others. Hits keep their scores; `out` is in the order of
+ * the smaller id. sim is the internal similarity of scorer.h; of multivectors, that of the candidate, as
+ * the example, with the one picked. Hits keep their scores; `out` is in the order of
  * picking. */
 oct_status mmr_pick(const mmr_candidates *candidates, const float *target, double diversity, size_t limit,
                     const point_set *points, arena *memory, hit_list *out, oct_error *error);

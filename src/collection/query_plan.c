@@ -513,8 +513,9 @@ plan_vectors(planner *self, const oct_query *query, level *out)
     if (status != OCT_OK)
         return status;
     /* As the graph prepares what it stores. */
-    for (size_t i = 0; i < all.row_count && out->scorer.distance == OCT_COSINE; i++)
-        kernel_normalize(all.values + i * all.dim, all.values + i * all.dim, all.dim);
+    for (size_t i = 0; i < all.row_count; i++)
+        (void)graph_prepare_as(out->scorer.distance, config_datatype(&vector), all.values + i * all.dim,
+                               all.values + i * all.dim, all.dim);
     out->scorer.examples = all.values;
     out->scorer.example_count = all.count;
     out->scorer.example_ends = all.multi ? all.ends : NULL;

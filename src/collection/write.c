@@ -4,11 +4,13 @@
  * lock.
  * What a filter chooses is found under the shard's write lock (shard_resolve), and logged as ids.
  */
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/epoch.h"
 #include "collection/collection.h"
 #include "collection/select.h"
+#include "kernel/kernel.h"
 #include "collection/shard_keys.h"
 #include "payload/document.h"
 
@@ -43,6 +45,12 @@ check_vector(const oct_vector_config *config, const float *values, size_t count,
                                 "Vector component %zu is %f; every component must be a finite number", i,
                                 (double)values[i]);
         }
+    }
+    for (size_t i = 0; config->datatype == OCT_FLOAT16 && config->distance != OCT_COSINE && i < count; i++) {
+        if (fabsf(values[i]) > KERNEL_F16_MAX)
+            return oct_fail(error, OCT_INVALID,
+                            "Vector component %zu is %g, which float16 cannot hold; it goes to %g", i,
+                            (double)values[i], (double)KERNEL_F16_MAX);
     }
     return OCT_OK;
 }

@@ -17,7 +17,9 @@ graph_new(const graph_params *params, graph **out, oct_error *error)
     self->params = *params;
     if (params->m == 0 || params->multi)
         self->params.start_rows = GRAPH_START_NEVER;
-    self->dim_padded = (params->dim + GRAPH_LINE_FLOATS - 1) / GRAPH_LINE_FLOATS * GRAPH_LINE_FLOATS;
+    self->row_floats = params->dim + (params->datatype == OCT_UINT8 && params->distance == OCT_COSINE);
+    self->dim_padded = (self->row_floats + GRAPH_LINE_FLOATS - 1) / GRAPH_LINE_FLOATS * GRAPH_LINE_FLOATS;
+    self->dim_summed = self->row_floats == params->dim ? self->dim_padded : params->dim;
     self->link_count = 2 * params->m;
     self->kernel = kernel();
     self->coded = !params->multi && codes_fit(params->dim, params->distance);
@@ -81,13 +83,54 @@ graph_get_params(const graph *self)
 
 /* --- writing ------------------------------------------------------------------------------------- */
 
+float
+graph_prepare_as(oct_distance distance, oct_datatype datatype, const float *vector, float *out, size_t dim)
+{
+    float scale = 1;
+
+    if (datatype == OCT_UINT8) {
+        kernel_round_u8(vector, out, dim);
+        vector = out;
+        if (distance == OCT_COSINE)
+            scale = sqrtf(kernel()->dot_f32(out, out, dim));
+    }
+    if (distance == OCT_COSINE)
+        kernel_normalize(vector, out, dim);
+    else if (out != vector)
+        memcpy(out, vector, dim * sizeof(float));
+    if (datatype == OCT_FLOAT16)
+        kernel_round_f16(out, out, dim);
+    return scale;
+}
+
 void
 graph_prepare(const graph *self, const float *vector, float *out)
 {
-    if (self->params.distance == OCT_COSINE)
-        kernel_normalize(vector, out, self->params.dim);
-    else
-        memcpy(out, vector, self->params.dim * sizeof(float));
+    const float scale =
+        graph_prepare_as(self->params.distance, self->params.datatype, vector, out, self->params.dim);
+
+    if (self->row_floats > self->params.dim)
+        out[self->params.dim] = scale;
+}
+
+uint32_t
+graph_row_floats(const graph *self)
+{
+    return self->row_floats;
+}
+
+void
+graph_read(const graph *self, uint32_t row, float *out)
+{
+    const float *from = graph_row_vector(self, row);
+
+    if (self->row_floats == self->params.dim) {
+        memcpy(out, from, self->params.dim * sizeof *out);
+        return;
+    }
+    /* Whole numbers below 256, divided by their length and multiplied again, err by far less than a half. */
+    for (uint32_t i = 0; i < self->params.dim; i++)
+        out[i] = rintf(from[i] * from[self->params.dim]);
 }
 
 oct_status
@@ -168,7 +211,7 @@ add_row(graph *self, uint32_t point, const void *prepared, uint32_t span)
 {
     const uint32_t row = self->rows_appended++;
 
-    memcpy(rows_at(&self->vectors, row), prepared, self->params.dim * sizeof(float));
+    memcpy(rows_at(&self->vectors, row), prepared, self->row_floats * sizeof(float));
     *(uint32_t *)rows_at(&self->points, row) = point;
     if (self->params.multi)
         *graph_span(self, row) = span;
@@ -184,7 +227,7 @@ is_stored(const graph *self, uint32_t first, const float *vector, uint32_t count
         return false;
     for (uint32_t i = 0; i < count; i++) {
         graph_prepare(self, vector + (size_t)i * self->params.dim, scratch);
-        if (memcmp(graph_row_vector(self, first + i), scratch, self->params.dim * sizeof(float)) != 0)
+        if (memcmp(graph_row_vector(self, first + i), scratch, self->row_floats * sizeof(float)) != 0)
             return false;
     }
     return true;
@@ -294,7 +337,7 @@ graph_copy_rows(graph *self, const graph *from, const uint64_t *live, uint32_t r
     oct_status status;
 
     OCT_MUST(self->params.dim == from->params.dim && self->params.distance == from->params.distance &&
-             self->params.multi == from->params.multi);
+             self->params.multi == from->params.multi && self->params.datatype == from->params.datatype);
     for (uint32_t row = 0; row < row_count; row++)
         count += bit_is_set(live, row);
     status = graph_reserve(self, count, 0, error);

@@ -40,6 +40,7 @@ typedef struct graph_params {
     uint32_t     ef_construct; /* candidates kept while a row is inserted */
     uint32_t     start_rows;   /* the graph begins when there are so many rows; until then a search scans */
     bool         multi;        /* several rows a point, and no graph */
+    oct_datatype datatype;     /* what values are rounded to */
 } graph_params;
 
 oct_status graph_new(const graph_params *params, graph **out, oct_error *error);
@@ -49,15 +50,21 @@ const graph_params *graph_get_params(const graph *self);
 
 /* --- writing: the shard's writer --------------------------------------------------------------- */
 
-/* What is stored for a given vector: itself, or normalised for cosine. `out` holds dim floats. */
-void graph_prepare(const graph *self, const float *vector, float *out);
+/* What is compared for a given vector, `dim` floats: the vector rounded to its type and, for cosine, normalised - halves
+ * after, bytes before. Returns what a normalised vector of bytes must be multiplied by to be itself; else 1. */
+float graph_prepare_as(oct_distance distance, oct_datatype datatype, const float *vector, float *out, size_t dim);
+/* What is stored: graph_row_floats floats, those that are compared first. */
+void     graph_prepare(const graph *self, const float *vector, float *out);
+uint32_t graph_row_floats(const graph *self); /* dim, and one more where a multiplier is stored */
+/* The vector of a row as it was given, but rounded: dim floats. */
+void graph_read(const graph *self, uint32_t row, float *out);
 /* Room for `rows` more rows and for points [0, point_count), so that appending cannot fail. */
 oct_status graph_reserve(graph *self, uint64_t rows, uint32_t point_count, oct_error *error);
 /* Give a point a vector as it came, `count` rows of dim floats (one, unless multi): new rows; returns how many. If it
- * has that very vector already, nothing changes: 0. Searches do not see it before graph_publish. `scratch` holds dim
- * floats. */
+ * has that very vector already, nothing changes: 0. Searches do not see it before graph_publish. `scratch` holds
+ * graph_row_floats. */
 uint32_t graph_append(graph *self, uint32_t point, const float *vector, uint32_t count, float *scratch);
-/* Put back a row as it was, dead ones too: dim floats at `prepared`, unaligned. There must be room. `span`: rows of the
+/* Put back a row as it was, dead ones too: graph_row_floats floats at `prepared`, unaligned. There must be room. `span`: rows of the
  * vector that begins here, 0 if it began before. */
 void graph_restore_row(graph *self, uint32_t point, const char *prepared, bool live, uint32_t span);
 /* Take a point's vector away; none is fine. Visible at once. */

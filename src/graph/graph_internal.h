@@ -21,6 +21,8 @@ struct graph {
     /* Set when made. */
     graph_params        params;
     uint32_t            dim_padded;
+    uint32_t            row_floats; /* that are used of them: dim, and a multiplier if bytes were normalised */
+    uint32_t            dim_summed; /* floats that distances are made of: dim_padded, or dim if a multiplier follows */
     uint32_t            link_count; /* of level 0: 2m */
     const kernel_table *kernel;
     bool                coded; /* the walk reads codes; otherwise the vectors themselves */

@@ -195,16 +195,16 @@ graph_distances(const graph *self, const float *query, const float *const *vecto
     switch (self->params.distance) {
     case OCT_COSINE:
     case OCT_DOT:
-        self->kernel->dot_f32_many(query, vectors, count, self->dim_padded, out);
+        self->kernel->dot_f32_many(query, vectors, count, self->dim_summed, out);
         /* Finite vectors may have a product that is no number (an overflow both ways): it comes last. */
         for (size_t i = 0; i < count; i++)
             out[i] = out[i] == out[i] ? -out[i] : INFINITY;
         break;
     case OCT_EUCLID:
-        self->kernel->l2sq_f32_many(query, vectors, count, self->dim_padded, out);
+        self->kernel->l2sq_f32_many(query, vectors, count, self->dim_summed, out);
         break;
     case OCT_MANHATTAN:
-        self->kernel->l1_f32_many(query, vectors, count, self->dim_padded, out);
+        self->kernel->l1_f32_many(query, vectors, count, self->dim_summed, out);
         break;
     }
 }

@@ -99,3 +99,38 @@ kernel_normalize(const float *in, float *out, size_t dim)
     for (size_t i = 0; i < dim; i++)
         out[i] = in[i] * scale;
 }
+
+#define F16_NORMAL_MIN 0x1p-14f /* below, halves are multiples of 2^-24 */
+#define F16_STEP_MAKER 0.75f    /* floats near it are multiples of 2^-24, so that adding it rounds to one */
+
+static float
+round_f16(float value)
+{
+    const float size = fabsf(value);
+    uint32_t    bits;
+
+    if (size >= KERNEL_F16_MAX)
+        return copysignf(KERNEL_F16_MAX, value);
+    if (size < F16_NORMAL_MIN)
+        return copysignf(size + F16_STEP_MAKER - F16_STEP_MAKER, value);
+    /* Of 23 bits behind the point 10 stay: 13 go, and what they were carries. */
+    memcpy(&bits, &value, sizeof bits);
+    bits += 0xFFFu + (bits >> 13 & 1);
+    bits &= ~0x1FFFu;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+void
+kernel_round_f16(const float *in, float *out, size_t dim)
+{
+    for (size_t i = 0; i < dim; i++)
+        out[i] = round_f16(in[i]);
+}
+
+void
+kernel_round_u8(const float *in, float *out, size_t dim)
+{
+    for (size_t i = 0; i < dim; i++)
+        out[i] = in[i] >= 255.0f ? 255.0f : in[i] > 0.0f ? truncf(in[i]) : 0.0f;
+}

@@ -114,4 +114,11 @@ uint32_t cpu_features(void); /* CPU_* bits of this machine */
  * level. `out` may be `in`. Where len2 overflows (components near 1e19 and beyond) all becomes zero. */
 void kernel_normalize(const float *in, float *out, size_t dim);
 
+/* What narrower types make of a float, as floats again; exact arithmetic, so the same everywhere. `out` may be `in`.
+ * f16: the nearest half-precision number, ties to even; beyond KERNEL_F16_MAX that with its sign.
+ * u8:  the whole part, held to 0 .. 255. */
+#define KERNEL_F16_MAX 65504.0f
+void kernel_round_f16(const float *in, float *out, size_t dim);
+void kernel_round_u8(const float *in, float *out, size_t dim);
+
 #endif /* OCT_KERNEL_H */

@@ -430,3 +430,54 @@ TEST(all_threads_share_one_choice)
     for (size_t i = 0; i < countof(threads); i++)
         CHECK(choices[i] == kernel());
 }
+
+/* --- narrower types --------------------------------------------------------------------------------------- */
+
+/* The half-precision number with these bits. */
+static float
+half_of(uint32_t bits)
+{
+    const uint32_t exponent = bits >> 10 & 31, fraction = bits & 1023;
+    const float    size = exponent == 0 ? ldexpf((float)fraction, -24)
+                                        : ldexpf((float)(1024 + fraction), (int)exponent - 25);
+
+    return (bits >> 15) != 0 ? -size : size;
+}
+
+/* Goal:   rounding to half precision is to the nearest, ties to even.
+ * Method: every finite half is left alone; between each and the next, the middle goes to the even one and its
+ *         neighbours to either side; beyond the largest all is held. */
+TEST(halves_are_rounded_to_the_nearest)
+{
+    for (uint32_t bits = 0; bits < 0x7C00; bits++) {
+        const float half = half_of(bits), next = half_of(bits + 1), middle = half + (next - half) / 2;
+        const float even = bits % 2 == 0 ? half : next;
+        const float in[] = {half, -half, nextafterf(middle, 0), middle, nextafterf(middle, INFINITY)};
+        float       out[5];
+
+        if (bits == 0x7BFF)
+            break; /* behind the last there is no next */
+        kernel_round_f16(in, out, 5);
+        CHECK_MSG(out[0] == half && out[1] == -half && signbit(out[1]), "half %x: %a, %a", bits, (double)out[0],
+                  (double)out[1]);
+        CHECK_MSG(out[2] == half && out[3] == even && out[4] == next, "between half %x and the next: %a, %a, %a",
+                  bits, (double)out[2], (double)out[3], (double)out[4]);
+    }
+    {
+        float held[] = {KERNEL_F16_MAX, 65519.0f, 1e30f, -1e30f};
+
+        kernel_round_f16(held, held, 4);
+        CHECK(held[0] == KERNEL_F16_MAX && held[1] == KERNEL_F16_MAX && held[2] == KERNEL_F16_MAX &&
+              held[3] == -KERNEL_F16_MAX);
+    }
+}
+
+TEST(bytes_are_cut_and_held)
+{
+    float values[] = {-3.5f, -0.9f, 0.0f, 0.99f, 1.0f, 254.999f, 255.0f, 255.5f, 1e30f};
+    float expected[] = {0, 0, 0, 0, 1, 254, 255, 255, 255};
+
+    kernel_round_u8(values, values, countof(values));
+    for (size_t i = 0; i < countof(values); i++)
+        CHECK_MSG(values[i] == expected[i], "value %zu is %g", i, (double)values[i]);
+}

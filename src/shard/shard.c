@@ -298,7 +298,7 @@ make_plan(plan *self, shard *target, oct_error *error)
     self->found = arena_array(&self->memory, write->count + 1, sizeof *self->found);
     for (size_t i = 0; i < write->column_count; i++)
         dim = size_max(dim, write->columns[i].dim);
-    self->prepared = arena_array(&self->memory, dim, sizeof *self->prepared);
+    self->prepared = arena_array(&self->memory, dim + 1, sizeof *self->prepared);
     if (self->found == NULL || self->prepared == NULL)
         return oct_fail_memory(error, write->count * sizeof *self->found);
     for (size_t i = 0; i < write->count; i++) {
@@ -638,7 +638,7 @@ shard_read_vector(shard *self, uint32_t number, uint32_t point, arena *memory, o
     if (copy == NULL)
         return oct_fail_memory(error, count * dim * sizeof *copy);
     for (size_t i = 0; i < count; i++)
-        memcpy(copy + i * dim, graph_vector_at(vectors, row + (uint32_t)i), dim * sizeof *copy);
+        graph_read(vectors, row + (uint32_t)i, copy + i * dim);
     out->kind = graph_get_params(vectors)->multi ? OCT_MULTI : OCT_DENSE;
     out->values = copy;
     out->value_count = count * dim;

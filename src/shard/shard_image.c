@@ -11,8 +11,8 @@
  *         16    4  vector count
  *         20    4  the sum of 1 if ids came in ascending order, 2 if vectors tell kind and dim (all that are written do)
  *         24  24n  ids;  then 8n versions;  n sizes of documents (4 each; 0xFFFFFFFF: a dead point)
- *                  for each vector: number, kind (oct_vector_kind), dim, row count r (4 each); r points (4 each); r live
- *                  flags (4 each); if multi r spans (4 each); r x dim floats
+ *                  for each vector: number, kind (oct_vector_kind), floats of a row d, row count r (4 each); r points (4 each); r live
+ *                  flags (4 each); if multi r spans (4 each); r x d floats
  *                  the documents, one after the other
  */
 #include "shard/shard_internal.h"
@@ -73,7 +73,7 @@ shard_restore_encode(shard *self, buffer *out, oct_error *error)
     }
     for (size_t v = 0; v < set->count; v++) {
         const graph   *vectors = vector_graph(set->items[v]);
-        const uint32_t row_count = graph_row_count(vectors), dim = graph_get_params(vectors)->dim;
+        const uint32_t row_count = graph_row_count(vectors), dim = graph_row_floats(vectors);
 
         add_u32(out, set->items[v]->number);
         add_u32(out, graph_get_params(vectors)->multi ? OCT_MULTI : OCT_DENSE);
@@ -136,13 +136,13 @@ restore_vector(shard *self, cursor *in, uint32_t flags, uint32_t point_count, oc
     const uint32_t number = take_u32(in);
     shard_vector  *vector = vector_set_find(shard_set(self), number);
     graph         *vectors = vector == NULL ? NULL : vector_graph(vector);
-    const uint32_t old_dim = vectors == NULL ? 0 : graph_get_params(vectors)->dim;
+    const uint32_t old_dim = vectors == NULL ? 0 : graph_row_floats(vectors);
     const uint32_t kind = (flags & WITH_DIM) != 0 ? take_u32(in) : OCT_DENSE;
     const uint32_t dim = (flags & WITH_DIM) != 0 ? take_u32(in) : old_dim, row_count = take_u32(in);
     const char *row_points = take(in, (uint64_t)row_count * 4), *row_live = take(in, (uint64_t)row_count * 4);
     const char *row_spans = kind == OCT_MULTI ? take(in, (uint64_t)row_count * 4) : NULL;
     const uint64_t stride = (uint64_t)dim * sizeof(float);
-    const char    *values = dim > OCT_DIM_MAX ? NULL : take(in, row_count * stride);
+    const char    *values = dim > OCT_DIM_MAX + 1 ? NULL : take(in, row_count * stride);
     oct_status     status;
 
     if (values == NULL) {
@@ -151,7 +151,7 @@ restore_vector(shard *self, cursor *in, uint32_t flags, uint32_t point_count, oc
     }
     if (vector == NULL && number < self->numbers_end) /* its name has gone since */
         return OCT_OK;
-    if (vector == NULL || dim != graph_get_params(vectors)->dim || kind > OCT_MULTI ||
+    if (vector == NULL || dim != graph_row_floats(vectors) || kind > OCT_MULTI ||
         (kind == OCT_MULTI) != graph_get_params(vectors)->multi)
         return oct_fail(error, OCT_CORRUPT,
                         "a restored shard has vectors of %u components for number %u, which its collection has not",
