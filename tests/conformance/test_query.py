@@ -352,7 +352,7 @@ def test_groups(world: World, kind: str, key: str) -> None:
             arguments["query"] = models.RrfQuery(rrf=models.Rrf(weights=weights))
         elif kind == "formula":
             arguments["query"] = models.FormulaQuery(
-                formula=models.SumExpression(sum=["$score", models.MultExpression(mult=[0.3, "w"])])
+                formula=models.SumExpression(sum=["$score", models.MultExpression(mult=[0.25, "w"])])
             )
         elif kind == "rescored":
             arguments.update(query=queries.vector(queries.size(space)), using=space)
