@@ -44,7 +44,7 @@ service_readyz(api_call *call, oct_error *error)
     return plain_text(call, "all shards are ready");
 }
 
-/* Issues tell of slow filters on unindexed fields; there are no filters yet. */
+/* Issues tell of slow filters on fields without an index; they are not collected (docs/compatibility.md). */
 oct_status
 service_issues(api_call *call, oct_error *error)
 {
@@ -100,7 +100,7 @@ service_dashboard(api_call *call, oct_error *error)
     return OCT_OK;
 }
 
-/* Requests are logged by the server, not kept: none is remembered. */
+/* Slow requests are not kept (docs/compatibility.md). */
 oct_status
 service_slow_requests(api_call *call, oct_error *error)
 {

@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterator
 import httpx
 import pytest
 
-from doors import ServerDoor, import_octant, missing_reason
+from doors import ROOT, ServerDoor, import_octant, missing_reason
 from operations import OPERATIONS, PENDING, SNAPSHOT_ROUTES, UNSUPPORTED, Operation
 
 POINTS = [
@@ -215,3 +215,18 @@ def test_metrics_are_prometheus_text(wire: httpx.Client) -> None:
         "rest_responses_duration_seconds",
     }
     assert wanted <= set(families) and lines > 30
+
+
+def test_compatibility_page_has_a_row_for_every_operation() -> None:
+    page = (ROOT / "docs" / "compatibility.md").read_text(encoding="utf-8")
+    named = {word.strip() for line in page.splitlines() if line.startswith("| ") for word in line.split("|")[1].split(",")}
+    pattern = [("/shards/0", "/shards/{shard_id}"), ("/x.snapshot", "/{snapshot_name}"), ("/peer/7", "/peer/{peer_id}"),
+               ("/keys/k", "/keys/{key}"), ("/index/color", "/index/{field_name}"), ("/vectors/fresh", "/vectors/{vector_name}"),
+               ("/points/1", "/points/{id}")]  # fmt: skip
+    missing = []
+    for method, path in [(o.method, o.path) for o in OPERATIONS] + SNAPSHOT_ROUTES + [tuple(n.split()) for n in UNSUPPORTED]:
+        for here, there in pattern:
+            path = path.replace(here, there)
+        if f"{method} {path}" not in named:
+            missing.append(f"{method} {path}")
+    assert not missing, missing
