@@ -20,12 +20,12 @@ typedef struct cli_flag {
 
 typedef struct cli_arguments {
     const char *values[CLI_FLAGS_MAX]; /* by index into the command's flags; NULL: not given, "": given */
-    const char *first;                 /* what is not a flag; NULL: none */
+    const char *first, *second;        /* what is not a flag; NULL: none */
 } cli_arguments;
 
 typedef struct cli_command {
     const char *name;
-    const char *argument;    /* "PATH", "[PATH]"; NULL: none is taken */
+    const char *argument;    /* "PATH", "[PATH]", "PATH FILE"; NULL: none is taken */
     const char *summary;     /* one line */
     const char *description; /* paragraphs, indented */
     cli_flag    flags[CLI_FLAGS_MAX];
@@ -35,6 +35,8 @@ typedef struct cli_command {
 int cli_serve(const cli_arguments *arguments);
 int cli_info(const cli_arguments *arguments);
 int cli_check(const cli_arguments *arguments);
+int cli_backup(const cli_arguments *arguments);
+int cli_restore(const cli_arguments *arguments);
 int cli_bench(const cli_arguments *arguments);
 
 /* The flags of serve, info and bench, by position in main.c's table. */

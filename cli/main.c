@@ -44,6 +44,20 @@ static const cli_command commands[] = {
          "  Opens the database at PATH for reading only and verifies every collection. Exit code 1 and the\n"
          "  name of the damage, if there is any; what is not damaged is verified all the same.\n",
      .run = cli_check},
+    {.name = "backup",
+     .argument = "PATH FILE",
+     .summary = "copy a database into one file, also while it is in use",
+     .description =
+         "  Writes everything that was acknowledged when it began into FILE, with a checksum over every byte.\n"
+         "  Servers and programs that have the database at PATH open go on.\n",
+     .run = cli_backup},
+    {.name = "restore",
+     .argument = "FILE PATH",
+     .summary = "make a database of a backup or a snapshot",
+     .description =
+         "  Makes the database PATH, which must not be there or be empty, out of FILE: a backup, a full\n"
+         "  snapshot, or a snapshot of one collection. A damaged FILE is refused, and then there is no PATH.\n",
+     .run = cli_restore},
     {.name = "bench",
      .argument = "PATH",
      .summary = "measure recall, speed and memory of the collections of a database",
@@ -272,7 +286,8 @@ read_flag(const cli_command *command, int argc, char **argv, int *at, cli_argume
 static int
 read_arguments(const cli_command *command, int argc, char **argv, cli_arguments *out)
 {
-    bool flags_are_over = false;
+    const bool takes_two = command->argument != NULL && strchr(command->argument, ' ') != NULL;
+    bool       flags_are_over = false;
 
     for (int at = 0; at < argc; at++) {
         int status = CLI_OK;
@@ -281,6 +296,8 @@ read_arguments(const cli_command *command, int argc, char **argv, cli_arguments 
             flags_are_over = true;
         } else if (!flags_are_over && argv[at][0] == '-' && argv[at][1] != '\0') {
             status = read_flag(command, argc, argv, &at, out);
+        } else if (out->first != NULL && out->second == NULL && takes_two) {
+            out->second = argv[at];
         } else if (command->argument == NULL || out->first != NULL) {
             (void)fprintf(stderr, "octant %s: \"%s\" is one argument too many; see octant help %s\n",
                           command->name, argv[at], command->name);
@@ -291,7 +308,8 @@ read_arguments(const cli_command *command, int argc, char **argv, cli_arguments 
         if (status != CLI_OK)
             return status;
     }
-    if (command->argument != NULL && command->argument[0] != '[' && out->first == NULL) {
+    if (command->argument != NULL && command->argument[0] != '[' &&
+        (out->first == NULL || (takes_two && out->second == NULL))) {
         (void)fprintf(stderr, "octant %s: %s is missing; see octant help %s\n", command->name,
                       command->argument, command->name);
         return CLI_USAGE;

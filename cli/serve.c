@@ -111,6 +111,8 @@ serve(const server_config *config, oct_error *error)
         .threads = (uint32_t)config->threads,
         .sync = config->sync,
         .sync_interval_ms = (uint32_t)config->sync_interval_ms,
+        .no_snapshot_urls = !config->enable_snapshot_urls,
+        .snapshots_path = config->snapshots_path,
     };
     oct_database *database = NULL;
     server       *door = NULL;

@@ -393,6 +393,7 @@ typedef struct oct_open_options {
     oct_sync    sync;
     uint32_t    sync_interval_ms; /* for OCT_SYNC_INTERVAL; 0: 100 */
     bool        read_only;        /* open without the writer's lock; writes are refused */
+    bool        no_snapshot_urls; /* recovering a snapshot from an http(s) URL is refused */
     const char *snapshots_path;   /* where snapshots are kept; NULL: PATH/snapshots, or in memory with the database */
 } oct_open_options;
 

@@ -7,7 +7,7 @@
 #ifndef OCTANT_API_H
 #define OCTANT_API_H
 
-#include "octant.h"
+#include "octant_snapshot.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -19,6 +19,7 @@ typedef struct oct_api_request {
     oct_slice method; /* "GET", "PUT", ... */
     oct_slice target; /* path and query string as sent, such as "/collections/a/points?wait=true" */
     oct_slice body;   /* decompressed; may be empty */
+    struct oct_file *upload; /* NULL, or the body of a snapshot's upload, in a file of oct_file_new; the call takes it over */
 } oct_api_request;
 
 typedef struct oct_api_response {
@@ -27,6 +28,7 @@ typedef struct oct_api_response {
     oct_slice   body;         /* NUL-terminated beyond `size` */
     uint32_t    retry_after;  /* seconds for a Retry-After header; 0: none */
     void       *reserved;     /* owns `body` */
+    struct oct_file *file; /* NULL, or what to send instead of `body`: all of it, by oct_file_read; the response's */
 } oct_api_response;
 
 /**

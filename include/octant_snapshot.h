@@ -70,6 +70,7 @@ OCT_API oct_status oct_file_sha256(oct_file *file, uint64_t offset, uint64_t siz
 OCT_API void       oct_file_close(oct_file *file);
 /* The folder, absolute; the database's. */
 OCT_API const char *oct_snapshot_folder(oct_database *database);
+OCT_API bool        oct_snapshot_urls_refused(oct_database *database); /* as it was opened */
 
 /**
  * Put the collection in bytes [offset, offset + size) of a file in the place of the one named in `place`, or make it (a shard's must

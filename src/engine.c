@@ -644,6 +644,12 @@ oct_snapshot_folder(oct_database *database)
     return database->snapshot_path;
 }
 
+bool
+oct_snapshot_urls_refused(oct_database *database)
+{
+    return database->no_snapshot_urls;
+}
+
 oct_status
 oct_file_open(oct_database *database, oct_slice path, oct_file **out, oct_error *error)
 {

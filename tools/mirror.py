@@ -44,6 +44,8 @@ def field_types(struct, body, numbers, structs, enums):
                 expression, needs = base, base
             elif base in enums:
                 expression = "c_int"
+            elif kind == "oct_file" and stars:
+                expression = None  # only ever a pointer
             elif kind.startswith("oct_"):
                 raise SystemExit(f"{kind} {name}: no such type in the headers")
             else:

@@ -12,7 +12,7 @@ passed=0
 failed=0
 
 # A declaration may span lines; the name is what stands before its first parenthesis.
-for header in include/octant.h include/octant_api.h; do
+for header in include/octant.h include/octant_snapshot.h include/octant_api.h; do
     tr '\n' ' ' <"$header" | grep -o 'OCT_API [^;(#]*(' | sed -n 's/.*[ *]\(oct_[a-z0-9_]*\) *($/\1/p'
 done | sort -u >"$work/declared"
 

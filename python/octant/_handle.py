@@ -212,7 +212,8 @@ class Handle:
             library.oct_api_call(pointer, ctypes.byref(request), ctypes.byref(response))
             try:
                 content_type = response.content_type.decode() if response.content_type else ""
-                return response.status, content_type, _lib.slice_bytes(response.body), response.retry_after
+                body = _file_bytes(response.file) if response.file else _lib.slice_bytes(response.body)
+                return response.status, content_type, body, response.retry_after
             finally:
                 library.oct_api_response_clear(ctypes.byref(response))
 
@@ -309,3 +310,19 @@ def _forget_after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)
+
+
+def _file_bytes(file: int) -> bytes:
+    """The content of an oct_file: a snapshot that is downloaded."""
+    library = _lib.library()
+    content = bytearray(library.oct_file_size(file))
+    failure = _lib.error()
+    got = ctypes.c_size_t()
+    if content:
+        place = (ctypes.c_char * len(content)).from_buffer(content)
+        _lib.check(
+            library.oct_file_read(file, 0, ctypes.addressof(place), len(content), ctypes.byref(got), ctypes.byref(failure)),
+            failure,
+        )
+        del place
+    return bytes(content[: got.value])

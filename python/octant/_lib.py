@@ -140,6 +140,8 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     ),
     "oct_api_call": (None, [_DB, POINTER(api_request), POINTER(api_response)]),
     "oct_api_response_clear": (None, [POINTER(api_response)]),
+    "oct_file_read": (c_int, [c_void_p, c_uint64, c_void_p, c_size_t, POINTER(c_size_t), _ERROR]),
+    "oct_file_size": (c_uint64, [c_void_p]),
 }
 
 

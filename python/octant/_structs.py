@@ -45,6 +45,7 @@ open_options = _struct(
     ("sync", c_int),
     ("sync_interval_ms", c_uint32),
     ("read_only", c_bool),
+    ("no_snapshot_urls", c_bool),
     ("snapshots_path", c_char_p),
 )
 database_info = _struct(
@@ -296,6 +297,7 @@ api_request = _struct(
     ("method", slice),
     ("target", slice),
     ("body", slice),
+    ("upload", c_void_p),
 )
 api_response = _struct(
     "api_response",
@@ -304,6 +306,7 @@ api_response = _struct(
     ("body", slice),
     ("retry_after", c_uint32),
     ("reserved", c_void_p),
+    ("file", c_void_p),
 )
 
 STRUCTS = [

@@ -253,7 +253,8 @@ void
 oct_api_call(oct_database *database, const oct_api_request *request, oct_api_response *response)
 {
     const uint64_t start = api_clock_ns();
-    api_call       call = {.database = database, .body = request->body, .content_type = "application/json"};
+    api_call       call = {.database = database, .body = request->body, .content_type = "application/json",
+                           .upload = request->upload};
     oct_error      error = {OCT_OK, ""};
     oct_status     status = run(&call, request, &error);
     uint64_t       nanoseconds;
@@ -264,7 +265,13 @@ oct_api_call(oct_database *database, const oct_api_request *request, oct_api_res
         oct_time_limit(0);
     nanoseconds = api_clock_ns() - start;
     *response = (oct_api_response){.status = 200};
-    if (status == OCT_OK && !call.plain) {
+    if (status == OCT_OK && call.is_accepted) {
+        response->status = 202;
+        call.out.size = 0;
+        buffer_add_text(&call.out, "{\"status\":\"accepted\",\"time\":");
+        add_seconds(&call.out, nanoseconds);
+        buffer_add_byte(&call.out, '}');
+    } else if (status == OCT_OK && !call.plain) {
         buffer_add_text(&call.out, ",\"status\":\"ok\",\"time\":");
         add_seconds(&call.out, nanoseconds);
         buffer_add_byte(&call.out, '}');
@@ -287,6 +294,10 @@ oct_api_call(oct_database *database, const oct_api_request *request, oct_api_res
         response->body = (oct_slice){call.out.data, call.out.size - 1};
         response->reserved = call.out.data;
     }
+    response->file = status == OCT_OK && response->status == 200 ? call.file : NULL;
+    if (response->file == NULL)
+        oct_file_close(call.file);
+    oct_file_close(call.upload);
     if (call.route != NULL)
         stats_count(call.route, response->status, nanoseconds);
     json_document_clear(&call.document);
@@ -299,5 +310,6 @@ oct_api_response_clear(oct_api_response *response)
     if (response == NULL)
         return;
     oct_free(response->reserved);
+    oct_file_close(response->file);
     *response = (oct_api_response){0};
 }

@@ -68,6 +68,8 @@ struct api_call {
     api_place        place;
     bool             is_grpc;
     bool             is_protobuf; /* gRPC: `out` holds fields of the response, not JSON */
+    bool             is_accepted; /* 202: it is being done */
+    struct oct_file *upload, *file; /* of request and response */
     bool             plain; /* the answer is what the handler wrote, without an envelope */
     const char      *content_type;
     oct_shard_key    shard_key;   /* of a route to one shard */
@@ -195,6 +197,17 @@ oct_status query_matrix_offsets(api_call *call, oct_error *error);
 
 oct_status fields_create_index(api_call *call, oct_error *error);
 oct_status fields_delete_index(api_call *call, oct_error *error);
+
+oct_status snapshots_list(api_call *call, oct_error *error);
+oct_status snapshots_create(api_call *call, oct_error *error);
+oct_status snapshots_delete(api_call *call, oct_error *error);
+oct_status snapshots_download(api_call *call, oct_error *error);
+oct_status snapshots_stream(api_call *call, oct_error *error);
+oct_status snapshots_recover(api_call *call, oct_error *error);
+oct_status snapshots_upload(api_call *call, oct_error *error);
+
+/* fetch.c: the bytes behind an http(s) URL, into `to`. `key` goes along as a header `api-key`, unless empty. */
+oct_status fetch_url(oct_slice url, oct_slice key, struct oct_file *to, oct_error *error);
 
 oct_status service_root(api_call *call, oct_error *error);
 oct_status service_healthz(api_call *call, oct_error *error);

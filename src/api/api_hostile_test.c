@@ -298,7 +298,7 @@ TEST(reads_survive_every_failed_allocation)
     for (size_t i = 0; i < countof(requests); i++)
         for (uint64_t count = 0; count < 1000; count++) {
             const oct_api_request request = {slice_of(requests[i][0]), slice_of(requests[i][1]),
-                                             slice_of(requests[i][2])};
+                                             slice_of(requests[i][2]), NULL};
             oct_api_response      response;
             int                   status;
 

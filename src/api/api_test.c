@@ -24,7 +24,7 @@ int
 api_test_call(oct_database *database, const char *method, const char *target, oct_slice body, char *text,
               size_t size)
 {
-    const oct_api_request request = {slice_of(method), slice_of(target), body};
+    const oct_api_request request = {slice_of(method), slice_of(target), body, NULL};
     oct_api_response      response;
     json_document         document = {0};
     oct_error             error = {0};

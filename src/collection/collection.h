@@ -78,6 +78,7 @@ struct oct_database {
     /* Set when opened. */
     os   *snapshot_system; /* where snapshots are kept */
     char *snapshot_path;
+    bool  no_snapshot_urls;
     os        *system;
     os        *own_system; /* to be freed, or NULL */
     char      *path;       /* NULL in memory */

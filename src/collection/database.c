@@ -301,6 +301,7 @@ open_once(os *system, const oct_open_options *options, bool always_files, oct_da
     self->next_shard_id = 1;
     self->read_only = options->read_only;
     self->always_files = always_files;
+    self->no_snapshot_urls = options->no_snapshot_urls;
     atomic_store(&self->checkpoint_at_bytes, CHECKPOINT_LOG_BYTES);
     if (system == NULL) {
         status = os_memory_new(&self->own_system, error);

@@ -35,6 +35,8 @@ typedef struct http1_options {
     size_t          held_bytes_max; /* of all bodies at once; more is answered 503 */
     _Atomic size_t *held_bytes;     /* what all requests hold now; a counter, so relaxed */
     bool            cors;           /* answer preflights, allow any origin */
+    /* May a body be of any size, as it is not kept here? Who says so calls http1_sink_body at HTTP1_HEAD. NULL: none may. */
+    bool (*is_upload)(oct_slice method, oct_slice target);
 } http1_options;
 
 /* Headers that mean something to us. Others are checked, counted and dropped. */
@@ -75,6 +77,9 @@ typedef struct http1_request {
 void http1_request_reset(http1_request *self); /* keeps small buffers for the next one */
 void http1_request_clear(http1_request *self); /* releases everything */
 
+/* Takes a piece of a body. 0, or the status to refuse the rest with, and why. */
+typedef int (*http1_sink)(void *context, const char *data, size_t size, const char **why);
+
 typedef enum http1_phase { HTTP1_IN_IDLE, HTTP1_IN_HEAD, HTTP1_IN_BODY } http1_phase;
 
 typedef struct http1_parser {
@@ -86,6 +91,8 @@ typedef struct http1_parser {
     bool                 head_is_due; /* set by the callbacks, read by http1_parse */
     bool                 whole_is_due;
     bool                 drops_body;
+    http1_sink           sink; /* NULL: the body is kept */
+    void                *sink_context;
     unsigned char        coding; /* enum coding in http1.c */
     uint64_t             head_bytes;
     uint64_t             body_wire_bytes; /* with framing */
@@ -121,6 +128,8 @@ typedef enum http1_event {
  * untouched, until HTTP1_REQUEST. */
 http1_event http1_parse(http1_parser *self, http1_request *request, const char *data, size_t size,
                         size_t *used);
+/* After HTTP1_HEAD: hand the body over as it comes instead of keeping it; it may have any size, but must not be compressed. */
+void http1_sink_body(http1_parser *self, http1_sink sink, void *context);
 /* After HTTP1_HEAD: read the body, but throw it away. */
 void http1_drop_body(http1_parser *self);
 

@@ -224,6 +224,12 @@ on_body(llhttp_t *state, const char *at, size_t size)
     if (size == 0)
         return 0;
     self->body_raw_bytes += size;
+    if (self->sink != NULL && !self->drops_body) {
+        const char *why = "";
+        const int   problem = self->sink(self->sink_context, at, size, &why);
+
+        return problem == 0 ? 0 : refuse(self, problem, "%s", why);
+    }
     if (self->body_raw_bytes > self->options->body_bytes_max)
         return refuse_size(self);
     if (self->drops_body)
@@ -252,6 +258,7 @@ on_message_begin(llhttp_t *state)
     self->name_size = 0;
     self->coding = CODING_NONE;
     self->drops_body = false;
+    self->sink = NULL;
     self->body_wire_bytes = 0;
     self->body_raw_bytes = 0;
     return 0;
@@ -497,7 +504,9 @@ check_framing(http1_parser *self)
         return refuse(self, 400, "Malformed HTTP request: HTTP/1.0 has no Transfer-Encoding");
     if (coding.data != NULL && !is_word(coding, "chunked"))
         return refuse(self, 501, "Transfer-Encoding: only \"chunked\" is supported");
-    if ((state->flags & F_CONTENT_LENGTH) != 0 && state->content_length > self->options->body_bytes_max)
+    if ((state->flags & F_CONTENT_LENGTH) != 0 && state->content_length > self->options->body_bytes_max &&
+        (self->options->is_upload == NULL ||
+         !self->options->is_upload(self->request->method, self->request->target)))
         return refuse_size(self);
     return 0;
 }
@@ -604,6 +613,15 @@ void
 http1_parser_clear(http1_parser *self)
 {
     end_inflater(self);
+}
+
+void
+http1_sink_body(http1_parser *self, http1_sink sink, void *context)
+{
+    if (self->coding != CODING_NONE) /* unpacked in memory then, within the limit */
+        return;
+    self->sink = sink;
+    self->sink_context = context;
 }
 
 void

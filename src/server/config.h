@@ -37,9 +37,11 @@ typedef struct server_config {
     int64_t request_timeout_sec;    /* for the head of a request; 0: none */
     int64_t disconnect_timeout_sec; /* to wait for a client to hang up */
     bool    enable_cors;
+    bool    enable_snapshot_urls; /* snapshots may be recovered from http(s) locations */
     char   *api_key, *alt_api_key, *read_only_api_key; /* NULL: not set */
     /* storage */
     char    *storage_path; /* ":memory:": nothing is kept */
+    char    *snapshots_path; /* NULL: in the database's folder */
     oct_sync sync;
     int64_t  sync_interval_ms;
     int64_t  threads; /* background threads; 0: one per CPU */

@@ -189,7 +189,10 @@ work(void *context)
 
     if (!called->is_called)
         exchange_call(called, called->owner->loop->owner->database);
-    exchange_pack(called, &packer);
+    if (called->is_streaming)
+        exchange_read_piece(called);
+    else
+        exchange_pack(called, &packer);
     http1_packer_clear(&packer);
     loop_done(called->owner->loop, called);
 }
@@ -244,9 +247,52 @@ answer_first(connection *self, http1_answer answer)
     take_first(self);
 }
 
+/* The head is on its way, or a piece of the file has been read: send it, and go on until the whole file is sent. */
+static void
+stream_first(connection *self)
+{
+    exchange *sent = self->first;
+
+    if (sent->has_failed) {
+        connection_abort(self); /* the length was promised; an early end is how the client learns */
+        return;
+    }
+    if (sent->packed.size > 0) {
+        if (self->output.size == 0) {
+            buffer_clear(&self->output);
+            self->output = sent->packed;
+            sent->packed = (buffer){0};
+        } else {
+            buffer_add(&self->output, sent->packed.data, sent->packed.size);
+            sent->packed.size = 0;
+        }
+        flush(self, NULL, (oct_slice){NULL, 0});
+    }
+    if (!self->is_closing && sent->stream_at == oct_file_size(sent->answer.file))
+        take_first(self);
+}
+
 static void
 answer_called(connection *self)
 {
+    exchange *called = self->first;
+
+    if (called->is_streaming) {
+        stream_first(self);
+        return;
+    }
+    if (called->answer.file != NULL && !called->request.is_head) {
+        http1_answer answer = exchange_answer(called);
+
+        if (self->loop->is_draining && self->queue_count == 1 && self->parser.phase == HTTP1_IN_IDLE)
+            self->is_last = true;
+        answer.close = self->is_last && self->queue_count == 1 && self->fail_status == 0;
+        answer.date = loop_date(self->loop);
+        (void)http1_write_head(&called->request, &self->loop->owner->http, &answer, &self->output);
+        called->is_streaming = true;
+        stream_first(self);
+        return;
+    }
     exchange_pack(self->first, &self->loop->packer);
     answer_first(self, exchange_answer(self->first));
 }
@@ -257,6 +303,11 @@ run_first(connection *self)
 {
     exchange *next = self->first;
 
+    if (next->is_streaming) {
+        if (!submit(self, next))
+            connection_abort(self);
+        return;
+    }
     if (next->verdict != AUTH_ALLOWED) {
         answer_first(self, exchange_refusal(next));
         return;
@@ -326,6 +377,11 @@ meet_head(connection *self)
     exchange *coming = self->filling;
 
     exchange_judge(coming, &self->loop->owner->keys);
+    if (coming->verdict == AUTH_ALLOWED &&
+        !exchange_take_upload(coming, &self->parser, self->loop->owner->database)) {
+        fail(self, 507, "Insufficient storage: no file for the upload can be made in the snapshot folder");
+        return;
+    }
     if (coming->verdict == AUTH_ALLOWED) {
         self->owes_continue = coming->request.expects_continue;
         return;

@@ -35,11 +35,58 @@ exchange_call(exchange *self, oct_database *database)
         .method = self->request.is_head ? slice_of("GET") : self->request.method,
         .target = self->request.target,
         .body = self->request.body,
+        .upload = self->upload,
     };
 
+    self->upload = NULL; /* the call takes it over */
     oct_api_call(database, &request, &self->answer);
     self->is_called = true;
     log_answer(self);
+}
+
+/* --- files instead of memory ------------------------------------------------------------------------------ */
+
+/* On the loop's thread: up to 64 KiB into the page cache, some 20 us. */
+static int
+take_piece(void *context, const char *data, size_t size, const char **why)
+{
+    exchange        *self = context;
+    const oct_status status = oct_file_write(self->upload, data, size, NULL);
+
+    *why = status == OCT_FULL ? "Insufficient storage: no room on the disk for the upload"
+                              : "Service internal error: the upload cannot be written to the snapshot folder";
+    return status == OCT_OK ? 0 : status == OCT_FULL ? 507 : 500;
+}
+
+bool
+exchange_take_upload(exchange *self, http1_parser *parser, oct_database *database)
+{
+    if (!request_is_upload(self->request.method, self->request.target))
+        return true;
+    if (oct_file_new(database, &self->upload, NULL) != OCT_OK)
+        return false;
+    http1_sink_body(parser, take_piece, self);
+    if (parser->sink == NULL) { /* compressed: it is unpacked in memory, and has to fit there */
+        oct_file_close(self->upload);
+        self->upload = NULL;
+    }
+    return true;
+}
+
+void
+exchange_read_piece(exchange *self)
+{
+    size_t got = 0;
+
+    self->packed.size = 0;
+    if (!buffer_reserve(&self->packed, STREAM_BYTES) ||
+        oct_file_read(self->answer.file, self->stream_at, self->packed.data, STREAM_BYTES, &got, NULL) != OCT_OK ||
+        got == 0) {
+        self->has_failed = true;
+        return;
+    }
+    self->packed.size = got;
+    self->stream_at += got;
 }
 
 http1_answer
@@ -52,6 +99,8 @@ exchange_answer(const exchange *self)
         .retry_after = self->answer.retry_after,
     };
 
+    if (self->answer.file != NULL) /* what counts is its size; the bytes follow the head one piece at a time */
+        answer.body = (oct_slice){"", (size_t)oct_file_size(self->answer.file)};
     if (self->is_packed) {
         answer.body = (oct_slice){self->packed.data, self->packed.size};
         answer.is_packed = true;

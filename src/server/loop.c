@@ -309,6 +309,8 @@ loop_return_exchange(loop *self, exchange *used)
     if (used->is_called)
         oct_api_response_clear(&used->answer);
     buffer_clear(&used->packed);
+    oct_file_close(used->upload);
+    used->upload = NULL;
     http1_request_reset(&used->request);
     if (self->spare_count >= SPARES_MAX) {
         http1_request_clear(&used->request);

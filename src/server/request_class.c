@@ -110,3 +110,15 @@ request_class_of(oct_slice method, oct_slice target)
     }
     return found;
 }
+
+bool
+request_is_upload(oct_slice method, oct_slice target)
+{
+    const char *query = target.size == 0 ? NULL : memchr(target.data, '?', target.size);
+    oct_slice   path = {target.data, query == NULL ? target.size : (size_t)(query - target.data)};
+
+    if (path.size > 1 && path.data[path.size - 1] == '/')
+        path.size--;
+    return slice_is(method, "POST") && (matches(path, "/collections/*/snapshots/upload") ||
+                                        matches(path, "/collections/*/shards/*/snapshots/upload"));
+}

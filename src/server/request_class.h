@@ -19,4 +19,7 @@ typedef struct request_class {
 /* `method` in upper case; `target` with or without a query string. */
 request_class request_class_of(oct_slice method, oct_slice target);
 
+/* A snapshot's upload, whose body may have any size. */
+bool request_is_upload(oct_slice method, oct_slice target);
+
 #endif

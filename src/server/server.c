@@ -196,6 +196,7 @@ server_open(const server_config *config, server **out, oct_error *error)
         .held_bytes_max = size_max(BODIES_BYTES_MAX, 2 * ((size_t)config->max_request_size_mb << 20)),
         .held_bytes = &self->held_bytes,
         .cors = config->enable_cors,
+        .is_upload = request_is_upload,
     };
     self->rpc = (h2_options){
         .message_bytes_max = OCT_API_BODY_MAX,

@@ -23,6 +23,7 @@
 #define COPIED_BODY_MAX   (32u << 10)  /* a larger body is not copied behind its head but sent beside it */
 #define LOOP_BODY_MAX     (256u << 10) /* a larger request is parsed by a worker: JSON takes 1 ms a MiB */
 #define LOOP_PACK_MAX     (64u << 10)  /* a larger answer is compressed by a worker: 10 ms a MiB */
+#define STREAM_BYTES      (256u << 10) /* of a file, read by a worker and sent as one piece */
 #define BODY_RATE_MIN     1024u        /* bytes a second that a body must bring, */
 #define BODY_WINDOW_S     5u           /* measured over windows of this length */
 #define SEND_STALL_S      60u          /* a client that fetches nothing for so long has gone */
@@ -52,6 +53,10 @@ typedef struct exchange {
     bool             is_packing_tried;
     oct_api_response answer;
     buffer           packed;
+    oct_file        *upload;       /* where the body of an upload goes */
+    bool             is_streaming; /* the head was sent, and answer.file follows, a piece at a time in `packed` */
+    bool             has_failed;   /* while streaming: the file cannot be read */
+    uint64_t         stream_at;
 } exchange;
 
 /* One port that is listened on. */
@@ -206,6 +211,8 @@ void        loop_connection_gone(loop *self); /* after it was released; the loop
 
 /* exchange.c. Any thread, one at a time. */
 void         exchange_judge(exchange *self, const auth_keys *keys);
+bool         exchange_take_upload(exchange *self, http1_parser *parser, oct_database *database); /* false: no room */
+void         exchange_read_piece(exchange *self);
 void         exchange_call(exchange *self, oct_database *database); /* also logs failures, once */
 void         exchange_pack(exchange *self, http1_packer *packer);   /* if the client wants it; once */
 http1_answer exchange_answer(const exchange *self);                 /* after the call */

@@ -14,7 +14,7 @@ import pytest
 from octant import _lib, errors
 
 ROOT = Path(__file__).resolve().parents[2]
-HEADERS = [ROOT / "include" / "octant.h", ROOT / "include" / "octant_api.h"]
+HEADERS = [ROOT / "include" / name for name in ("octant.h", "octant_snapshot.h", "octant_api.h")]
 
 pytestmark = pytest.mark.skipif(not HEADERS[0].is_file(), reason="the headers are not here")
 
