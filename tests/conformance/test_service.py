@@ -142,7 +142,8 @@ def test_shard_keys_by_the_official_client(door: Door) -> None:
     assert len(hits) == 6 and {hit.shard_key for hit in hits} == {7}
     assert len(client.query_points("c", query=VECTOR, limit=20).points) == 10
     both = client.retrieve("c", ids=[1])
-    assert {record.shard_key for record in both} == {"north", 7} and len(client.retrieve("c", ids=[1], shard_key_selector="north")) == 1
+    assert {record.shard_key for record in both} == {"north", 7}
+    assert len(client.retrieve("c", ids=[1], shard_key_selector="north")) == 1
     client.set_payload("c", payload={"only": "north"}, points=[1], shard_key_selector="north")
     marked = models.Filter(must=[models.FieldCondition(key="only", match=models.MatchValue(value="north"))])
     assert client.count("c", count_filter=marked).count == 1
@@ -169,7 +170,8 @@ def test_quotas_are_kept_and_stop_writes(door: Door) -> None:
 
     fill(door)
     with wire() as rest:
-        assert rest.put("/quotas", json={"enabled": True, "max_disk_usage_percent": 1, "release_margin_percent": 0}).json()["result"] is True
+        given = {"enabled": True, "max_disk_usage_percent": 1, "release_margin_percent": 0}
+        assert rest.put("/quotas", json=given).json()["result"] is True
         told = rest.get("/quotas").json()["result"]
         assert told["config"] == {"enabled": True, "max_disk_usage_percent": 1, "release_margin_percent": 0}
     if told["usage"]["disk_usage_percent"] > 1:  # of this machine
