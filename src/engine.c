@@ -406,23 +406,19 @@ oct_status
 oct_scroll_ordered(oct_collection *collection, const oct_filter *filter, const oct_order_by *order, size_t limit,
                    const oct_select *select, oct_records **out, oct_error *error)
 {
-    (void)collection, (void)filter, (void)order, (void)limit, (void)select;
+    const oct_status status = check_limit(limit, 0, error);
+
     *out = NULL;
-    return oct_fail(error, OCT_UNSUPPORTED, "scrolling in the order of a payload field is not supported yet");
+    return status == OCT_OK ? collection_scroll_ordered(collection, filter, order, limit, select, out, error) : status;
 }
 
 oct_status
 oct_facet(oct_collection *collection, const oct_facet_request *request, oct_facets **out, oct_error *error)
 {
-    (void)collection, (void)request;
-    *out = NULL;
-    return oct_fail(error, OCT_UNSUPPORTED, "faceting is not supported yet");
-}
+    const oct_status status = check_limit(request->limit, 0, error);
 
-void
-oct_facets_free(oct_facets *facets)
-{
-    OCT_MUST(facets == NULL);
+    *out = NULL;
+    return status == OCT_OK ? collection_facet(collection, request, out, error) : status;
 }
 
 oct_status

@@ -197,6 +197,7 @@ oct_status query_matrix_offsets(api_call *call, oct_error *error);
 
 oct_status fields_create_index(api_call *call, oct_error *error);
 oct_status fields_delete_index(api_call *call, oct_error *error);
+oct_status fields_facet(api_call *call, oct_error *error);
 
 oct_status snapshots_list(api_call *call, oct_error *error);
 oct_status snapshots_create(api_call *call, oct_error *error);

@@ -112,6 +112,9 @@ oct_status decode_writes(yyjson_val *body, arena *memory, api_write **out, size_
 
 /* --- decode_query.c, decode_old.c (with decode_params.c, decode_formula.c) -------------------- */
 
+/* A path, or {key, direction, start_from}. */
+oct_status decode_order(const json_path *at, yyjson_val *value, arena *memory, oct_order_by *out, oct_error *error);
+
 /* A request and what the encoder must know beside its select. */
 typedef struct api_query {
     oct_query_request request;

@@ -188,32 +188,39 @@ decode_context(const kind_source *from, oct_query *out, oct_error *error)
     return decode_pairs(&at, from->value, from->memory, &out->as.discover, error);
 }
 
-/* A path, or {key, direction, start_from}. */
-static oct_status
-decode_order_by(const kind_source *from, oct_query *out, oct_error *error)
+oct_status
+decode_order(const json_path *at, yyjson_val *value, arena *memory, oct_order_by *out, oct_error *error)
 {
     static const json_field fields[] = {
         {"key", NULL, true}, {"direction", NULL, false}, {"start_from", NULL, false}};
     static const json_name directions[] = {{"asc", 0}, {"desc", 1}};
-    const json_path        at = json_at(from->at, "order_by"), key_at = json_at(&at, "key");
-    const json_path        direction_at = json_at(&at, "direction"), start_at = json_at(&at, "start_from");
-    yyjson_val            *values[countof(fields)] = {from->value, NULL, NULL};
+    const json_path        key_at = json_at(at, "key"), direction_at = json_at(at, "direction");
+    const json_path        start_at = json_at(at, "start_from");
+    yyjson_val            *values[countof(fields)] = {value, NULL, NULL};
     int64_t                direction = 0;
     oct_status             status = OCT_OK;
 
-    out->kind = OCT_QUERY_ORDER_BY;
-    if (!yyjson_is_str(from->value))
-        status = json_fields(&at, from->value, fields, countof(fields), false, values, error);
+    if (!yyjson_is_str(value))
+        status = json_fields(at, value, fields, countof(fields), false, values, error);
     if (status == OCT_OK)
-        status = json_get_text(&key_at, values[0], &out->as.order_by.key, error);
+        status = json_get_text(&key_at, values[0], &out->key, error);
     if (status == OCT_OK && values[1] != NULL)
         status = json_get_name(&direction_at, values[1], directions, countof(directions), &direction, error);
-    out->as.order_by.descending = direction != 0;
+    out->descending = direction != 0;
     if (status != OCT_OK || values[2] == NULL)
         return status;
     if (!yyjson_is_num(values[2]) && !yyjson_is_str(values[2]))
         return json_fail_type(&start_at, values[2], "a number or a date", error);
-    return json_write_value(values[2], from->memory, &out->as.order_by.start_from, error);
+    return json_write_value(values[2], memory, &out->start_from, error);
+}
+
+static oct_status
+decode_order_by(const kind_source *from, oct_query *out, oct_error *error)
+{
+    const json_path at = json_at(from->at, "order_by");
+
+    out->kind = OCT_QUERY_ORDER_BY;
+    return decode_order(&at, from->value, from->memory, &out->as.order_by, error);
 }
 
 static oct_status

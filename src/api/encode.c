@@ -155,12 +155,25 @@ encode_shard_key(buffer *out, const oct_record *record)
     shard_key_encode(record->shard_key, out);
 }
 
+static void
+encode_order(buffer *out, const oct_order_value *order)
+{
+    if (order->kind == OCT_ORDER_NONE)
+        return;
+    buffer_add_text(out, ",\"order_value\":");
+    if (order->kind == OCT_ORDER_FLOAT)
+        json_add_double(out, order->number);
+    else
+        buffer_format(out, "%lld", (long long)order->integer);
+}
+
 void
 encode_record(buffer *out, const oct_record *record, const api_select *select)
 {
     buffer_add(out, "{\"id\":", 6);
     encode_id(out, record->id);
     encode_selected(out, record, select);
+    encode_order(out, &record->order);
     encode_shard_key(out, record);
     buffer_add_byte(out, '}');
 }
@@ -175,6 +188,7 @@ encode_hit(buffer *out, const oct_record *record, const api_select *select)
     buffer_add(out, ",\"score\":", 9);
     encode_float(out, record->score);
     encode_selected(out, record, select);
+    encode_order(out, &record->order);
     encode_shard_key(out, record);
     buffer_add_byte(out, '}');
 }

@@ -110,6 +110,7 @@ points_scroll(api_call *call, oct_error *error)
     const oct_filter       *filter = NULL;
     oct_id                  from = {0};
     uint64_t                limit = 10;
+    oct_order_by            order = {{NULL, 0}, false, {NULL, 0}};
     api_select              select;
     oct_status              status = api_read_options(call, error);
 
@@ -124,8 +125,13 @@ points_scroll(api_call *call, oct_error *error)
     if (status == OCT_OK)
         status = decode_select(NULL, values[WITH_PAYLOAD], values[WITH_VECTOR], true, &call->memory, &select,
                                error);
-    if (status == OCT_OK)
-        status = api_refuse(&order_at, values[ORDER_BY], "scrolling in the order of a payload field", error);
+    if (status == OCT_OK && values[ORDER_BY] != NULL && values[OFFSET] != NULL)
+        status = oct_fail(error, OCT_INVALID,
+                          "Cannot use an `offset` when using `order_by`. The alternative for paging is to use "
+                          "`order_by.start_from` and a filter to exclude the IDs that you've already seen for the "
+                          "`order_by.start_from` value");
+    if (status == OCT_OK && values[ORDER_BY] != NULL)
+        status = decode_order(&order_at, values[ORDER_BY], &call->memory, &order, error);
     if (status == OCT_OK)
         status = decode_filter(&filter_at, values[FILTER], &call->memory, &filter, error);
     if (status == OCT_OK)
@@ -135,7 +141,10 @@ points_scroll(api_call *call, oct_error *error)
     if (status == OCT_OK)
         status = api_open(call, &collection, error);
     /* A page of the most there can be, and the rest on the next: the caller sees next_page_offset. */
-    if (status == OCT_OK)
+    if (status == OCT_OK && values[ORDER_BY] != NULL)
+        status = oct_scroll_ordered(collection, filter, &order, size_min(limit, OCT_LIMIT_MAX), &select.select, &records,
+                                    error);
+    else if (status == OCT_OK)
         status = oct_scroll_where(collection, filter, values[OFFSET] == NULL ? NULL : &from,
                                   size_min(limit, OCT_LIMIT_MAX), &select.select, &records, error);
     if (status == OCT_OK) {
@@ -153,7 +162,6 @@ points_scroll(api_call *call, oct_error *error)
     return status;
 }
 
-/* The exact number is at hand, so an estimate is the same. */
 oct_status
 points_count(api_call *call, oct_error *error)
 {
@@ -183,7 +191,8 @@ points_count(api_call *call, oct_error *error)
     if (status == OCT_OK)
         status = api_open(call, &collection, error);
     if (status == OCT_OK)
-        status = oct_count_where(collection, filter, &count, error);
+        status = exact ? oct_count_where(collection, filter, &count, error)
+                       : oct_count_estimate(collection, filter, &count, error);
     buffer_add_text(&call->out, "{\"count\":");
     json_add_u64(&call->out, count);
     buffer_add_byte(&call->out, '}');

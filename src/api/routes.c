@@ -36,6 +36,7 @@ const api_route api_routes[] = {
     {"POST", P "/search/matrix/pairs", query_matrix_pairs, NULL},
     {"POST", P "/search/matrix/offsets", query_matrix_offsets, NULL},
 
+    {"POST", C "/facet", fields_facet, NULL},
     {"PUT", C "/index", fields_create_index, NULL},
     {"DELETE", C "/index/{field_name}", fields_delete_index, NULL},
 
@@ -103,7 +104,6 @@ const api_route api_routes[] = {
     {"DELETE", SHARD "/snapshots/{snapshot_name}", snapshots_delete, NULL},
 
     /* not yet */
-    {"POST", C "/facet", api_not_yet, "faceting"},
     {"PUT", C "/vectors/{vector_name}", collections_add_vector, NULL},
     {"DELETE", C "/vectors/{vector_name}", collections_remove_vector, NULL},
     {"GET", "/logger", api_not_yet, "changing the log level at run time"},

@@ -227,6 +227,11 @@ oct_status collection_retrieve(oct_collection *self, const oct_id *ids, size_t c
                                size_t key_count, const oct_select *select, oct_records **out, oct_error *error);
 oct_status collection_scroll(oct_collection *self, const oct_filter *given, const oct_id *from, size_t limit,
                              const oct_select *select, oct_records **out, oct_error *error);
+/* order.c */
+oct_status collection_scroll_ordered(oct_collection *self, const oct_filter *given, const oct_order_by *order,
+                                     size_t limit, const oct_select *select, oct_records **out, oct_error *error);
+oct_status collection_facet(oct_collection *self, const oct_facet_request *request, oct_facets **out,
+                            oct_error *error);
 oct_status collection_count(oct_collection *self, const oct_filter *given, uint64_t *out, oct_error *error);
 /* Near collection_count, if indexes leave so much open that asking the documents would cost more than a moment. */
 oct_status collection_estimate(oct_collection *self, const oct_filter *given, uint64_t *out, oct_error *error);

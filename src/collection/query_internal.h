@@ -26,6 +26,7 @@ typedef struct query_plan {
     level           top;
     oct_id         *excluded; /* ids of this collection that were used anywhere */
     size_t          excluded_count, excluded_capacity;
+    const oct_order_value **orders; /* made when the top level orders by a field: set by its run, one for each hit */
 } query_plan;
 
 /* `prefetch_factor`: limits of prefetches are multiplied by it. */
@@ -41,9 +42,9 @@ bool query_is_scored(oct_query_kind kind);
 /* Would a longer list begin with the shorter one? Not of what is random or picked one by one. */
 bool query_can_grow(const oct_query *query);
 
-/* Records of a list, from place `skip` on. Pinned. */
-oct_status query_records(oct_collection *self, oct_query_kind kind, const hit_list *hits, size_t skip,
-                         const oct_select *select, oct_records **out, oct_error *error);
+/* Records of a list, from place `skip` on. `orders`: of each hit, or NULL. Pinned. */
+oct_status query_records(oct_collection *self, oct_query_kind kind, const hit_list *hits, const oct_order_value *orders,
+                         size_t skip, const oct_select *select, oct_records **out, oct_error *error);
 
 /* Up to `limit` live points of the scope that have vector `number` (POINT_NONE: any point), at random, in random
  * order. */

@@ -1,6 +1,7 @@
 /* From an oct_query to levels that can be run. See query.h. */
 #include "base/epoch.h"
 #include "collection/fusion.h"
+#include "collection/order.h"
 #include "collection/query_internal.h"
 #include "collection/select.h"
 #include "collection/shard_keys.h"
@@ -81,14 +82,6 @@ check_level(const oct_query *query, size_t depth, oct_error *error)
         return oct_fail(error, OCT_BAD_REQUEST, "Can't use score_threshold with an order_by query.");
     if (is_fusion(query->kind) && query->using_vector.size > 0)
         return oct_fail(error, OCT_BAD_REQUEST, "Fusion queries cannot be combined with the 'using' field.");
-    /* What orders by value is a range index; there are none yet, so no key has one. */
-    if (query->kind == OCT_QUERY_ORDER_BY)
-        return oct_fail(
-            error, OCT_INVALID,
-            "No range index for `order_by` key: `%.*s`. Please create one to use `order_by`. Check "
-            "https://qdrant.tech/documentation/concepts/indexing/#payload-index to see which payload "
-            "schemas support Range conditions",
-            (int)size_min(query->as.order_by.key.size, 300), query->as.order_by.key.data);
     return check_prefetches(query, error);
 }
 
@@ -545,6 +538,8 @@ plan_level(planner *self, const oct_query *query, const oct_filter *outer, size_
     oct_status        status = check_level(query, depth, self->error);
 
     *out = (level){.query = query, .limit = query->limit};
+    if (status == OCT_OK && query->kind == OCT_QUERY_ORDER_BY)
+        status = order_check(self->plan->collection, &query->as.order_by, self->error);
     if (status == OCT_OK && depth > 0 &&
         (__builtin_mul_overflow(query->limit, self->prefetch_factor, &out->limit) ||
          out->limit > OCT_LIMIT_MAX))
@@ -579,6 +574,11 @@ query_plan_make(oct_collection *self, const oct_query *query, size_t prefetch_fa
     planner work = {.plan = out, .prefetch_factor = prefetch_factor, .error = error};
 
     *out = (query_plan){.collection = self, .memory = memory};
+    if (query->kind == OCT_QUERY_ORDER_BY) {
+        out->orders = arena_alloc(memory, sizeof(oct_order_value *));
+        if (out->orders == NULL)
+            return oct_fail_memory(error, sizeof(oct_order_value *));
+    }
     shard_keys_of_filter(query->filter, &work.shard_keys, &work.shard_key_count);
     return plan_level(&work, query, NULL, 0, &out->top);
 }

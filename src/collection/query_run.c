@@ -5,6 +5,7 @@
 #include "base/epoch.h"
 #include "collection/fusion.h"
 #include "collection/mmr.h"
+#include "collection/order.h"
 #include "collection/query_internal.h"
 #include "collection/records.h"
 #include "collection/select.h"
@@ -25,7 +26,7 @@ typedef struct runner {
 bool
 query_is_scored(oct_query_kind kind)
 {
-    return kind != OCT_QUERY_NONE && kind != OCT_QUERY_SAMPLE;
+    return kind != OCT_QUERY_NONE && kind != OCT_QUERY_SAMPLE && kind != OCT_QUERY_ORDER_BY;
 }
 
 bool
@@ -329,6 +330,7 @@ run_level(runner *self, const hit_list *sources, size_t limit, size_t skip, hit_
     const oct_rrf   *rrf = &what->query->as.rrf;
     arena           *memory = self->plan->memory;
     oct_status       status;
+    const oct_order_value *orders;
 
     switch (what->query->kind) {
     case OCT_QUERY_RRF:
@@ -343,6 +345,12 @@ run_level(runner *self, const hit_list *sources, size_t limit, size_t skip, hit_
         break;
     case OCT_QUERY_NONE:
         return run_by_id(self, limit + skip, out);
+    case OCT_QUERY_ORDER_BY:
+        status = order_points(self->plan->collection, &what->query->as.order_by, &self->scope, limit + skip, memory,
+                              out, &orders, self->error);
+        if (what == &self->plan->top)
+            *self->plan->orders = orders;
+        return status;
     case OCT_QUERY_SAMPLE:
         return sample_points(self->plan->collection, &self->scope, POINT_NONE, limit, memory, out,
                              self->error);
@@ -387,8 +395,8 @@ query_run(const query_plan *plan, const level *what, size_t limit, size_t skip, 
  * ---------------------------------------------------------------------------------------------------------- */
 
 oct_status
-query_records(oct_collection *self, oct_query_kind kind, const hit_list *hits, size_t skip,
-              const oct_select *select, oct_records **out, oct_error *error)
+query_records(oct_collection *self, oct_query_kind kind, const hit_list *hits, const oct_order_value *orders,
+              size_t skip, const oct_select *select, oct_records **out, oct_error *error)
 {
     const config_box    *box = collection_box(self);
     const document_view *view = NULL;
@@ -407,6 +415,8 @@ query_records(oct_collection *self, oct_query_kind kind, const hit_list *hits, s
             record_list_add(self, box, list, hits->items[i].point, hits->items[i].score, select, view, error);
         if (!query_is_scored(kind) && list->records.count > at)
             list->items[at].version = 0;
+        if (orders != NULL && list->records.count > at)
+            list->items[at].order = orders[i];
     }
     if (status == OCT_OK)
         *out = &list->records;
@@ -435,7 +445,8 @@ answer(oct_collection *self, const oct_query *query, size_t offset, const oct_id
         epoch_pin();
         status = query_run(&plan, &plan.top, plan.top.limit, offset, &hits, error);
         if (status == OCT_OK)
-            status = query_records(self, query->kind, &hits, offset, select, out, error);
+            status = query_records(self, query->kind, &hits, plan.orders == NULL ? NULL : *plan.orders, offset, select, out,
+                                   error);
         epoch_unpin();
     }
     arena_clear(&memory);

@@ -74,4 +74,32 @@ bool field_view_test(const field_view *self, const field_test *test, uint64_t *l
 /* Points that have an indexed value. */
 void field_view_indexed(const field_view *self, uint64_t *bits);
 
+/* --- walking by value -------------------------------------------------------------------------- */
+
+/* A value as it is sorted. */
+typedef struct field_value {
+    uint64_t  number; /* of all types but keyword, uuid and geo */
+    oct_slice text;   /* keyword, uuid: as documents spell it, in the view's memory */
+} field_value;
+
+int64_t  field_integer_of(uint64_t number); /* integer, bool, datetime */
+double   field_double_of(uint64_t number);  /* float */
+uint64_t field_number_of_integer(int64_t value);
+uint64_t field_number_of_double(double value);
+
+typedef struct field_cursor field_cursor;
+
+/* Before the first value, or, going down, behind the last. Lives in the arena, and the view longer. */
+oct_status field_cursor_new(const field_view *view, bool down, arena *memory, field_cursor **out, oct_error *error);
+/* Pass over values before this one (of a type with numbers). */
+void       field_cursor_seek(field_cursor *self, uint64_t number);
+/* The next different value. False: there is none. */
+bool       field_cursor_next(field_cursor *self, field_value *out);
+/* Its points that are in `among`, which has bits for `point_count` points, ascending within each run, at most `run_max` of
+ * each; into `out`, in no order beyond that, without repeats. OCT_NOMEM. */
+oct_status field_cursor_points(field_cursor *self, const uint64_t *among, uint32_t point_count, size_t run_max,
+                               buffer *out, oct_error *error);
+/* How many there are. */
+uint64_t   field_cursor_count(field_cursor *self, const uint64_t *among, uint32_t point_count);
+
 #endif
