@@ -1188,7 +1188,10 @@ typedef struct oct_query {
     size_t                  ef;
     bool                    exact;
     bool                    indexed_only;
-    double                  oversampling; /* of quantized vectors; 0: not given */
+    /* Where the vector has a quantization configured: how the codes' candidates are chosen. Scores are exact always. */
+    double                  oversampling; /* at least limit * this are ranked by their vectors; 0: not given */
+    bool                    ignore_quantization; /* all candidates of the walk are */
+    bool                    no_rescore;          /* only the hits are: codes choose them */
     /* Where ids of points take their vectors from; not given: from this collection, the vector searched. */
     bool                    has_lookup;
     oct_slice               lookup_collection; /* name or alias */

@@ -16,9 +16,8 @@ decode_unit_interval(const json_path *at, yyjson_val *value, float *out, oct_err
     return status;
 }
 
-/* Checked only: rescoring is what the engine always does, and scores are always exact. */
 static oct_status
-check_quantization_params(const json_path *at, yyjson_val *object, double *oversampling_out, oct_error *error)
+decode_quantization_params(const json_path *at, yyjson_val *object, oct_query *out, oct_error *error)
 {
     enum { IGNORE, RESCORE, OVERSAMPLING };
     static const json_field fields[] = {
@@ -26,7 +25,7 @@ check_quantization_params(const json_path *at, yyjson_val *object, double *overs
     const json_path ignore_at = json_at(at, "ignore"), rescore_at = json_at(at, "rescore");
     const json_path oversampling_at = json_at(at, "oversampling");
     yyjson_val     *values[countof(fields)];
-    bool            flag;
+    bool            rescore = true;
     double          oversampling = 1;
     oct_status      status;
 
@@ -34,15 +33,18 @@ check_quantization_params(const json_path *at, yyjson_val *object, double *overs
         return OCT_OK;
     status = json_fields(at, object, fields, countof(fields), false, values, error);
     if (status == OCT_OK)
-        status = json_get_bool(&ignore_at, values[IGNORE], &flag, error);
+        status = json_get_bool(&ignore_at, values[IGNORE], &out->ignore_quantization, error);
     if (status == OCT_OK)
-        status = json_get_bool(&rescore_at, values[RESCORE], &flag, error);
+        status = json_get_bool(&rescore_at, values[RESCORE], &rescore, error);
     if (status == OCT_OK)
         status = json_get_double(&oversampling_at, values[OVERSAMPLING], &oversampling, error);
     if (status == OCT_OK && !(oversampling >= 1))
         status = json_fail(&oversampling_at, error, OCT_RANGE, "value %g invalid, must be 1.0 or larger",
                            oversampling);
-    *oversampling_out = values[OVERSAMPLING] == NULL ? 0 : oversampling;
+    if (status == OCT_OK) {
+        out->no_rescore = !rescore;
+        out->oversampling = values[OVERSAMPLING] == NULL ? 0 : oversampling;
+    }
     return status;
 }
 
@@ -90,7 +92,7 @@ decode_params(const json_path *up, yyjson_val *object, oct_query *out, oct_error
     if (status == OCT_OK)
         status = json_get_bool(&indexed_at, values[INDEXED_ONLY], &out->indexed_only, error);
     if (status == OCT_OK)
-        status = check_quantization_params(&quantization_at, values[QUANTIZATION], &out->oversampling, error);
+        status = decode_quantization_params(&quantization_at, values[QUANTIZATION], out, error);
     if (status == OCT_OK)
         status = check_acorn_params(&acorn_at, values[ACORN], error);
     if (status == OCT_OK && values[IDF] != NULL)

@@ -418,6 +418,14 @@ config_datatype(const oct_vector_config *vector)
     return vector->datatype == OCT_UNSET ? OCT_FLOAT32 : (oct_datatype)vector->datatype;
 }
 
+bool
+config_quantizes(const oct_collection_config *config, const oct_vector_config *vector)
+{
+    const int64_t kind = config_vector_quantization(config, vector).kind;
+
+    return kind != OCT_QUANTIZATION_UNSET && kind != OCT_QUANTIZATION_DISABLED;
+}
+
 const oct_vector_config *
 config_find_vector(const oct_collection_config *config, oct_slice name)
 {

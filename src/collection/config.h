@@ -66,6 +66,8 @@ oct_status config_copy(const oct_collection_config *config, arena *memory, oct_c
 
 /* What holds for one vector: its own settings over the collection's. */
 oct_hnsw_config config_vector_hnsw(const oct_collection_config *config, const oct_vector_config *vector);
+/* Is a quantization configured for it, and not switched off? */
+bool                    config_quantizes(const oct_collection_config *config, const oct_vector_config *vector);
 oct_quantization_config config_vector_quantization(const oct_collection_config *config,
                                                    const oct_vector_config     *vector);
 

@@ -17,6 +17,7 @@ typedef struct level {
     scorer           scorer; /* queries by vectors; of recommend by the average, SCORER_NEAREST */
     uint32_t         number; /* of the vector searched */
     size_t           ef;
+    bool             quantized; /* as configured: search parameters about codes count */
     const formula   *formula;
 } level;
 

@@ -493,6 +493,7 @@ plan_vectors(planner *self, const oct_query *query, level *out)
     if (status == OCT_OK) {
         out->number = box->numbers[index];
         out->ef = box_ef(box, index, query->ef);
+        out->quantized = config_quantizes(&box->filled, &box->filled.vectors[index]);
         vector = box->config.vectors[index];
         out->scorer.dim = (size_t)vector.size;
         out->scorer.distance = (oct_distance)vector.distance;

@@ -96,6 +96,22 @@ runner_open(runner *self, const hit_list *sources)
 
 /* --- by vectors ------------------------------------------------------------------------------------------- */
 
+/* What a request says about codes counts where the collection has a quantization, as in Qdrant; without one it is answered
+ * as if nothing was said. */
+static void
+apply_quantization(const level *what, graph_query *query)
+{
+    const double oversampled = (double)query->limit * what->query->oversampling;
+
+    if (!what->quantized)
+        return;
+    query->rank_few = what->query->no_rescore && !what->query->ignore_quantization;
+    if (what->query->ignore_quantization)
+        query->rank_min = SIZE_MAX;
+    else if (oversampled > 0)
+        query->rank_min = oversampled < OCT_LIMIT_MAX ? (size_t)ceil(oversampled) : OCT_LIMIT_MAX;
+}
+
 /* The best `limit` by the graph. */
 static oct_status
 walk_graph(runner *self, size_t limit, hit_list *out)
@@ -116,6 +132,7 @@ walk_graph(runner *self, size_t limit, hit_list *out)
     size_t          count = 0;
     oct_status      status = OCT_OK;
 
+    apply_quantization(what, &query);
     *out = (hit_list){arena_array(self->plan->memory, asked + 1, sizeof(query_hit)), 0};
     if (found == NULL || out->items == NULL)
         return oct_fail_memory(self->error, asked * sizeof *found);

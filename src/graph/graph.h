@@ -112,6 +112,10 @@ typedef struct graph_query {
     size_t          limit;          /* hits wanted */
     size_t          ef;             /* candidates of the walk; raised to `limit` */
     uint32_t        full_scan_rows; /* with fewer live vectors: scan instead of walking */
+    /* How many candidates are ranked by their vectors. As many as an estimate's error asks for; but at least rank_min of them
+     * (SIZE_MAX: all that the walk keeps), and with rank_few no more than `limit`: then the codes choose the hits. */
+    size_t          rank_min;
+    bool            rank_few;
     bool            exact;          /* scan everything */
     bool            indexed_only;   /* leave out the tail */
     const uint64_t *allowed;        /* NULL: every point may be a hit; else only those whose bit is set */

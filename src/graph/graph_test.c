@@ -524,6 +524,52 @@ TEST(removed_point_stays_removed_while_another_arrives)
 
 /* --- edges --------------------------------------------------------------------------------------------------- */
 
+/* Goal:   what a query says about ranking is done: few, at least so many, all; hits are true whatever it says.
+ * Method: clusters, coded; the numbers of ranked candidates are told by the search. Seed 77. */
+TEST(as_many_candidates_are_ranked_as_asked)
+{
+    const graph_params params = {
+        .dim = 128, .distance = OCT_EUCLID, .m = 8, .ef_construct = 40, .start_rows = 1};
+    clusters source;
+    twin     self;
+    float    vector[128], prepared[128];
+
+    clusters_init(&source, 77, 128, 20, 0.5f);
+    twin_open(&self, &params, 1500, 1);
+    for (uint32_t point = 0; point < 1500; point++) {
+        clusters_next(&source, vector);
+        (void)twin_put(&self, point, vector);
+    }
+    graph_publish(self.graph);
+    (void)twin_build(&self, 1);
+    for (int round = 0; round < 20; round++) {
+        graph_query query;
+        graph_hit   hits[10];
+        graph_stats stats;
+        size_t      count;
+
+        clusters_next(&source, vector);
+        query = twin_query(&self, vector, prepared, 10, 60);
+        for (int way = 0; way < 5; way++) {
+            static const size_t least[5] = {0, 0, 35, 90, SIZE_MAX};
+
+            query.rank_min = least[way];
+            query.rank_few = way == 1;
+            count = twin_search(&self, &query, hits, &stats);
+            twin_check_hits(&self, &query, hits, count, "after ranking");
+            if (way == 1)
+                CHECK_INT(stats.ranked, 10);
+            else if (way == 4)
+                CHECK_INT(stats.ranked, 60);
+            else
+                CHECK_MSG(stats.ranked >= size_max(10, least[way]) && stats.ranked <= size_max(60, least[way]),
+                          "way %d ranked %llu", way, (unsigned long long)stats.ranked);
+        }
+    }
+    twin_close(&self);
+    clusters_clear(&source);
+}
+
 /* Goal:   no graph where none is wanted: m 0, start_rows never, or not yet enough rows; searches scan.
  * Method: three graphs of 300 rows. */
 TEST(graph_begins_when_it_may)

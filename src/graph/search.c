@@ -657,7 +657,7 @@ estimate_margin(const graph *self, const graph_scratch *scratch, float squared)
  * be among the best any more. True if that point was reached (or there are no estimates): then nothing outside of a
  * full pool matters either. */
 static bool
-rank_pool(const graph *self, graph_scratch *scratch, top *best, graph_stats *stats)
+rank_pool(const graph *self, const graph_query *query, graph_scratch *scratch, top *best, graph_stats *stats)
 {
     size_t at = 0;
 
@@ -678,7 +678,9 @@ rank_pool(const graph *self, graph_scratch *scratch, top *best, graph_stats *sta
 
             if ((candidate & CANDIDATE_PASSES) == 0)
                 continue;
-            if (best->size == best->capacity) {
+            if (best->size == best->capacity && query->rank_few)
+                return true;
+            if (best->size == best->capacity && stats->ranked + count >= query->rank_min) {
                 const float squared =
                     codes_squared(&self->codec, graph_row_code(self, candidate_row(candidate)));
 
@@ -742,8 +744,10 @@ graph_search(const graph *self, const graph_query *query, graph_hit *hits, size_
     const bool few = query->allowed != NULL && eligible < row_count / FILTER_WALK_SHARE;
     const bool walks = graph_count > 0 && eligible >= query->full_scan_rows && !few;
     /* A scan by codes keeps enough that the last of them is surely beyond the last hit. */
+    const size_t wanted =
+        query->rank_min == SIZE_MAX ? query->limit : size_max(query->limit, query->rank_min);
     const size_t keep = size_min(
-        walks ? size_max(query->ef, query->limit) : query->limit * SCAN_KEEP_RATIO + SCAN_KEEP, row_count);
+        walks ? size_max(query->ef, wanted) : wanted * SCAN_KEEP_RATIO + SCAN_KEEP, row_count);
     graph_walk     walk = {.row_limit = graph_count,
                            .ef = keep,
                            .heads = GRAPH_HEADS,
@@ -783,7 +787,7 @@ graph_search(const graph *self, const graph_query *query, graph_hit *hits, size_
             scan_targets(self, &walk, scratch, 0, end);
             local.scored = end;
         }
-        settled = rank_pool(self, scratch, &best, &local);
+        settled = rank_pool(self, query, scratch, &best, &local);
         local.scanned = !walks;
         /* A scan whose pool was too short; or a walk that met fewer than `limit` of the points there are: look at
          * all. */
