@@ -133,6 +133,7 @@ collection_new(oct_database *database, oct_slice name, uint64_t shard_id, config
                                     .pool = database->pool,
                                     .log = database->log,
                                     .folder = folder,
+                                    .numbers_end = box->next_number,
                                     .always_files = database->always_files};
     oct_status           status;
 

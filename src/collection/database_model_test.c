@@ -26,9 +26,15 @@ static const char *const documents[] = {
     "{\"long\":\"all work and no play makes jack a dull boy, all work and no play\"}"};
 
 static size_t
-vector_count(uint32_t kind)
+vector_count(const world_collection *of)
 {
-    return kind == 0 ? 1 : 2;
+    return of->kind == 1 && of->second_dim > 0 ? 2 : 1;
+}
+
+static size_t
+dim_of(const world_collection *of, size_t v)
+{
+    return of->kind == 1 && v == 1 ? of->second_dim : vectors_of[of->kind][v].dim;
 }
 
 oct_slice
@@ -126,14 +132,14 @@ create(const step *self)
     oct_status            status;
 
     oct_collection_config_init(&config);
-    for (size_t v = 0; v < vector_count(kind); v++) {
+    for (size_t v = 0; v < (kind == 0 ? 1u : 2u); v++) {
         oct_vector_config_init(&vectors[v]);
         vectors[v].name = slice_of(vectors_of[kind][v].name);
         vectors[v].size = vectors_of[kind][v].dim;
         vectors[v].distance = vectors_of[kind][v].distance;
     }
     config.vectors = vectors;
-    config.vector_count = vector_count(kind);
+    config.vector_count = (kind == 0 ? 1u : 2u);
     config.single_vector = kind == 0;
     config.hnsw.m = 4;
     config.hnsw.ef_construct = 16;
@@ -149,6 +155,7 @@ create(const step *self)
     to->kind = kind;
     to->life = ++self->after->lives;
     to->m = 4;
+    to->second_dim = vectors_of[1][1].dim;
     return status;
 }
 
@@ -232,19 +239,49 @@ configure(const step *self)
     return oct_collection_update(self->database, world_name(index), &changes, self->error);
 }
 
+/* The second name of a collection goes, or comes back with another size: nobody has a vector of it then. */
+static oct_status
+rename_vector(const step *self)
+{
+    uint32_t              index;
+    world_collection     *to = pick(self, &index);
+    oct_vector_config     vector;
+    oct_collection_config additions;
+
+    if (!to->exists || to->kind != 1)
+        return OCT_OK;
+    for (size_t i = 0; i < WORLD_IDS; i++)
+        to->points[i].has[1] = false;
+    if (to->second_dim > 0) {
+        to->second_dim = 0;
+        return oct_collection_remove_vector(self->database, world_name(index), slice_of(vectors_of[1][1].name),
+                                            self->error);
+    }
+    to->second_dim = 3 + (uint32_t)test_below(self->rng, 20);
+    oct_vector_config_init(&vector);
+    oct_collection_config_init(&additions);
+    vector.name = slice_of(vectors_of[1][1].name);
+    vector.size = to->second_dim;
+    vector.distance = vectors_of[1][1].distance;
+    additions.vectors = &vector;
+    additions.vector_count = 1;
+    return oct_collection_add_vectors(self->database, world_name(index), &additions, self->error);
+}
+
 /* Vectors of a point, random or those it has. */
 static size_t
-make_vectors(const step *self, uint32_t kind, oct_vector *out, float values[WORLD_VECTORS][WORLD_DIM_MAX])
+make_vectors(const step *self, const world_collection *to, oct_vector *out,
+             float values[WORLD_VECTORS][WORLD_DIM_MAX])
 {
     size_t count = 0;
 
-    for (size_t v = 0; v < vector_count(kind); v++) {
+    for (size_t v = 0; v < vector_count(to); v++) {
         if (test_below(self->rng, 5) == 0)
             continue;
-        test_fill(self->rng, values[v], vectors_of[kind][v].dim);
-        out[count++] = (oct_vector){.name = slice_of(vectors_of[kind][v].name),
+        test_fill(self->rng, values[v], dim_of(to, v));
+        out[count++] = (oct_vector){.name = slice_of(vectors_of[to->kind][v].name),
                                     .values = values[v],
-                                    .value_count = vectors_of[kind][v].dim};
+                                    .value_count = dim_of(to, v)};
     }
     return count;
 }
@@ -257,9 +294,9 @@ store_vectors(world_point *to, uint32_t kind, const oct_vector *vectors, size_t 
 
         to->has[v] = true;
         if (vectors_of[kind][v].distance == OCT_COSINE)
-            kernel_normalize(vectors[i].values, to->vectors[v], vectors_of[kind][v].dim);
+            kernel_normalize(vectors[i].values, to->vectors[v], vectors[i].value_count);
         else
-            memcpy(to->vectors[v], vectors[i].values, vectors_of[kind][v].dim * sizeof(float));
+            memcpy(to->vectors[v], vectors[i].values, vectors[i].value_count * sizeof(float));
     }
 }
 
@@ -283,7 +320,7 @@ write_points(const step *self, oct_collection *open, world_collection *to, bool 
             indices[i] = (uint32_t)test_below(self->rng, WORLD_IDS);
         missing = missing || (only_vectors && !to->points[indices[i]].live);
         points[i] = (oct_point){.id = world_id(indices[i]), .vectors = vectors[i]};
-        points[i].vector_count = make_vectors(self, to->kind, vectors[i], values[i]);
+        points[i].vector_count = make_vectors(self, to, vectors[i], values[i]);
         points[i].payload = slice_of(documents[test_below(self->rng, countof(documents))]);
     }
     status = only_vectors ? oct_update_vectors(open, points, count, &options, NULL, self->error)
@@ -360,7 +397,7 @@ static oct_status
 delete_some(const step *self, oct_collection *open, world_collection *to, bool only_vectors)
 {
     const oct_write_options options = {.wait = self->waits};
-    const size_t            v = test_below(self->rng, vector_count(to->kind));
+    const size_t            v = test_below(self->rng, vector_count(to));
     const oct_slice         name = slice_of(vectors_of[to->kind][v].name);
     oct_id                  ids[6];
     uint32_t                indices[6];
@@ -421,12 +458,12 @@ change_payload(const step *self, oct_collection *open, world_collection *to)
 static oct_status
 do_wrong(const step *self, oct_collection *open, const world_collection *to)
 {
-    const float      values[8] = {1, 2, NAN, 4, 5, 6, 7, 8};
+    const float      values[WORLD_DIM_MAX] = {1, 2, NAN, 4, 5, 6, 7, 8};
     const oct_vector too_long = {
         .name = slice_of(vectors_of[to->kind][0].name), .values = values, .value_count = 7};
-    const oct_vector no_number = {.name = slice_of(vectors_of[to->kind][to->kind].name),
-                                  .values = values,
-                                  .value_count = vectors_of[to->kind][to->kind].dim};
+    const size_t     last = vector_count(to) - 1;
+    const oct_vector no_number = {
+        .name = slice_of(vectors_of[to->kind][last].name), .values = values, .value_count = dim_of(to, last)};
     const oct_vector unknown = {.name = {"nobody", 6}, .values = values, .value_count = 2};
     oct_point        points[2] = {{.id = world_id(0)}, {.id = world_id(1)}};
     oct_collection  *none = NULL;
@@ -468,6 +505,8 @@ world_step(world *after, test_rng *rng, oct_database *database, world_op op, boo
         return change_aliases(&self);
     case WORLD_CONFIGURE:
         return configure(&self);
+    case WORLD_RENAME:
+        return rename_vector(&self);
     case WORLD_CHECKPOINT:
         return oct_checkpoint(database, error);
     default:
@@ -524,7 +563,7 @@ world_pick(test_rng *rng, bool checkpoints)
     case 1:
         return checkpoints ? WORLD_CHECKPOINT : WORLD_UPSERT;
     case 2:
-        switch (test_below(rng, 8)) {
+        switch (test_below(rng, 9)) {
         case 0:
             return WORLD_DROP;
         case 1:
@@ -536,6 +575,8 @@ world_pick(test_rng *rng, bool checkpoints)
             return WORLD_OPTIMIZE;
         case 5:
             return WORLD_WRONG;
+        case 8:
+            return WORLD_RENAME;
         default:
             return WORLD_CREATE;
         }
@@ -612,7 +653,7 @@ compare_record(const world_collection *right, uint32_t index, const oct_record *
     if (!slice_is(got->payload, payload))
         return fail_compare(error, "id %u has the payload " SLICE_FMT ", expected %s", index,
                             SLICE_ARG(got->payload), payload);
-    for (size_t v = 0; v < vector_count(right->kind); v++) {
+    for (size_t v = 0; v < vector_count(right); v++) {
         const oct_vector *found = NULL;
 
         for (size_t i = 0; i < got->vector_count; i++) {
@@ -622,7 +663,7 @@ compare_record(const world_collection *right, uint32_t index, const oct_record *
         expected += point->has[v];
         if ((found != NULL) != point->has[v] ||
             (found != NULL &&
-             (found->value_count != vectors_of[right->kind][v].dim ||
+             (found->value_count != dim_of(right, v) ||
               memcmp(found->values, point->vectors[v], found->value_count * sizeof(float)) != 0)))
             return fail_compare(error, "vector %zu of id %u is not what it should be", v, index);
     }
@@ -687,8 +728,9 @@ compare_searches(const world_collection *right, oct_collection *open, oct_error 
 {
     oct_status status = OCT_OK;
 
-    for (size_t v = 0; v < vector_count(right->kind); v++) {
+    for (size_t v = 0; v < vector_count(right); v++) {
         const world_vector *kind = &vectors_of[right->kind][v];
+        const size_t        dim = dim_of(right, v);
         size_t              with_vector = 0;
 
         for (uint32_t i = 0; i < WORLD_IDS; i++)
@@ -696,7 +738,7 @@ compare_searches(const world_collection *right, oct_collection *open, oct_error 
         for (uint32_t i = 0; i < WORLD_IDS && status == OCT_OK; i += 2) {
             oct_search_request request = {.vector_name = slice_of(kind->name),
                                           .query = right->points[i].vectors[v],
-                                          .dim = kind->dim,
+                                          .dim = dim,
                                           .limit = WORLD_IDS + 5,
                                           .exact = i % 2 == 0};
             oct_records       *hits = NULL;
@@ -714,7 +756,7 @@ compare_searches(const world_collection *right, oct_collection *open, oct_error 
             for (uint32_t k = 0; k < WORLD_IDS && kind->distance == OCT_DOT; k++) {
                 if (right->points[k].live && right->points[k].has[v])
                     best =
-                        fmaxf(best, kernel()->dot_f32(right->points[k].vectors[v], request.query, kind->dim));
+                        fmaxf(best, kernel()->dot_f32(right->points[k].vectors[v], request.query, dim));
             }
             if (status == OCT_OK && kind->distance == OCT_EUCLID && hits->items[0].score != 0)
                 status = fail_compare(error, "id %u is not at distance 0 from its own vector %zu", i, v);
@@ -737,7 +779,7 @@ compare_info(const world_collection *right, oct_collection *open, oct_error *err
 
     if (status != OCT_OK)
         return status;
-    if (info->config.vector_count != vector_count(right->kind) || info->config.hnsw.m != right->m)
+    if (info->config.vector_count != vector_count(right) || info->config.hnsw.m != right->m)
         status = fail_compare(error, "%zu vectors, m %lld, expected m %lld", info->config.vector_count,
                               (long long)info->config.hnsw.m, (long long)right->m);
     else if (!slice_is(info->config.metadata, right->metadata) &&

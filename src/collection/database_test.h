@@ -33,6 +33,7 @@ typedef struct world_collection {
     uint32_t    kind; /* 0: one unnamed vector; 1: two with names */
     uint32_t    life; /* which of those that ever had the name */
     int64_t     m;    /* as last set; OCT_UNSET */
+    uint32_t    second_dim; /* of kind 1's second name, which comes and goes; 0: it is gone */
     char        metadata[64];
     world_point points[WORLD_IDS];
 } world_collection;
@@ -48,6 +49,7 @@ typedef enum world_op {
     WORLD_DROP,
     WORLD_ALIAS,
     WORLD_CONFIGURE,
+    WORLD_RENAME, /* a vector name comes or goes */
     WORLD_UPSERT,
     WORLD_UPSERT_ROWS,
     WORLD_UPDATE_VECTORS,

@@ -31,6 +31,7 @@ shard_new(const shard_options *options, const shard_vector_config *vectors, size
     self->system = options->system;
     self->pool = options->pool;
     self->log = options->log;
+    self->numbers_end = options->numbers_end;
     self->always_files = options->always_files;
     heap_init(&self->heap);
     status = points_init(&self->points, error);

@@ -32,6 +32,7 @@ typedef struct shard_options {
     workers    *pool;
     write_log  *log;    /* may be set later, before the first write (shard_set_log) */
     const char *folder; /* of this shard, made when first saved; copied */
+    uint32_t    numbers_end; /* vector numbers below may have been given, to names that have gone; 0: to none */
     bool        always_files; /* however small it is: its files will be carried elsewhere */
 } shard_options;
 

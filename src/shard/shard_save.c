@@ -153,6 +153,7 @@ image_column(shard_image *image, const char *name)
 
     if (found == NULL) {
         found = &image->columns[image->column_count++];
+        *found = (column_state){0}; /* the place may have been that of a column that was dropped */
         (void)snprintf(found->name, sizeof found->name, "%s", name);
     }
     return found;
