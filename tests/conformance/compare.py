@@ -49,7 +49,11 @@ def difference_of_vectors(got: Any, want: Any) -> Optional[str]:
         return None
     if isinstance(want, list) and isinstance(got, list) and len(got) == len(want):
         for index, (a, b) in enumerate(zip(got, want)):
-            if not is_close(a, b, VECTOR_TOLERANCE):
+            if isinstance(a, list) and isinstance(b, list):  # a row of a multivector
+                found = difference_of_vectors(a, b)
+                if found:
+                    return f"row {index}: {found}"
+            elif not is_close(a, b, VECTOR_TOLERANCE):
                 return f"component {index} is {a!r}, expected {b!r}"
         return None
     return None if got == want else f"vector is {got!r}, expected {want!r}"
