@@ -84,6 +84,7 @@ OCT_API const char *oct_status_text(oct_status status);
 #define OCT_SHARD_KEY_MAX       255u       /* bytes */
 #define OCT_SHARD_KEYS_MAX      65536u     /* of one collection */
 #define OCT_VECTORS_MAX         256u       /* named vectors of one collection */
+#define OCT_SPARSE_MAX          (1u << 20) /* entries of one sparse vector */
 #define OCT_PAYLOAD_BYTES_MAX   (32u << 20) /* one payload document */
 #define OCT_PAYLOAD_DEPTH_MAX   128u       /* nesting of one payload document */
 #define OCT_POINTS_MAX          0xFFFFFFF0u /* points of one shard, dead ones included */
@@ -171,6 +172,18 @@ typedef struct oct_quantization_config {
     int64_t memory;
 } oct_quantization_config;
 
+typedef enum oct_modifier { OCT_MODIFIER_NONE = 0, OCT_MODIFIER_IDF = 1 } oct_modifier;
+
+/* Of a sparse vector. Searches are exact, and weights 32-bit floats, whatever `index` says. */
+typedef struct oct_sparse_config {
+    int64_t modifier;            /* enum oct_modifier. Idf: query weights count by how rare their index is */
+    int64_t has_index;           /* 1: the next four were given as an object, maybe an empty one */
+    int64_t full_scan_threshold; /* a number of vectors */
+    int64_t on_disk;
+    int64_t datatype; /* enum oct_datatype */
+    int64_t memory;   /* enum oct_memory */
+} oct_sparse_config;
+
 typedef struct oct_vector_config {
     oct_slice               name; /* "" for the unnamed vector */
     int64_t                 size; /* 1 .. OCT_DIM_MAX */
@@ -181,6 +194,8 @@ typedef struct oct_vector_config {
     int64_t                 multivector; /* 1: max_sim. Searches compare every point, as there is no graph */
     oct_hnsw_config         hnsw;        /* each set field overrides the collection's */
     oct_quantization_config quantization;
+    int64_t                 sparse; /* 1: its vectors are sparse; then only the name and the next count */
+    oct_sparse_config       sparse_config;
 } oct_vector_config;
 
 typedef struct oct_optimizer_config {
@@ -304,6 +319,7 @@ typedef struct oct_collection_config {
 /* Every field "not given". Call it before filling in what is wanted. */
 OCT_API void oct_hnsw_config_init(oct_hnsw_config *config);
 OCT_API void oct_quantization_config_init(oct_quantization_config *config);
+OCT_API void oct_sparse_config_init(oct_sparse_config *config);
 OCT_API void oct_vector_config_init(oct_vector_config *config);
 OCT_API void oct_field_index_init(oct_field_index *config);
 OCT_API void oct_collection_config_init(oct_collection_config *config);
@@ -764,7 +780,7 @@ typedef struct oct_vector {
     oct_vector_kind kind;
     const float    *values;
     size_t          value_count;
-    const uint32_t *indices;   /* sparse: value_count of them */
+    const uint32_t *indices;   /* sparse: value_count of them, each once, in any order */
     size_t          row_count; /* multi: rows of value_count / row_count components */
 } oct_vector;
 
@@ -1184,6 +1200,9 @@ typedef struct oct_query {
     size_t                  limit;        /* 1 .. OCT_LIMIT_MAX */
     bool                    has_score_threshold;
     float                   score_threshold;
+    /* Of a sparse vector with the modifier idf: which points tell how rare an index is. */
+    bool                    has_idf;    /* given; NULL below: all */
+    const oct_filter       *idf_corpus;
     /* How a level without prefetches searches the graph, as in oct_search_request. */
     size_t                  ef;
     bool                    exact;

@@ -87,6 +87,15 @@ quantization_config = _struct(
     ("always_ram", c_int64),
     ("memory", c_int64),
 )
+sparse_config = _struct(
+    "sparse_config",
+    ("modifier", c_int64),
+    ("has_index", c_int64),
+    ("full_scan_threshold", c_int64),
+    ("on_disk", c_int64),
+    ("datatype", c_int64),
+    ("memory", c_int64),
+)
 vector_config = _struct(
     "vector_config",
     ("name", slice),
@@ -98,6 +107,8 @@ vector_config = _struct(
     ("multivector", c_int64),
     ("hnsw", hnsw_config),
     ("quantization", quantization_config),
+    ("sparse", c_int64),
+    ("sparse_config", sparse_config),
 )
 field_index = _struct(
     "field_index",
@@ -318,6 +329,7 @@ STRUCTS = [
     names,
     hnsw_config,
     quantization_config,
+    sparse_config,
     vector_config,
     field_index,
     optimizer_config,

@@ -163,7 +163,8 @@ TEST(every_kind_of_query_is_answered)
         {Q, "{\"query\":{\"nearest\":[1,0],\"sample\":\"random\"}}", 400, "~exactly one kind"},
         {Q, "{\"query\":{\"unheard\":1}}", 400, "~query: invalid type: map"},
         {Q, "{\"query\":{}}", 400, "~query: invalid type: map"},
-        {Q, "{\"query\":{\"nearest\":{\"indices\":[1],\"values\":[2.0]}}}", 501, "~sparse"},
+        {Q, "{\"query\":{\"nearest\":{\"indices\":[1],\"values\":[2.0]}}}", 400,
+         "Wrong input: Conversion between sparse and regular vectors failed"},
     };
     oct_database *database = open_line();
 

@@ -271,6 +271,35 @@ add_usage(buffer *out, const char *before, uint64_t disk, uint64_t ram)
     buffer_add_text(out, ",\"cached_bytes\":0,\"expected_cache_bytes\":0}");
 }
 
+#define SPARSE_SHARE 256 /* components that a sparse vector is taken for: an index and a weight for each of some 128 entries */
+
+static int64_t
+share_of(const oct_vector_config *vector)
+{
+    return vector->sparse == 1 ? SPARSE_SHARE : vector->size;
+}
+
+/* Those that are sparse, or those that are not. */
+static void
+add_vector_usages(buffer *out, const oct_collection_info *info, bool sparse, uint64_t index, uint64_t dims)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < info->config.vector_count; i++) {
+        const oct_vector_config *vector = &info->config.vectors[i];
+        const double             share = dims == 0 ? 0 : (double)share_of(vector) / (double)dims;
+
+        if ((vector->sparse == 1) != sparse)
+            continue;
+        buffer_add_text(out, any ? ",{\"name\":" : "{\"name\":");
+        any = true;
+        json_add_text(out, vector->name);
+        add_usage(out, ",\"storage\":", 0, (uint64_t)((double)info->vector_bytes * share));
+        add_usage(out, ",\"index\":", 0, (uint64_t)((double)index * share));
+        buffer_add_byte(out, '}');
+    }
+}
+
 /* Bytes of each vector name are its share of all vectors', by dimension: names have the rows of the same points. */
 oct_status
 collections_memory(api_call *call, oct_error *error)
@@ -287,19 +316,13 @@ collections_memory(api_call *call, oct_error *error)
                                        ? info->vector_bytes + info->payload_bytes
                                        : info->ram_bytes);
         for (size_t i = 0; i < info->config.vector_count; i++)
-            dims += (uint64_t)(info->config.vectors[i].size > 0 ? info->config.vectors[i].size : 0);
+            dims += (uint64_t)share_of(&info->config.vectors[i]);
         add_usage(&call->out, "{\"total\":", info->disk_bytes, info->ram_bytes);
         buffer_add_text(&call->out, ",\"vectors\":[");
-        for (size_t i = 0; i < info->config.vector_count; i++) {
-            const double share = dims == 0 ? 0 : (double)info->config.vectors[i].size / (double)dims;
-
-            buffer_add_text(&call->out, i > 0 ? ",{\"name\":" : "{\"name\":");
-            json_add_text(&call->out, info->config.vectors[i].name);
-            add_usage(&call->out, ",\"storage\":", 0, (uint64_t)((double)info->vector_bytes * share));
-            add_usage(&call->out, ",\"index\":", 0, (uint64_t)((double)index * share));
-            buffer_add_byte(&call->out, '}');
-        }
-        buffer_add_text(&call->out, "],\"sparse_vectors\":[]");
+        add_vector_usages(&call->out, info, false, index, dims);
+        buffer_add_text(&call->out, "],\"sparse_vectors\":[");
+        add_vector_usages(&call->out, info, true, index, dims);
+        buffer_add_byte(&call->out, ']');
         add_usage(&call->out, ",\"payload\":", 0, info->payload_bytes);
         buffer_add_text(&call->out, ",\"payload_index\":[]");
         add_usage(&call->out, ",\"other\":{\"id_tracker\":", 0, dims == 0 ? index : 0);

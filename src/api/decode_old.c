@@ -19,7 +19,7 @@ decode_common(const json_path *at, yyjson_val **values, arena *memory, oct_query
     oct_status      status = decode_count(at, "limit", values[LIMIT], 1, &out->limit, error);
 
     if (status == OCT_OK)
-        status = decode_params(at, values[PARAMS], out, error);
+        status = decode_params(at, values[PARAMS], memory, out, error);
     if (status == OCT_OK)
         status = decode_select(at, values[WITH_PAYLOAD], values[WITH_VECTOR], false, memory, select, error);
     if (status == OCT_OK)

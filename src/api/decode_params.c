@@ -68,8 +68,26 @@ check_acorn_params(const json_path *at, yyjson_val *object, oct_error *error)
                             : status;
 }
 
+/* "global", or {corpus: filter}. */
+static oct_status
+decode_idf(const json_path *up, yyjson_val *value, arena *memory, oct_query *out, oct_error *error)
+{
+    static const json_field fields[] = {{"corpus", NULL, true}};
+    static const json_name  scopes[] = {{"global", 0}};
+    const json_path         at = json_at(up, "idf"), corpus_at = json_at(&at, "corpus");
+    yyjson_val             *corpus = NULL;
+    int64_t                 scope;
+    oct_status              status;
+
+    out->has_idf = true;
+    if (!yyjson_is_obj(value))
+        return json_get_name(&at, value, scopes, countof(scopes), &scope, error);
+    status = json_fields(&at, value, fields, countof(fields), false, &corpus, error);
+    return status == OCT_OK ? decode_filter(&corpus_at, corpus, memory, &out->idf_corpus, error) : status;
+}
+
 oct_status
-decode_params(const json_path *up, yyjson_val *object, oct_query *out, oct_error *error)
+decode_params(const json_path *up, yyjson_val *object, arena *memory, oct_query *out, oct_error *error)
 {
     enum { HNSW_EF, EXACT, QUANTIZATION, INDEXED_ONLY, ACORN, IDF };
     static const json_field fields[] = {{"hnsw_ef", NULL, false},      {"exact", NULL, false},
@@ -96,8 +114,7 @@ decode_params(const json_path *up, yyjson_val *object, oct_query *out, oct_error
     if (status == OCT_OK)
         status = check_acorn_params(&acorn_at, values[ACORN], error);
     if (status == OCT_OK && values[IDF] != NULL)
-        status = oct_fail(error, OCT_INVALID,
-                          "search param `idf` requires a sparse vector with the `idf` modifier");
+        status = decode_idf(&at, values[IDF], memory, out, error);
     out->ef =
         (size_t)(ef < OCT_LIMIT_MAX ? ef : OCT_LIMIT_MAX); /* more candidates than results there can be */
     return status;

@@ -434,7 +434,7 @@ decode_level(const json_path *at, const json_path *checked, yyjson_val **values,
     if (status == OCT_OK)
         status = decode_count(checked, "limit", values[LIMIT], 1, &out->limit, error);
     if (status == OCT_OK)
-        status = decode_params(at, values[PARAMS], out, error);
+        status = decode_params(at, values[PARAMS], memory, out, error);
     if (status == OCT_OK)
         status = decode_lookup_from(at, values[LOOKUP], memory, out, error);
     if (status == OCT_OK)

@@ -13,7 +13,7 @@
 /* --- decode_params.c ------------------------------------------------------------------------ */
 
 /* `params`: into ef, exact, indexed_only. NULL: none. */
-oct_status decode_params(const json_path *up, yyjson_val *object, oct_query *out, oct_error *error);
+oct_status decode_params(const json_path *up, yyjson_val *object, arena *memory, oct_query *out, oct_error *error);
 oct_status decode_threshold(const json_path *up, yyjson_val *value, oct_query *out, oct_error *error);
 oct_status decode_lookup_from(const json_path *up, yyjson_val *value, arena *memory, oct_query *out,
                               oct_error *error);

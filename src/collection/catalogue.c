@@ -49,6 +49,11 @@ shard_config_of(const config_box *box, size_t index)
     const int64_t                indexing = config->optimizer.indexing_threshold;
     shard_vector_config          out = {.number = box->numbers[index]};
 
+    out.deleted_threshold = config->optimizer.deleted_threshold;
+    out.vacuum_rows_min = (uint32_t)size_min((size_t)config->optimizer.vacuum_min_vector_number, UINT32_MAX);
+    out.sparse = vector->sparse == 1;
+    if (out.sparse)
+        return out;
     out.params.dim = (uint32_t)vector->size;
     out.params.distance = (oct_distance)vector->distance;
     out.params.multi = vector->multivector == 1;
@@ -57,8 +62,6 @@ shard_config_of(const config_box *box, size_t index)
     out.params.ef_construct = (uint32_t)hnsw.ef_construct;
     out.params.start_rows = indexing == 0 ? GRAPH_START_NEVER : rows_of_kilobytes(indexing, vector->size) + 1;
     out.full_scan_rows = rows_of_kilobytes(hnsw.full_scan_threshold, vector->size);
-    out.deleted_threshold = config->optimizer.deleted_threshold;
-    out.vacuum_rows_min = (uint32_t)size_min((size_t)config->optimizer.vacuum_min_vector_number, UINT32_MAX);
     out.indexing_threads_max = (uint32_t)hnsw.max_indexing_threads;
     out.on_disk = vector->memory == OCT_UNSET ? vector->on_disk == 1 : vector->memory == OCT_MEMORY_COLD;
     return out;

@@ -265,6 +265,11 @@ collection_box(const oct_collection *self)
 
 /* The place of a vector name in the box's config, or OCT_INVALID. */
 oct_status box_find_vector(const config_box *box, oct_slice name, size_t *index, oct_error *error);
+/* A sparse vector as it is stored and searched: entries by ascending index, in `memory` unless they are so already. OCT_INVALID
+ * for one that is none: another kind, an index twice, a weight that is not finite. */
+oct_status sparse_prepare(const oct_vector *given, arena *memory, sparse_vector *out, oct_error *error);
+/* "Conversion between ... and regular vectors failed". */
+oct_status fail_vector_kind(oct_vector_kind kind, oct_error *error);
 /* True if every component is a number. */
 bool floats_are_finite(const float *values, size_t count);
 

@@ -212,8 +212,8 @@ config_is_set(const config_field *field, const void *config)
     return *config_number_in(field, config) != OCT_UNSET;
 }
 
-static void
-table_init(const config_table *table, void *config)
+void
+config_table_init(const config_table *table, void *config)
 {
     for (size_t i = 0; i < table->count; i++) {
         const config_field *field = &table->fields[i];
@@ -240,8 +240,8 @@ table_fill_defaults(const config_table *table, void *config)
     }
 }
 
-static void
-table_merge(const config_table *table, void *config, const void *changes)
+void
+config_table_merge(const config_table *table, void *config, const void *changes)
 {
     for (size_t i = 0; i < table->count; i++) {
         const config_field *field = &table->fields[i];
@@ -284,8 +284,8 @@ config_check_double(const json_path *at, const config_field *field, double value
                      field->high);
 }
 
-static oct_status
-table_check(const json_path *up, const config_table *table, const void *config, oct_error *error)
+oct_status
+config_table_check(const json_path *up, const config_table *table, const void *config, oct_error *error)
 {
     oct_status status = OCT_OK;
 
@@ -328,18 +328,12 @@ table_check(const json_path *up, const config_table *table, const void *config, 
     return status;
 }
 
-oct_status
-config_table_check(const json_path *at, const config_table *table, const void *config, oct_error *error)
-{
-    return table_check(at, table, config, error);
-}
-
 /* --- init, defaults --------------------------------------------------------------------------- */
 
 void
 oct_hnsw_config_init(oct_hnsw_config *config)
 {
-    table_init(&config_hnsw_table, config);
+    config_table_init(&config_hnsw_table, config);
 }
 
 void
@@ -347,7 +341,7 @@ oct_quantization_config_init(oct_quantization_config *config)
 {
     config->kind = OCT_QUANTIZATION_UNSET;
     for (size_t i = OCT_QUANTIZATION_SCALAR; i <= OCT_QUANTIZATION_TURBO; i++)
-        table_init(&config_quantization_kinds[i].table, config);
+        config_table_init(&config_quantization_kinds[i].table, config);
 }
 
 void
@@ -355,7 +349,9 @@ oct_vector_config_init(oct_vector_config *config)
 {
     config->name = (oct_slice){"", 0};
     config->multivector = OCT_UNSET;
-    table_init(&config_vector_table, config);
+    config->sparse = OCT_UNSET;
+    oct_sparse_config_init(&config->sparse_config);
+    config_table_init(&config_vector_table, config);
     oct_hnsw_config_init(&config->hnsw);
     oct_quantization_config_init(&config->quantization);
 }
@@ -369,9 +365,9 @@ oct_collection_config_init(oct_collection_config *config)
     config->field_index_count = 0;
     config->single_vector = OCT_UNSET;
     config->metadata = (oct_slice){NULL, 0};
-    table_init(&config_params_table, config);
-    table_init(&config_payload_table, config);
-    table_init(&config_strict_table, &config->strict);
+    config_table_init(&config_params_table, config);
+    config_table_init(&config_payload_table, config);
+    config_table_init(&config_strict_table, &config->strict);
     config->strict.multivectors = NULL;
     config->strict.multivector_count = 0;
     config->strict.sparse = NULL;
@@ -379,17 +375,33 @@ oct_collection_config_init(oct_collection_config *config)
     config->shard_keys = NULL;
     config->shard_key_count = 0;
     config->shard_keys_made = 0;
-    table_init(&config_optimizer_table, &config->optimizer);
-    table_init(&config_wal_table, &config->wal);
+    config_table_init(&config_optimizer_table, &config->optimizer);
+    config_table_init(&config_wal_table, &config->wal);
     oct_hnsw_config_init(&config->hnsw);
     oct_quantization_config_init(&config->quantization);
+}
+
+/* The first dense vector, if it is the only one; or NULL. */
+static const oct_vector_config *
+only_dense(const oct_collection_config *config)
+{
+    const oct_vector_config *found = NULL;
+
+    for (size_t i = 0; i < config->vector_count; i++) {
+        if (config->vectors[i].sparse == 1)
+            continue;
+        if (found != NULL)
+            return NULL;
+        found = &config->vectors[i];
+    }
+    return found;
 }
 
 void
 config_fill_defaults(oct_collection_config *config)
 {
     if (config->single_vector == OCT_UNSET)
-        config->single_vector = config->vector_count == 1 && config->vectors[0].name.size == 0;
+        config->single_vector = only_dense(config) != NULL && only_dense(config)->name.size == 0;
     table_fill_defaults(&config_params_table, config);
     table_fill_defaults(&config_hnsw_table, &config->hnsw);
     table_fill_defaults(&config_optimizer_table, &config->optimizer);
@@ -402,7 +414,7 @@ config_vector_hnsw(const oct_collection_config *config, const oct_vector_config 
     oct_hnsw_config merged = config->hnsw;
 
     table_fill_defaults(&config_hnsw_table, &merged);
-    table_merge(&config_hnsw_table, &merged, &vector->hnsw);
+    config_table_merge(&config_hnsw_table, &merged, &vector->hnsw);
     return merged;
 }
 
@@ -480,7 +492,7 @@ check_quantization(const json_path *up, const oct_quantization_config *config, o
     kind_at = json_at(&at, config_quantization_kinds[config->kind].name);
     if (config->kind == OCT_QUANTIZATION_PRODUCT && config->compression == OCT_UNSET)
         return json_fail(&kind_at, error, OCT_INVALID, "missing field `compression`");
-    return table_check(&kind_at, &config_quantization_kinds[config->kind].table, config, error);
+    return config_table_check(&kind_at, &config_quantization_kinds[config->kind].table, config, error);
 }
 
 static oct_status
@@ -490,8 +502,11 @@ check_vector(const json_path *at, const oct_vector_config *vector, oct_error *er
     const json_path memory_at = json_at(at, "memory");
     const json_path size_at = json_at(at, "size");
     const json_path type_at = json_at(at, "datatype");
-    oct_status      status = config_check_name("vector name", vector->name, OCT_VECTOR_NAME_MAX, error);
+    oct_status      status;
 
+    if (vector->sparse == 1)
+        return config_sparse_check(at, vector, error);
+    status = config_check_name("vector name", vector->name, OCT_VECTOR_NAME_MAX, error);
     if (status != OCT_OK)
         return status;
     if (vector->size < 1)
@@ -504,9 +519,9 @@ check_vector(const json_path *at, const oct_vector_config *vector, oct_error *er
     if (vector->memory == OCT_MEMORY_PINNED)
         return json_fail(&memory_at, error, OCT_RANGE,
                          "`pinned` is not possible for dense vectors; use `cold` or `cached`");
-    status = table_check(at, &config_vector_table, vector, error);
+    status = config_table_check(at, &config_vector_table, vector, error);
     if (status == OCT_OK)
-        status = table_check(&hnsw_at, &config_hnsw_table, &vector->hnsw, error);
+        status = config_table_check(&hnsw_at, &config_hnsw_table, &vector->hnsw, error);
     if (status == OCT_OK)
         status = check_quantization(at, &vector->quantization, error);
     if (status != OCT_OK)
@@ -561,9 +576,9 @@ config_check(const oct_collection_config *config, oct_error *error)
     if (config->vector_count > OCT_VECTORS_MAX)
         return json_fail(&vectors_at, error, OCT_RANGE, "%zu named vectors, at most %u are allowed",
                          config->vector_count, OCT_VECTORS_MAX);
-    if (config->single_vector == 1 && (config->vector_count != 1 || config->vectors[0].name.size != 0))
+    if (config->single_vector == 1 && (only_dense(config) == NULL || only_dense(config)->name.size != 0))
         return json_fail(&vectors_at, error, OCT_INVALID,
-                         "single_vector asks for exactly one vector, without a name");
+                         "single_vector asks for exactly one vector that is not sparse, without a name");
     for (size_t i = 0; i < config->vector_count; i++) {
         const oct_vector_config *vector = &config->vectors[i];
         const json_path          at = json_at_slice(&vectors_at, vector->name);
@@ -571,26 +586,30 @@ config_check(const oct_collection_config *config, oct_error *error)
         status = check_vector(vector->name.size == 0 ? &vectors_at : &at, vector, error);
         if (status != OCT_OK)
             return status;
+        if (config_find_vector(config, vector->name) != vector &&
+            config_find_vector(config, vector->name)->sparse != vector->sparse)
+            return oct_fail(error, OCT_INVALID, "Dense and sparse vector names must be unique - duplicate found with '" SLICE_FMT
+                            "'", SLICE_ARG(vector->name));
         if (config_find_vector(config, vector->name) != vector)
             return json_fail(&vectors_at, error, OCT_INVALID, "the name \"" SLICE_FMT "\" stands there twice",
                              SLICE_ARG(vector->name));
     }
-    status = table_check(NULL, &config_params_table, config, error);
+    status = config_table_check(NULL, &config_params_table, config, error);
     if (status == OCT_OK)
-        status = table_check(&payload_at, &config_payload_table, config, error);
+        status = config_table_check(&payload_at, &config_payload_table, config, error);
     if (status == OCT_OK && config->payload_memory == OCT_MEMORY_PINNED)
         status = json_fail(&payload_at, error, OCT_RANGE,
                            "memory: `pinned` is not possible for payload storage; use `cold` or `cached`");
     if (status == OCT_OK)
-        status = table_check(&strict_at, &config_strict_table, &config->strict, error);
+        status = config_table_check(&strict_at, &config_strict_table, &config->strict, error);
     if (status == OCT_OK)
         status = check_strict_vectors(&strict_at, &config->strict, error);
     if (status == OCT_OK)
-        status = table_check(&hnsw_at, &config_hnsw_table, &config->hnsw, error);
+        status = config_table_check(&hnsw_at, &config_hnsw_table, &config->hnsw, error);
     if (status == OCT_OK)
-        status = table_check(&optimizer_at, &config_optimizer_table, &config->optimizer, error);
+        status = config_table_check(&optimizer_at, &config_optimizer_table, &config->optimizer, error);
     if (status == OCT_OK)
-        status = table_check(&wal_at, &config_wal_table, &config->wal, error);
+        status = config_table_check(&wal_at, &config_wal_table, &config->wal, error);
     if (status == OCT_OK)
         status = check_quantization(NULL, &config->quantization, error);
     if (status == OCT_OK)
@@ -753,6 +772,12 @@ merge_vector(oct_vector_config *vector, const oct_vector_config *changes, oct_er
 {
     const oct_hnsw_config *hnsw = &changes->hnsw;
 
+    if ((changes->sparse == 1) != (vector->sparse == 1))
+        return oct_fail(error, OCT_INVALID, "Not existing vector name error: " SLICE_FMT, SLICE_ARG(vector->name));
+    if (vector->sparse == 1) {
+        config_sparse_merge(&vector->sparse_config, &changes->sparse_config);
+        return OCT_OK;
+    }
     if ((changes->size != OCT_UNSET && changes->size != vector->size) ||
         (changes->distance != OCT_UNSET && changes->distance != vector->distance) ||
         (changes->datatype != OCT_UNSET && changes->datatype != vector->datatype) ||
@@ -761,13 +786,13 @@ merge_vector(oct_vector_config *vector, const oct_vector_config *changes, oct_er
                         "vector \"" SLICE_FMT
                         "\": size, distance, datatype and multivector cannot change after creation",
                         SLICE_ARG(vector->name));
-    table_merge(&config_vector_update_table, vector, changes);
+    config_table_merge(&config_vector_update_table, vector, changes);
     if (hnsw->m == OCT_CLEAR)
         oct_hnsw_config_init(&vector->hnsw);
     for (size_t i = hnsw->m == OCT_CLEAR ? 1 : 0; i < config_hnsw_table.count; i++) {
         const config_table one = {&config_hnsw_table.fields[i], 1};
 
-        table_merge(&one, &vector->hnsw, hnsw);
+        config_table_merge(&one, &vector->hnsw, hnsw);
     }
     merge_quantization(&vector->quantization, &changes->quantization);
     return OCT_OK;
@@ -792,9 +817,9 @@ config_merge(const oct_collection_config *base, const oct_collection_config *cha
         if (status != OCT_OK)
             return status;
     }
-    table_merge(&config_params_table, out, changes);
-    table_merge(&config_payload_table, out, changes);
-    table_merge(&config_strict_table, &out->strict, &changes->strict);
+    config_table_merge(&config_params_table, out, changes);
+    config_table_merge(&config_payload_table, out, changes);
+    config_table_merge(&config_strict_table, &out->strict, &changes->strict);
     if (changes->strict.multivector_count > 0) {
         out->strict.multivectors = changes->strict.multivectors;
         out->strict.multivector_count = changes->strict.multivector_count;
@@ -803,9 +828,9 @@ config_merge(const oct_collection_config *base, const oct_collection_config *cha
         out->strict.sparse = changes->strict.sparse;
         out->strict.sparse_count = changes->strict.sparse_count;
     }
-    table_merge(&config_hnsw_table, &out->hnsw, &changes->hnsw);
-    table_merge(&config_optimizer_table, &out->optimizer, &changes->optimizer);
-    table_merge(&config_wal_table, &out->wal, &changes->wal);
+    config_table_merge(&config_hnsw_table, &out->hnsw, &changes->hnsw);
+    config_table_merge(&config_optimizer_table, &out->optimizer, &changes->optimizer);
+    config_table_merge(&config_wal_table, &out->wal, &changes->wal);
     merge_quantization(&out->quantization, &changes->quantization);
     if (changes->metadata.size > 0)
         status = merge_metadata(out->metadata, changes->metadata, memory, &out->metadata, error);
@@ -817,8 +842,23 @@ config_merge(const oct_collection_config *base, const oct_collection_config *cha
 static bool
 same_kind(const oct_vector_config *a, const oct_vector_config *b)
 {
+    if ((a->sparse == 1) != (b->sparse == 1))
+        return false;
+    if (a->sparse == 1)
+        return config_is_idf(a) == config_is_idf(b);
     return a->size == b->size && a->distance == b->distance && config_datatype(a) == config_datatype(b) &&
            (a->multivector == 1) == (b->multivector == 1);
+}
+
+static oct_status
+fail_known(const oct_vector_config *known, const oct_vector_config *wanted, oct_error *error)
+{
+    if (known->sparse == wanted->sparse)
+        return oct_fail(error, OCT_INVALID, "%s `" SLICE_FMT "` already exists with a different configuration",
+                        known->sparse == 1 ? "Sparse vector" : "Vector", SLICE_ARG(wanted->name));
+    return oct_fail(error, OCT_INVALID, "%s `" SLICE_FMT "` already exists as a %s vector",
+                    wanted->sparse == 1 ? "Sparse vector" : "Vector", SLICE_ARG(wanted->name),
+                    known->sparse == 1 ? "sparse" : "dense");
 }
 
 oct_status
@@ -840,11 +880,10 @@ config_add_vectors(const oct_collection_config *base, const oct_collection_confi
 
         if (known == NULL) {
             vectors[all.vector_count++] = *wanted;
-            all.single_vector = 0; /* shown as a map from now on */
+            if (wanted->sparse != 1)
+                all.single_vector = 0; /* shown as a map from now on */
         } else if (!same_kind(known, wanted)) {
-            return oct_fail(error, OCT_INVALID,
-                            "Vector " SLICE_FMT " already exists with a different configuration",
-                            SLICE_ARG(wanted->name));
+            return fail_known(known, wanted, error);
         }
     }
     return config_copy(&all, memory, out, error);

@@ -72,6 +72,8 @@ oct_quantization_config config_vector_quantization(const oct_collection_config *
                                                    const oct_vector_config     *vector);
 
 oct_datatype config_datatype(const oct_vector_config *vector);
+/* Is it a sparse vector whose query weights count by how rare they are? */
+bool config_is_idf(const oct_vector_config *vector);
 
 /* NULL if there is no vector of that name. */
 const oct_vector_config *config_find_vector(const oct_collection_config *config, oct_slice name);

@@ -59,8 +59,6 @@ extern const config_table config_vector_update_table;
 /* By enum oct_quantization; the first is empty. */
 extern const quantization_kind config_quantization_kinds[OCT_QUANTIZATION_TURBO + 1];
 
-oct_status config_table_check(const json_path *at, const config_table *table, const void *config, oct_error *error);
-
 /* config_fields.c: the member field_indexes of the stored form; limits; copies, with one added (which replaces that of the
  * same field; NULL: none) and one taken away (data NULL: none). */
 oct_status config_read_fields(yyjson_val *list, arena *memory, oct_collection_config *out, oct_error *error);
@@ -72,6 +70,9 @@ oct_status config_copy_fields(const oct_collection_config *config, arena *memory
 int64_t *config_number_in(const config_field *field, const void *config);
 double  *config_double_in(const config_field *field, const void *config);
 bool     config_is_set(const config_field *field, const void *config);
+void     config_table_init(const config_table *table, void *config); /* every field unset */
+void     config_table_merge(const config_table *table, void *config, const void *changes);
+oct_status config_table_check(const json_path *up, const config_table *table, const void *config, oct_error *error);
 bool     config_table_is_unset(const config_table *table, const void *config);
 
 /* OCT_RANGE for a number outside [min, max], worded as Qdrant does. */
@@ -88,6 +89,16 @@ oct_status config_table_decode(const json_path *at, const config_table *table, y
 void       config_table_encode(const config_table *table, const void *config, json_form form, buffer *out);
 /* `"name":`, after a comma unless this is the first member of its object. */
 void config_add_key(buffer *out, const char *name);
+
+/* --- config_sparse.c ------------------------------------------------------------------------------ */
+
+oct_status config_sparse_decode(const json_path *at, oct_slice name, yyjson_val *object, json_form form,
+                                oct_vector_config *out, oct_error *error);
+oct_status config_sparse_decode_name(const json_path *at, oct_slice name, yyjson_val *object, oct_vector_config *out,
+                                     oct_error *error);
+void       config_sparse_encode(const oct_sparse_config *config, json_form form, buffer *out); /* the object */
+oct_status config_sparse_check(const json_path *at, const oct_vector_config *vector, oct_error *error);
+void       config_sparse_merge(oct_sparse_config *config, const oct_sparse_config *changes);
 
 /* --- config_strict.c ------------------------------------------------------------------------------ */
 

@@ -207,6 +207,8 @@ decode_vector(const json_path *at, oct_slice name, yyjson_val *object, vector_us
     yyjson_val             *values[countof(fields)];
     oct_status              status;
 
+    if (use == VECTOR_STORED && yyjson_obj_get(object, "sparse") != NULL)
+        return config_sparse_decode(at, name, yyjson_obj_get(object, "sparse"), form, out, error);
     oct_vector_config_init(out);
     out->name = name;
     status = json_fields(at, object, fields, countof(fields), false, values, error);
@@ -281,6 +283,46 @@ decode_vector_map(const json_path *at, yyjson_val *object, vector_use use, arena
     return OCT_OK;
 }
 
+/* `sparse_vectors`: added behind the vectors that are there. */
+static oct_status
+decode_sparse_map(yyjson_val *object, arena *memory, oct_collection_config *out, oct_error *error)
+{
+    const json_path    at = json_at(NULL, "sparse_vectors");
+    const size_t       dense_count = out->vector_count, count = yyjson_obj_size(object);
+    oct_vector_config *vectors;
+    yyjson_obj_iter    iter = yyjson_obj_iter_with(object);
+    yyjson_val        *key;
+    oct_status         status = OCT_OK;
+
+    if (object == NULL)
+        return OCT_OK;
+    if (!yyjson_is_obj(object))
+        return json_fail_type(&at, object, "a map from name to parameters of sparse vectors", error);
+    if (count > OCT_VECTORS_MAX - dense_count)
+        return json_fail(&at, error, OCT_RANGE, "%zu named vectors, at most %u are allowed", dense_count + count,
+                         OCT_VECTORS_MAX);
+    vectors = arena_array(memory, dense_count + count + 1, sizeof *vectors);
+    if (vectors == NULL)
+        return oct_fail_memory(error, count * sizeof *vectors);
+    if (dense_count > 0)
+        memcpy(vectors, out->vectors, dense_count * sizeof *vectors);
+    out->vectors = vectors;
+    while (status == OCT_OK && (key = yyjson_obj_iter_next(&iter)) != NULL) {
+        oct_slice       name = {yyjson_get_str(key), yyjson_get_len(key)};
+        const json_path at_name = json_at_slice(&at, name);
+        size_t          index = dense_count; /* of a repeated name the last counts */
+
+        while (index < out->vector_count && !slice_equal(vectors[index].name, name))
+            index++;
+        name.data = arena_text(memory, name.data, name.size);
+        if (name.data == NULL)
+            return oct_fail_memory(error, name.size);
+        status = config_sparse_decode(&at_name, name, yyjson_obj_iter_get_val(key), FORM_REQUEST, &vectors[index], error);
+        out->vector_count = size_max(out->vector_count, index + 1);
+    }
+    return status;
+}
+
 static oct_status
 decode_single_vector(const json_path *at, yyjson_val *object, arena *memory, oct_collection_config *out,
                      oct_error *error)
@@ -301,7 +343,7 @@ config_decode_vector_name(oct_slice name, yyjson_val *body, arena *memory, oct_c
 {
     enum { DENSE, SPARSE };
     static const json_field fields[] = {{"dense", NULL, false}, {"sparse", NULL, false}};
-    const json_path         dense_at = json_at(NULL, "dense");
+    const json_path         dense_at = json_at(NULL, "dense"), sparse_at = json_at(NULL, "sparse");
     oct_vector_config      *vector = arena_alloc(memory, sizeof *vector);
     yyjson_val             *values[countof(fields)];
     oct_status              status;
@@ -314,8 +356,8 @@ config_decode_vector_name(oct_slice name, yyjson_val *body, arena *memory, oct_c
     if (status == OCT_OK && (values[DENSE] != NULL) == (values[SPARSE] != NULL))
         status = json_fail(NULL, error, OCT_FORMAT, "exactly one of dense, sparse is needed");
     if (status == OCT_OK && values[SPARSE] != NULL)
-        status = json_fail(NULL, error, OCT_UNSUPPORTED, "adding a sparse vector name is not supported yet");
-    if (status == OCT_OK)
+        status = config_sparse_decode_name(&sparse_at, name, values[SPARSE], vector, error);
+    if (status == OCT_OK && values[DENSE] != NULL)
         status = decode_vector(&dense_at, name, values[DENSE], VECTOR_CREATE, vector, error);
     out->vector_count = 1;
     return status;
@@ -348,33 +390,10 @@ decode_metadata(yyjson_val *value, arena *memory, oct_slice *out, oct_error *err
     return status;
 }
 
-static oct_status
-refuse_given(const char *name, yyjson_val *value, const char *why, oct_error *error)
-{
-    if (value == NULL || (yyjson_is_obj(value) && yyjson_obj_size(value) == 0))
-        return OCT_OK;
-    return oct_fail(error, OCT_UNSUPPORTED, "%s: %s", name, why);
-}
-
-/* Parts of a collection that Octant does not have yet: refused unless empty. */
-static oct_status
-refuse_unsupported(yyjson_val *object, oct_error *error)
-{
-    enum { SPARSE };
-    static const json_field fields[] = {{"sparse_vectors", NULL, false}};
-    yyjson_val             *values[countof(fields)];
-    oct_status              status = json_fields(NULL, object, fields, countof(fields), false, values, error);
-
-    if (status == OCT_OK)
-        status =
-            refuse_given("sparse_vectors", values[SPARSE], "sparse vectors are not supported so far", error);
-    return status;
-}
-
 oct_status
 config_decode_create(yyjson_val *body, arena *memory, oct_collection_config *out, oct_error *error)
 {
-    enum { VECTORS, HNSW, WAL, OPTIMIZERS, QUANTIZATION, METADATA, STRICT, PAYLOAD };
+    enum { VECTORS, HNSW, WAL, OPTIMIZERS, QUANTIZATION, METADATA, STRICT, PAYLOAD, SPARSE };
     static const json_field fields[] = {{"vectors", NULL, false},
                                         {"hnsw_config", NULL, false},
                                         {"wal_config", NULL, false},
@@ -382,15 +401,14 @@ config_decode_create(yyjson_val *body, arena *memory, oct_collection_config *out
                                         {"quantization_config", "quantization", false},
                                         {"metadata", NULL, false},
                                         {"strict_mode_config", NULL, false},
-                                        {"payload", NULL, false}};
+                                        {"payload", NULL, false},
+                                        {"sparse_vectors", NULL, false}};
     const json_path         at = json_at(NULL, "vectors");
     yyjson_val             *values[countof(fields)];
     oct_status              status;
 
     oct_collection_config_init(out);
     status = json_fields(NULL, body, fields, countof(fields), false, values, error);
-    if (status == OCT_OK)
-        status = refuse_unsupported(body, error);
     if (status == OCT_OK)
         status = config_strict_decode(values[STRICT], FORM_REQUEST, memory, &out->strict, error);
     if (status == OCT_OK)
@@ -405,6 +423,8 @@ config_decode_create(yyjson_val *body, arena *memory, oct_collection_config *out
     }
     if (out->single_vector == OCT_UNSET)
         out->single_vector = 0;
+    if (status == OCT_OK)
+        status = decode_sparse_map(values[SPARSE], memory, out, error);
     if (status == OCT_OK)
         status = config_table_decode(NULL, &config_params_table, body, FORM_REQUEST, out, error);
     if (status == OCT_OK)
@@ -427,22 +447,21 @@ config_decode_create(yyjson_val *body, arena *memory, oct_collection_config *out
 oct_status
 config_decode_update(yyjson_val *body, arena *memory, oct_collection_config *out, oct_error *error)
 {
-    enum { VECTORS, PARAMS, HNSW, OPTIMIZERS, QUANTIZATION, METADATA, STRICT };
+    enum { VECTORS, PARAMS, HNSW, OPTIMIZERS, QUANTIZATION, METADATA, STRICT, SPARSE };
     static const json_field fields[] = {{"vectors", NULL, false},
                                         {"params", NULL, false},
                                         {"hnsw_config", NULL, false},
                                         {"optimizers_config", "optimizer_config", false},
                                         {"quantization_config", "quantization", false},
                                         {"metadata", NULL, false},
-                                        {"strict_mode_config", NULL, false}};
+                                        {"strict_mode_config", NULL, false},
+                                        {"sparse_vectors", NULL, false}};
     const json_path         at = json_at(NULL, "vectors");
     yyjson_val             *values[countof(fields)];
     oct_status              status;
 
     oct_collection_config_init(out);
     status = json_fields(NULL, body, fields, countof(fields), false, values, error);
-    if (status == OCT_OK)
-        status = refuse_unsupported(body, error);
     if (status == OCT_OK)
         status = config_strict_decode(values[STRICT], FORM_REQUEST, memory, &out->strict, error);
     if (status == OCT_OK && yyjson_is_obj(values[PARAMS]))
@@ -454,6 +473,8 @@ config_decode_update(yyjson_val *body, arena *memory, oct_collection_config *out
         else
             status = decode_vector_map(&at, values[VECTORS], VECTOR_UPDATE, memory, out, error);
     }
+    if (status == OCT_OK)
+        status = decode_sparse_map(values[SPARSE], memory, out, error);
     if (status == OCT_OK)
         status = decode_section(NULL, "params", &config_params_update_table, values[PARAMS], FORM_REQUEST,
                                 out, error);
@@ -603,6 +624,11 @@ encode_quantization(const oct_quantization_config *config, json_form form, buffe
 static void
 encode_vector(const oct_vector_config *vector, json_form form, buffer *out)
 {
+    if (vector->sparse == 1) { /* stored; what is shown has a map of them */
+        config_add_key(out, "sparse");
+        config_sparse_encode(&vector->sparse_config, form, out);
+        return;
+    }
     config_table_encode(&config_vector_table, vector, form, out);
     if (vector->hnsw.m == OCT_CLEAR) {
         config_add_key(out, "hnsw_config");
@@ -624,11 +650,15 @@ static void
 encode_vectors_shown(const oct_collection_config *config, buffer *out)
 {
     buffer_add_byte(out, '{');
-    if (config->single_vector == 1 && config->vector_count == 1) {
-        encode_vector(&config->vectors[0], FORM_SHOWN, out);
-    } else {
-        for (size_t i = 0; i < config->vector_count; i++) {
-            if (i > 0)
+    for (size_t i = 0; i < config->vector_count; i++) {
+        const oct_vector_config *vector = &config->vectors[i];
+
+        if (vector->sparse == 1)
+            continue;
+        if (config->single_vector == 1) {
+            encode_vector(vector, FORM_SHOWN, out);
+        } else {
+            if (out->data != NULL && out->data[out->size - 1] != '{')
                 buffer_add_byte(out, ',');
             json_add_text(out, config->vectors[i].name);
             buffer_add_text(out, ":{");
@@ -639,6 +669,30 @@ encode_vectors_shown(const oct_collection_config *config, buffer *out)
     buffer_add_byte(out, '}');
 }
 
+/* Absent if there are none. */
+static void
+encode_sparse_shown(const oct_collection_config *config, buffer *out)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < config->vector_count; i++) {
+        if (config->vectors[i].sparse != 1)
+            continue;
+        if (!any) {
+            config_add_key(out, "sparse_vectors");
+            buffer_add_byte(out, '{');
+        }
+        if (any)
+            buffer_add_byte(out, ',');
+        any = true;
+        json_add_text(out, config->vectors[i].name);
+        buffer_add_byte(out, ':');
+        config_sparse_encode(&config->vectors[i].sparse_config, FORM_SHOWN, out);
+    }
+    if (any)
+        buffer_add_byte(out, '}');
+}
+
 void
 config_encode_params(const oct_collection_config *config, buffer *out)
 {
@@ -647,6 +701,7 @@ config_encode_params(const oct_collection_config *config, buffer *out)
     config_table_encode(&config_params_table, config, FORM_SHOWN, out);
     if (!config_table_is_unset(&config_payload_table, config))
         encode_section("payload", &config_payload_table, config, FORM_SHOWN, out);
+    encode_sparse_shown(config, out);
     buffer_add_byte(out, '}');
 }
 

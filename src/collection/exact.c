@@ -9,6 +9,7 @@
 #define BLOCK_FLOATS                                                                                         \
     (16u << 10) /* vectors compared at a time: 64 KiB, so that the next example finds them in L2 */
 #define BLOCK_ROWS_MIN 8u
+#define SPARSE_FLOATS  256u        /* what a sparse vector is taken for: a text has some 100 entries, which are merged */
 #define CHUNK_SPANS    64u         /* of multivectors, which are work enough each */
 #define SPAN_FLOATS    (32u << 10) /* a block of multivectors ends when it has so many: 128 KiB */
 
@@ -17,7 +18,8 @@ _Static_assert(BLOCK_ROWS_MIN <= SCORER_ROWS_MAX, "a block fits a run");
 /* One scan. Set before the split, then only `heaps` change, each in the hands of its worker. */
 typedef struct exact_scan {
     const point_set *points;
-    const graph     *vectors;
+    const graph     *vectors; /* one of these two */
+    const sparse_index *sparse;
     const scorer    *by;
     const hit_scope *scope;
     size_t           total; /* points to look at: of the list, or all there are */
@@ -25,11 +27,13 @@ typedef struct exact_scan {
     size_t           block_rows;
     const float   ***rows; /* multi: of each worker, room for the longest multivector behind a block not yet full */
     top             *heaps; /* of each worker */
+    atomic_bool      damaged; /* a sparse vector could not be read */
 } exact_scan;
 
 /* Vectors on their way to the scorer. */
 typedef struct block {
     const float *vectors[SCORER_ROWS_MAX];
+    sparse_vector sparse[SCORER_ROWS_MAX];
     uint32_t     points[SCORER_ROWS_MAX];
     size_t       count;
     /* multi */
@@ -53,12 +57,16 @@ score_block(const exact_scan *self, block *some, top *best)
 
     if (some->count == 0)
         return;
-    if (self->by->example_ends == NULL)
+    if (self->by->sparse != NULL)
+        scorer_run_sparse(self->by, some->sparse, some->count, scores);
+    else if (self->by->example_ends == NULL)
         scorer_run(self->by, some->vectors, some->count, scores);
     else
         scorer_run_spans(self->by, some->rows, some->spans, some->count, scores);
-    for (size_t i = 0; i < some->count; i++)
-        top_offer(best, 0.0f - scores[i], some->points[i]);
+    for (size_t i = 0; i < some->count; i++) {
+        if (self->by->sparse == NULL || self->by->kind != SCORER_NEAREST || scores[i] != SCORER_NO_SCORE)
+            top_offer(best, 0.0f - scores[i], some->points[i]);
+    }
     some->count = some->row_count = 0;
 }
 
@@ -73,14 +81,38 @@ add_span(const exact_scan *self, block *some, uint32_t row)
         some->rows[some->row_count++] = graph_vector_at(self->vectors, row + i);
 }
 
+/* Put the point's vector into the block; false: it has none. */
+static bool
+add_point(exact_scan *self, block *some, uint32_t point)
+{
+    sparse_vector *stored = &some->sparse[some->count];
+    uint32_t       row;
+
+    if (self->sparse != NULL) {
+        if (sparse_get(self->sparse, point, stored, NULL) != OCT_OK) {
+            atomic_store(&self->damaged, true);
+            return false;
+        }
+        return stored->indices != NULL;
+    }
+    row = graph_row_of(self->vectors, point);
+    if (row == GRAPH_NONE)
+        return false;
+    if (self->by->example_ends != NULL)
+        add_span(self, some, row);
+    else
+        some->vectors[some->count] = graph_vector_at(self->vectors, row);
+    return true;
+}
+
 static void
 scan_chunk(void *context, size_t item, uint32_t worker)
 {
-    const exact_scan *self = context;
-    const hit_scope  *scope = self->scope;
-    const size_t      end = size_min((item + 1) * self->chunk, self->total);
-    const bool        multi = self->by->example_ends != NULL;
-    block             some;
+    exact_scan      *self = context;
+    const hit_scope *scope = self->scope;
+    const size_t     end = size_min((item + 1) * self->chunk, self->total);
+    const bool       multi = self->by->example_ends != NULL;
+    block            some;
 
     if (deadline_has_passed())
         return;
@@ -88,17 +120,9 @@ scan_chunk(void *context, size_t item, uint32_t worker)
     some.rows = multi ? self->rows[worker] : NULL;
     for (size_t i = item * self->chunk; i < end; i++) {
         const uint32_t point = scope->listed == NULL ? (uint32_t)i : scope->listed[i];
-        uint32_t       row;
 
-        if (!points_is_live(self->points, point) || !scope_allows(scope, point))
+        if (!points_is_live(self->points, point) || !scope_allows(scope, point) || !add_point(self, &some, point))
             continue;
-        row = graph_row_of(self->vectors, point);
-        if (row == GRAPH_NONE)
-            continue;
-        if (multi)
-            add_span(self, &some, row);
-        else
-            some.vectors[some.count] = graph_vector_at(self->vectors, row);
         some.points[some.count++] = point;
         if (some.count == self->block_rows || some.row_count * self->by->dim >= SPAN_FLOATS)
             score_block(self, &some, &self->heaps[worker]);
@@ -138,6 +162,25 @@ spans_new(exact_scan *self, size_t count, arena *memory, oct_error *error)
     return self->rows == NULL ? oct_fail_memory(error, count * sizeof *self->rows) : OCT_OK;
 }
 
+/* The same of sparse vectors, which need not be copied: they stay where they are. */
+static oct_status
+gather_sparse(const sparse_index *index, hit_list *hits, arena *memory, stored_vectors *out, oct_error *error)
+{
+    size_t     kept = 0;
+    oct_status status = OCT_OK;
+
+    out->sparse = arena_array(memory, hits->count + 1, sizeof *out->sparse);
+    if (out->sparse == NULL)
+        return oct_fail_memory(error, hits->count * sizeof *out->sparse);
+    for (size_t i = 0; i < hits->count && status == OCT_OK; i++) {
+        status = sparse_get(index, hits->items[i].point, &out->sparse[kept], error);
+        if (status == OCT_OK && out->sparse[kept].indices != NULL)
+            hits->items[kept++] = hits->items[i];
+    }
+    hits->count = kept;
+    return status;
+}
+
 oct_status
 stored_gather(oct_collection *self, uint32_t number, hit_list *hits, arena *memory, stored_vectors *out,
               oct_error *error)
@@ -148,6 +191,8 @@ stored_gather(oct_collection *self, uint32_t number, hit_list *hits, arena *memo
     oct_status   status = OCT_OK;
 
     *out = (stored_vectors){0};
+    if (shard_sparse(self->shard, number) != NULL)
+        return gather_sparse(shard_sparse(self->shard, number), hits, memory, out, error);
     if (vectors == NULL)
         return oct_fail(error, OCT_INVALID, "the vector was removed while it was searched");
     dim = graph_get_params(vectors)->dim;
@@ -189,6 +234,20 @@ stored_gather(oct_collection *self, uint32_t number, hit_list *hits, arena *memo
     return status;
 }
 
+/* The first damaged vector, by the order of points. */
+static oct_status
+fail_damaged(const exact_scan *work, oct_error *error)
+{
+    oct_status status = OCT_OK;
+
+    for (size_t i = 0; i < work->total && status == OCT_OK; i++) {
+        sparse_vector unused;
+
+        status = sparse_get(work->sparse, work->scope->listed == NULL ? (uint32_t)i : work->scope->listed[i], &unused, error);
+    }
+    return status == OCT_OK ? oct_fail(error, OCT_CORRUPT, "a stored sparse vector is damaged") : status;
+}
+
 oct_status
 exact_search(oct_collection *self, uint32_t number, const scorer *by, const hit_scope *scope, size_t limit,
              arena *memory, hit_list *out, oct_error *error)
@@ -196,14 +255,16 @@ exact_search(oct_collection *self, uint32_t number, const scorer *by, const hit_
     workers       *pool = self->database->pool;
     exact_scan     work = {.points = shard_points(self->shard), .by = by, .scope = scope};
     const uint32_t point_count = atomic_load_explicit(&work.points->count, memory_order_acquire);
-    double         floats = (double)by->dim * (double)size_max(by->example_count, 1); /* to multiply a point */
+    const size_t   dim = by->sparse != NULL ? SPARSE_FLOATS : by->dim;
+    double         floats = (double)dim * (double)size_max(by->example_count, 1); /* to multiply a point */
     size_t         heap_count = 1, kept;
     top           *best;
     oct_status     status;
 
     *out = (hit_list){0};
     work.vectors = shard_graph(self->shard, number);
-    if (work.vectors == NULL)
+    work.sparse = shard_sparse(self->shard, number);
+    if (by->sparse != NULL ? work.sparse == NULL : work.vectors == NULL)
         return oct_fail(error, OCT_INVALID, "the vector was removed while it was searched");
     work.total = scope->listed == NULL ? point_count : scope->listed_count;
     limit = size_min(limit, work.total);
@@ -217,7 +278,7 @@ exact_search(oct_collection *self, uint32_t number, const scorer *by, const hit_
         floats = (double)by->dim * by->example_ends[by->example_count - 1] * graph_row_count(work.vectors) /
                  (double)size_max(graph_live_count(work.vectors), 1);
     }
-    work.block_rows = size_min(size_max(BLOCK_FLOATS / by->dim, BLOCK_ROWS_MIN), SCORER_ROWS_MAX);
+    work.block_rows = size_min(size_max(BLOCK_FLOATS / dim, BLOCK_ROWS_MIN), SCORER_ROWS_MAX);
     if (floats * (double)work.total >= SPLIT_FLOATS && work.total > work.chunk)
         heap_count = size_min((size_t)workers_count(pool) + 1, (work.total - 1) / work.chunk + 1);
     status = heaps_new(&work, heap_count, limit, memory, error);
@@ -230,6 +291,8 @@ exact_search(oct_collection *self, uint32_t number, const scorer *by, const hit_
     if (status != OCT_OK)
         return status;
 
+    if (atomic_load(&work.damaged))
+        return fail_damaged(&work, error);
     /* The order is total, so it does not matter which worker found what. */
     best = &work.heaps[0];
     for (size_t i = 1; i < heap_count; i++) {

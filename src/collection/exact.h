@@ -43,6 +43,7 @@ oct_status exact_search(oct_collection *self, uint32_t number, const scorer *by,
 typedef struct stored_vectors {
     const float **rows;
     scorer_span  *spans; /* of each point; NULL: not multi, row i is point i's */
+    sparse_vector *sparse; /* of each point, if they are sparse: then there is nothing else */
 } stored_vectors;
 
 /* Those of the hits' points; hits whose point has none (any more) are left out of the list. */

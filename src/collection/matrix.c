@@ -38,6 +38,7 @@ typedef struct rows_work {
     graph_hit          *places; /* of each worker's heap */
     uint32_t           *columns;
     float              *scores;
+    uint32_t           *found; /* neighbours of each row: fewer than wanted if sparse vectors have nothing in common */
 } rows_work;
 
 /* Places are in the order of ids. */
@@ -46,6 +47,16 @@ compare_places(const void *context, uint32_t a, uint32_t b)
 {
     (void)context;
     return (a > b) - (a < b);
+}
+
+static bool
+is_neighbour(const rows_work *self, size_t a, size_t b)
+{
+    bool overlap = true;
+
+    if (self->vectors.sparse != NULL)
+        (void)sparse_dot(&self->vectors.sparse[a], &self->vectors.sparse[b], &overlap);
+    return overlap;
 }
 
 static void
@@ -61,7 +72,9 @@ run_row(void *context, size_t row, uint32_t worker)
         const size_t count = size_min(SCORER_ROWS_MAX, self->count - first);
         float        similarities[SCORER_ROWS_MAX];
 
-        if (self->vectors.spans == NULL)
+        if (self->vectors.sparse != NULL)
+            scorer_sparse_similarities(&self->vectors.sparse[row], self->vectors.sparse + first, count, similarities);
+        else if (self->vectors.spans == NULL)
             scorer_similarities(self->distance, self->vectors.rows[row], self->vectors.rows + first, count,
                                 self->dim, similarities);
         else
@@ -69,12 +82,12 @@ run_row(void *context, size_t row, uint32_t worker)
                            self->vectors.spans[row].count, self->vectors.rows, self->vectors.spans + first, count,
                            self->dim, similarities);
         for (size_t i = 0; i < count; i++) {
-            if (first + i != row)
+            if (first + i != row && is_neighbour(self, row, first + i))
                 top_offer(&best, 0.0f - similarities[i], (uint32_t)(first + i));
         }
     }
-    (void)top_sort(&best);
-    for (size_t i = 0; i < self->neighbours; i++) {
+    self->found[row] = (uint32_t)top_sort(&best);
+    for (size_t i = 0; i < self->found[row]; i++) {
         self->columns[row * self->neighbours + i] = best.hits[i].point;
         self->scores[row * self->neighbours + i] = scorer_shown(self->distance, 0.0f - best.hits[i].distance);
     }
@@ -97,28 +110,35 @@ fill(oct_collection *self, const hit_list *sample, rows_work *work, arena *memor
     const size_t cells = work->count * work->neighbours, heaps = (size_t)workers_count(pool) + 1;
     oct_id      *ids = arena_array(&result->memory, work->count, sizeof *ids);
     uint32_t    *row_of = arena_array(&result->memory, cells, sizeof *row_of);
+    size_t       kept = 0;
 
     work->columns = arena_array(&result->memory, cells, sizeof *work->columns);
     work->scores = arena_array(&result->memory, cells, sizeof *work->scores);
     work->places = arena_array(memory, heaps * work->neighbours, sizeof *work->places);
-    if (ids == NULL || row_of == NULL || work->columns == NULL || work->scores == NULL ||
+    work->found = arena_array(memory, work->count, sizeof *work->found);
+    if (ids == NULL || row_of == NULL || work->found == NULL || work->columns == NULL || work->scores == NULL ||
         work->places == NULL)
         return oct_fail_memory(error, cells * sizeof *row_of);
     for (size_t i = 0; i < work->count; i++) {
         ids[i] = *points_id(shard_points(self->shard), sample->items[i].point);
         ids[i].reserved = 0; /* the shard key is nothing to show */
     }
-    for (size_t i = 0; i < cells; i++)
-        row_of[i] = (uint32_t)(i / work->neighbours);
     workers_split(pool, work->count, 0, run_row, work);
     if (deadline_has_passed())
         return deadline_check(error);
+    for (size_t row = 0; row < work->count; row++) {
+        for (size_t i = 0; i < work->found[row]; i++, kept++) { /* rows move up where there are fewer */
+            row_of[kept] = (uint32_t)row;
+            work->columns[kept] = work->columns[row * work->neighbours + i];
+            work->scores[kept] = work->scores[row * work->neighbours + i];
+        }
+    }
     result->matrix.ids = ids;
     result->matrix.id_count = work->count;
     result->matrix.rows = row_of;
     result->matrix.columns = work->columns;
     result->matrix.scores = work->scores;
-    result->matrix.score_count = cells;
+    result->matrix.score_count = kept;
     return OCT_OK;
 }
 
@@ -152,8 +172,12 @@ run(oct_collection *self, const oct_matrix_request *request, arena *memory, matr
         return status;
     work.count = sample.count;
     work.neighbours = size_min(request->limit, sample.count - 1);
-    work.distance = (oct_distance)box->config.vectors[index].distance;
-    work.dim = (size_t)box->config.vectors[index].size;
+    if (work.vectors.sparse != NULL) {
+        work.distance = OCT_DOT;
+    } else {
+        work.distance = (oct_distance)box->config.vectors[index].distance;
+        work.dim = (size_t)box->config.vectors[index].size;
+    }
     if (work.neighbours > OCT_MATRIX_SCORES_MAX / work.count)
         return oct_fail(error, OCT_RANGE,
                         "%zu neighbours of each of %zu points are too many; at most %u in all",

@@ -13,6 +13,7 @@ typedef struct pending {
     query_hit    *hits;
     const float **vectors;
     scorer_span  *spans; /* into candidates->vectors; NULL: not multi */
+    sparse_vector *sparse; /* NULL: not sparse */
     float        *to_target;
     float        *to_picked; /* the largest; -infinity before the first pick */
 } pending;
@@ -21,7 +22,9 @@ typedef struct pending {
 static void
 compare(const mmr_candidates *candidates, const float *target, size_t target_rows, const pending *left, float *out)
 {
-    if (left->spans != NULL)
+    if (left->sparse != NULL)
+        scorer_sparse_similarities(&candidates->sparse_target, left->sparse, left->count, out);
+    else if (left->spans != NULL)
         scorer_maxsims(candidates->distance, target, target_rows, candidates->vectors, left->spans, left->count,
                        candidates->dim, out);
     else
@@ -41,12 +44,16 @@ pending_new(const mmr_candidates *candidates, const float *target, arena *memory
                      .to_picked = arena_array(memory, count + 1, sizeof(float))};
     if (candidates->spans != NULL)
         out->spans = arena_array(memory, count + 1, sizeof *out->spans);
+    if (candidates->sparse != NULL)
+        out->sparse = arena_array(memory, count + 1, sizeof *out->sparse);
     if (out->hits == NULL || out->vectors == NULL || out->to_target == NULL || out->to_picked == NULL ||
-        (out->spans == NULL) != (candidates->spans == NULL))
+        (out->spans == NULL) != (candidates->spans == NULL) || (out->sparse == NULL) != (candidates->sparse == NULL))
         return oct_fail_memory(error, count * sizeof(query_hit));
     for (size_t i = 0; i < count; i++) {
         out->hits[i] = candidates->hits->items[i];
-        if (out->spans != NULL)
+        if (out->sparse != NULL)
+            out->sparse[i] = candidates->sparse[i];
+        else if (out->spans != NULL)
             out->spans[i] = candidates->spans[i];
         else
             out->vectors[i] = candidates->vectors[i];
@@ -91,6 +98,8 @@ drop(pending *self, size_t at)
     self->vectors[at] = self->vectors[last];
     if (self->spans != NULL)
         self->spans[at] = self->spans[last];
+    if (self->sparse != NULL)
+        self->sparse[at] = self->sparse[last];
     self->to_target[at] = self->to_target[last];
     self->to_picked[at] = self->to_picked[last];
 }
@@ -126,13 +135,17 @@ mmr_pick(const mmr_candidates *candidates, const float *target, double diversity
         const size_t best = best_of(&left, diversity, out->count == 0, points);
         const float      *picked = left.vectors[best];
         const scorer_span span = left.spans == NULL ? (scorer_span){0} : left.spans[best];
+        const sparse_vector picked_sparse = left.sparse == NULL ? (sparse_vector){0} : left.sparse[best];
 
         out->items[out->count++] = left.hits[best];
         drop(&left, best);
         if (out->count == limit)
             break;
         status = deadline_check(error);
-        compare_picked(candidates, picked, &span, &left, similarities);
+        if (left.sparse != NULL)
+            scorer_sparse_similarities(&picked_sparse, left.sparse, left.count, similarities);
+        else
+            compare_picked(candidates, picked, &span, &left, similarities);
         for (size_t i = 0; i < left.count; i++)
             left.to_picked[i] = similarities[i] > left.to_picked[i] ? similarities[i] : left.to_picked[i];
     }

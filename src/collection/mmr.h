@@ -15,6 +15,8 @@ typedef struct mmr_candidates {
     const float *const *vectors; /* of each hit, as stored; with spans, rows: those of a span lie one behind the other */
     const scorer_span  *spans;   /* of each hit, if they are multivectors; else NULL */
     size_t              target_rows; /* of the target, if there are spans */
+    const sparse_vector *sparse;     /* not NULL: the vectors of the hits are these */
+    sparse_vector        sparse_target;
     oct_distance        distance;
     size_t              dim;
 } mmr_candidates;

@@ -15,6 +15,7 @@ typedef struct level {
     const filter    *wanted; /* this level's filter and those above it; NULL: every point */
     bool             has_scorer;
     scorer           scorer; /* queries by vectors; of recommend by the average, SCORER_NEAREST */
+    sparse_vector    sparse_target; /* of nearest by a sparse vector: what mmr compares with, not weighed by idf */
     uint32_t         number; /* of the vector searched */
     size_t           ef;
     bool             quantized; /* as configured: search parameters about codes count */

@@ -169,13 +169,14 @@ typedef struct gathering {
     float           *values; /* row_count rows, room for capacity */
     size_t           row_count, capacity;
     uint32_t        *ends; /* of each example, in rows */
+    sparse_vector   *sparse; /* NULL: they are not; else the examples are these, room for all */
     size_t           count;
 } gathering;
 
 static oct_status
 gathering_open(gathering *self, planner *from, const oct_query *query, const oct_vector_config *vector, size_t capacity)
 {
-    const size_t dim = (size_t)vector->size;
+    const size_t dim = vector->sparse == 1 ? 0 : (size_t)vector->size;
 
     *self = (gathering){.planner = from, .query = query, .dim = dim, .source = from->plan->collection};
     self->multi = vector->multivector == 1;
@@ -185,6 +186,10 @@ gathering_open(gathering *self, planner *from, const oct_query *query, const oct
     if (capacity > OCT_EXAMPLES_MAX)
         return oct_fail(from->error, OCT_RANGE, "%zu examples in one query are too many; at most %u",
                         capacity, OCT_EXAMPLES_MAX);
+    if (vector->sparse == 1) {
+        self->sparse = arena_array(from->plan->memory, capacity + 1, sizeof *self->sparse);
+        return self->sparse == NULL ? oct_fail_memory(from->error, capacity * sizeof *self->sparse) : OCT_OK;
+    }
     self->values = arena_array(from->plan->memory, capacity + 1, dim * sizeof(float));
     self->ends = arena_array(from->plan->memory, capacity + 1, sizeof *self->ends);
     return self->values == NULL || self->ends == NULL
@@ -247,8 +252,10 @@ gather_vector(gathering *self, const oct_vector *vector)
     const size_t row_count = vector->kind == OCT_MULTI ? vector->row_count : 1;
     const size_t dim = row_count == 0 ? 0 : vector->value_count / row_count;
 
+    if (self->sparse != NULL)
+        return sparse_prepare(vector, self->planner->plan->memory, &self->sparse[self->count++], error);
     if (vector->kind == OCT_SPARSE)
-        return oct_fail(error, OCT_UNSUPPORTED, "a search by a sparse vector is not supported yet");
+        return fail_vector_kind(OCT_SPARSE, error);
     if (vector->kind == OCT_MULTI && !self->multi)
         return oct_fail(error, OCT_INVALID, "Conversion between multi and regular vectors failed");
     if (row_count == 0)
@@ -323,7 +330,58 @@ average_rows(gathering *self, size_t positive_count)
     self->count = 1;
 }
 
-/* 2 avg(positives) - avg(negatives), or the positives' average alone, into the first place. */
+/* 2 avg(positives) - avg(negatives), or the positives' average alone. */
+static float
+average_of(double positive, double negative, size_t positive_count, size_t negative_count)
+{
+    positive /= (double)positive_count;
+    if (negative_count > 0)
+        positive = positive + positive - negative / (double)negative_count;
+    return (float)positive;
+}
+
+/* Of sparse vectors: all entries merged by index; next[i] is where example i goes on. */
+static oct_status
+average_sparse(gathering *self, size_t positive_count)
+{
+    arena       *memory = self->planner->plan->memory;
+    const size_t negative_count = self->count - positive_count;
+    size_t      *next = arena_array(memory, self->count, sizeof *next);
+    size_t       total = 0, count = 0;
+    uint32_t    *indices;
+    float       *values;
+
+    for (size_t i = 0; i < self->count; i++)
+        total += self->sparse[i].count;
+    indices = arena_array(memory, total + 1, sizeof *indices);
+    values = arena_array(memory, total + 1, sizeof *values);
+    if (next == NULL || indices == NULL || values == NULL)
+        return oct_fail_memory(self->planner->error, total * sizeof *values);
+    for (;;) {
+        uint64_t index = UINT64_MAX;
+        double   positive = 0, negative = 0;
+
+        for (size_t i = 0; i < self->count; i++) {
+            if (next[i] < self->sparse[i].count && self->sparse[i].indices[next[i]] < index)
+                index = self->sparse[i].indices[next[i]];
+        }
+        if (index == UINT64_MAX)
+            break;
+        for (size_t i = 0; i < self->count; i++) {
+            if (next[i] < self->sparse[i].count && self->sparse[i].indices[next[i]] == index)
+                *(i < positive_count ? &positive : &negative) += (double)self->sparse[i].values[next[i]++];
+        }
+        indices[count] = (uint32_t)index;
+        values[count++] = average_of(positive, negative, positive_count, negative_count);
+    }
+    self->sparse[0] = (sparse_vector){indices, values, (uint32_t)count};
+    self->count = 1;
+    return floats_are_finite(values, count)
+               ? OCT_OK
+               : oct_fail(self->planner->error, OCT_INVALID, "the average of the examples is not finite");
+}
+
+/* Into the first place. */
 static void
 average(gathering *self, size_t positive_count)
 {
@@ -338,10 +396,7 @@ average(gathering *self, size_t positive_count)
 
         for (size_t i = 0; i < self->count; i++)
             *(i < positive_count ? &positive : &negative) += (double)self->values[i * self->dim + j];
-        positive /= (double)positive_count;
-        if (negative_count > 0)
-            positive = positive + positive - negative / (double)negative_count;
-        self->values[j] = (float)positive;
+        self->values[j] = average_of(positive, negative, positive_count, negative_count);
     }
     self->count = self->row_count = 1;
 }
@@ -366,10 +421,12 @@ gather_recommend(gathering *self, const oct_recommend *given, scorer *out)
     out->positive_count = given->positive_count;
     switch (given->strategy) {
     case OCT_AVERAGE_VECTOR:
+        out->kind = SCORER_NEAREST;
+        if (self->sparse != NULL)
+            return average_sparse(self, given->positive_count);
         average(self, given->positive_count);
         if (!floats_are_finite(self->values, self->row_count * self->dim))
             return oct_fail(error, OCT_INVALID, "the average of the examples is not finite");
-        out->kind = SCORER_NEAREST;
         return OCT_OK;
     case OCT_BEST_SCORE:
         out->kind = SCORER_BEST;
@@ -477,6 +534,40 @@ gather_all(gathering *self, scorer *out)
     }
 }
 
+/* Weights by how rare each index is, in the whole collection or in the corpus that the query names. */
+static oct_status
+weigh(planner *self, gathering *all, uint32_t number)
+{
+    oct_collection *collection = self->plan->collection;
+    const filter   *wanted = NULL;
+    selection       these = {0};
+    oct_status      status = OCT_OK;
+
+    if (all->query->idf_corpus != NULL)
+        status = select_compile(collection, all->query->idf_corpus, self->plan->memory, &wanted, self->error);
+    epoch_pin();
+    if (status == OCT_OK)
+        status = select_points(collection, wanted, &these, self->error);
+    for (size_t i = 0; i < all->count && status == OCT_OK; i++) {
+        const sparse_scope  scope = {these.bits, these.point_count, these.count};
+        const sparse_index *index = shard_sparse(collection->shard, number);
+        sparse_vector      *vector = &all->sparse[i];
+        float              *values = arena_array(self->plan->memory, (size_t)vector->count + 1, sizeof *values);
+
+        if (values == NULL) {
+            status = oct_fail_memory(self->error, vector->count * sizeof *values);
+        } else {
+            memcpy(values, vector->values, vector->count * sizeof *values);
+            if (index != NULL)
+                sparse_weigh(index, &scope, vector->indices, values, vector->count);
+            vector->values = values;
+        }
+    }
+    selection_clear(&these);
+    epoch_unpin();
+    return status;
+}
+
 static oct_status
 plan_vectors(planner *self, const oct_query *query, level *out)
 {
@@ -492,13 +583,18 @@ plan_vectors(planner *self, const oct_query *query, level *out)
     status = box_find_vector(box, query->using_vector, &index, self->error);
     if (status == OCT_OK) {
         out->number = box->numbers[index];
-        out->ef = box_ef(box, index, query->ef);
         out->quantized = config_quantizes(&box->filled, &box->filled.vectors[index]);
         vector = box->config.vectors[index];
-        out->scorer.dim = (size_t)vector.size;
-        out->scorer.distance = (oct_distance)vector.distance;
+        out->scorer.distance = OCT_DOT;
+        if (vector.sparse != 1) {
+            out->ef = box_ef(box, index, query->ef);
+            out->scorer.dim = (size_t)vector.size;
+            out->scorer.distance = (oct_distance)vector.distance;
+        }
     }
     epoch_unpin();
+    if (status == OCT_OK && query->has_idf && !config_is_idf(&vector))
+        status = oct_fail(self->error, OCT_INVALID, "search param `idf` requires a sparse vector with the `idf` modifier");
     if (status == OCT_OK)
         status = gathering_open(&all, self, query, &vector, count_examples(query));
     if (status == OCT_OK)
@@ -510,6 +606,13 @@ plan_vectors(planner *self, const oct_query *query, level *out)
     for (size_t i = 0; i < all.row_count; i++)
         (void)graph_prepare_as(out->scorer.distance, config_datatype(&vector), all.values + i * all.dim,
                                all.values + i * all.dim, all.dim);
+    if (all.sparse != NULL && all.count > 0)
+        out->sparse_target = all.sparse[0];
+    if (all.sparse != NULL && config_is_idf(&vector))
+        status = weigh(self, &all, out->number);
+    if (status != OCT_OK)
+        return status;
+    out->scorer.sparse = all.sparse;
     out->scorer.examples = all.values;
     out->scorer.example_count = all.count;
     out->scorer.example_ends = all.multi ? all.ends : NULL;

@@ -146,6 +146,31 @@ walk_graph(runner *self, size_t limit, hit_list *out)
     return status;
 }
 
+/* The best `limit` by the inverted index. */
+static oct_status
+walk_lists(runner *self, size_t limit, hit_list *out)
+{
+    const level   *what = self->what;
+    const size_t   asked = size_min(limit + self->scope.excluded_count, self->eligible);
+    top_hit       *found = arena_array(self->plan->memory, asked + 1, sizeof *found);
+    sparse_query   query = {.vector = what->scorer.sparse[0],
+                            .limit = asked,
+                            .scope = {self->scope.allowed, self->scope.allowed_points, self->scope.allowed_count}};
+    size_t         count = 0;
+    oct_status     status = OCT_OK;
+
+    *out = (hit_list){arena_array(self->plan->memory, asked + 1, sizeof(query_hit)), 0};
+    if (found == NULL || out->items == NULL)
+        return oct_fail_memory(self->error, asked * sizeof *found);
+    if (asked > 0)
+        status = shard_search_sparse(self->plan->collection->shard, what->number, &query, found, &count, self->error);
+    for (size_t i = 0; i < count && status == OCT_OK && out->count < limit; i++) {
+        if (!point_numbers_have(self->scope.excluded, self->scope.excluded_count, found[i].point))
+            out->items[out->count++] = (query_hit){0.0f - found[i].distance, found[i].point};
+    }
+    return status;
+}
+
 /* Qdrant's rule: what is strictly better than the threshold, by the metric's direction, up to the first that is not -
  * even for the scores of examples, which grow with likeness whatever the metric. */
 static void
@@ -195,6 +220,8 @@ diversify(runner *self, const hit_list *found, size_t limit, hit_list *out)
         return status;
     candidates.vectors = stored.rows;
     candidates.spans = stored.spans;
+    candidates.sparse = stored.sparse;
+    candidates.sparse_target = what->sparse_target;
     return mmr_pick(&candidates, by->examples, (double)what->query->as.nearest.mmr_diversity, limit,
                     shard_points(self->plan->collection->shard), memory, out, self->error);
 }
@@ -215,7 +242,7 @@ run_scorer(runner *self, size_t limit, size_t skip, hit_list *out)
         wanted = OCT_MMR_CANDIDATES_MAX;
     wanted = size_min(wanted, self->eligible);
     if (what->scorer.kind == SCORER_NEAREST && self->scope.listed == NULL && what->scorer.example_ends == NULL)
-        status = walk_graph(self, wanted, &found);
+        status = what->scorer.sparse != NULL ? walk_lists(self, wanted, &found) : walk_graph(self, wanted, &found);
     else
         status = exact_search(self->plan->collection, what->number, &what->scorer, &self->scope, wanted,
                               self->plan->memory, &found, self->error);
@@ -247,9 +274,8 @@ static bool
 has_vector(const void *context, uint32_t number)
 {
     const subject *self = context;
-    const graph   *vectors = shard_graph(self->target, number);
 
-    return vectors != NULL && graph_row_of(vectors, self->point) != GRAPH_NONE;
+    return shard_has_vector(self->target, number, self->point);
 }
 
 /* scores[i * lists + l]: of point i in list l; not a number if it is not there. */

@@ -872,7 +872,7 @@ TEST(queries_without_sense_are_refused)
     refuse(&w, &query, OCT_DIM, "Vector dimension error: expected dim: 1, got 64");
     query = nearest_to(by_vector(w.vectors), 1);
     query.as.nearest.target.vector.kind = OCT_SPARSE;
-    refuse(&w, &query, OCT_UNSUPPORTED, "sparse vector");
+    refuse(&w, &query, OCT_INVALID, "Conversion between sparse and regular vectors failed");
     query = nearest_to((oct_example){.is_point = true, .point = oct_id_number(5)}, 1);
     refuse(&w, &query, OCT_NOT_FOUND, "No point with id 5 found");
     query = nearest_to(by_point(&w, 3), 1);

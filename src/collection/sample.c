@@ -18,15 +18,21 @@ roll(dice *self, uint32_t bound)
     return (uint32_t)((mix64(self->state++) >> 32) * bound >> 32);
 }
 
+/* Whose points, and which vector they must have: POINT_NONE: none. */
+typedef struct wanted_vector {
+    const shard *shard;
+    uint32_t     number;
+} wanted_vector;
+
 static bool
-has_vector(const graph *vectors, uint32_t point)
+has_vector(const wanted_vector *self, uint32_t point)
 {
-    return vectors == NULL || graph_row_of(vectors, point) != GRAPH_NONE;
+    return self->number == POINT_NONE || shard_has_vector(self->shard, self->number, point);
 }
 
 /* The bits of those who may be chosen. Returns how many. */
 static uint32_t
-mark_all(const point_set *points, uint32_t point_count, const hit_scope *scope, const graph *vectors,
+mark_all(const point_set *points, uint32_t point_count, const hit_scope *scope, const wanted_vector *vectors,
          uint64_t *bits)
 {
     uint32_t marked = 0;
@@ -48,7 +54,7 @@ mark_all(const point_set *points, uint32_t point_count, const hit_scope *scope, 
 }
 
 static uint32_t
-mark_listed(const point_set *points, const hit_scope *scope, const graph *vectors, uint64_t *bits)
+mark_listed(const point_set *points, const hit_scope *scope, const wanted_vector *vectors, uint64_t *bits)
 {
     uint32_t marked = 0;
 
@@ -96,7 +102,7 @@ sample_points(oct_collection *self, const hit_scope *scope, uint32_t number, siz
 {
     const point_set *points = shard_points(self->shard);
     const uint32_t   point_count = atomic_load_explicit(&points->count, memory_order_acquire);
-    const graph     *vectors = number == POINT_NONE ? NULL : shard_graph(self->shard, number);
+    const wanted_vector vectors = {self->shard, number};
     const size_t     words = (size_t)point_count / 64 + 1;
     uint64_t        *bits = arena_array(memory, words, sizeof *bits);
     uint64_t        *chosen = arena_array(memory, words, sizeof *chosen);
@@ -106,8 +112,8 @@ sample_points(oct_collection *self, const hit_scope *scope, uint32_t number, siz
     *out = (hit_list){0};
     if (bits == NULL || chosen == NULL)
         return oct_fail_memory(error, words * sizeof *bits);
-    total = scope->listed != NULL ? mark_listed(points, scope, vectors, bits)
-                                  : mark_all(points, point_count, scope, vectors, bits);
+    total = scope->listed != NULL ? mark_listed(points, scope, &vectors, bits)
+                                  : mark_all(points, point_count, scope, &vectors, bits);
     count = (uint32_t)size_min(limit, total);
     out->items = arena_array(memory, (size_t)count + 1, sizeof *out->items);
     if (out->items == NULL)

@@ -1,7 +1,7 @@
 /* See scorer.h. Examples come one after the other over a few vectors, so that those are read from memory once. */
 #include "collection/scorer.h"
 
-#include <math.h>
+#include <float.h>
 
 #include "kernel/kernel.h"
 
@@ -65,17 +65,18 @@ half(float x)
     return 0.5f * (squash(x) + 1.0f);
 }
 
-/* What is scored: vectors, or, with spans, multivectors. */
+/* What is scored: vectors, or, with spans, multivectors; or sparse ones. */
 typedef struct scored {
-    const float *const *rows;
-    const scorer_span  *spans;
+    const float *const  *rows;
+    const scorer_span   *spans;
+    const sparse_vector *sparse;
 } scored;
 
 #define TARGET_ROWS 32u /* of a target at a time: 16 KiB at 128 floats, so that they and a chunk stay in L2 */
 
 /* Each chunk of a multivector's rows meets a group of the target's rows while it is in the cache. */
 static float
-maxsim(oct_distance distance, const float *target, size_t target_rows, const float *const *rows, size_t count,
+maxsim(oct_distance distance, const float *target, size_t target_rows, const float *const *span_rows, size_t count,
        size_t dim)
 {
     double sum = 0;
@@ -91,7 +92,7 @@ maxsim(oct_distance distance, const float *target, size_t target_rows, const flo
             float        similarities[SCORER_ROWS_MAX];
 
             for (size_t q = 0; q < group_rows; q++) {
-                scorer_similarities(distance, target + (group + q) * dim, rows + first, some, dim,
+                scorer_similarities(distance, target + (group + q) * dim, span_rows + first, some, dim,
                                     similarities);
                 for (size_t i = 0; i < some; i++)
                     best[q] = similarities[i] > best[q] ? similarities[i] : best[q];
@@ -104,11 +105,11 @@ maxsim(oct_distance distance, const float *target, size_t target_rows, const flo
 }
 
 void
-scorer_maxsims(oct_distance distance, const float *target, size_t target_rows, const float *const *rows,
+scorer_maxsims(oct_distance distance, const float *target, size_t target_rows, const float *const *span_rows,
                const scorer_span *spans, size_t count, size_t dim, float *out)
 {
     for (size_t i = 0; i < count; i++)
-        out[i] = maxsim(distance, target, target_rows, rows + spans[i].first, spans[i].count, dim);
+        out[i] = maxsim(distance, target, target_rows, span_rows + spans[i].first, spans[i].count, dim);
 }
 
 /* Similarities to example number `example`. */
@@ -116,13 +117,46 @@ static void
 compare(const scorer *self, size_t example, const scored *vectors, size_t count, float *out)
 {
     const size_t first = self->example_ends == NULL || example == 0 ? example : self->example_ends[example - 1];
-    const float *target = self->examples + first * self->dim;
+    const float *target;
 
+    if (self->sparse != NULL) {
+        scorer_sparse_similarities(&self->sparse[example], vectors->sparse, count, out);
+        return;
+    }
+    target = self->examples + first * self->dim;
     if (self->example_ends == NULL)
         scorer_similarities(self->distance, target, vectors->rows, count, self->dim, out);
     else
         scorer_maxsims(self->distance, target, self->example_ends[example] - first, vectors->rows, vectors->spans,
                        count, self->dim, out);
+}
+
+void
+scorer_sparse_similarities(const sparse_vector *target, const sparse_vector *vectors, size_t count, float *out)
+{
+    bool overlap;
+
+    for (size_t i = 0; i < count; i++)
+        out[i] = sparse_dot(target, &vectors[i], &overlap);
+}
+
+/* Sparse vectors that share no index with the target are not found at all. */
+static void
+run_nearest(const scorer *self, const scored *vectors, size_t count, float *scores)
+{
+    bool overlap;
+
+    if (self->sparse == NULL) {
+        compare(self, 0, vectors, count, scores);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        scores[i] = sparse_dot(&self->sparse[0], &vectors->sparse[i], &overlap);
+        if (!overlap)
+            scores[i] = SCORER_NO_SCORE;
+        else if (isinf(scores[i])) /* too large a sum is a score all the same */
+            scores[i] = scores[i] > 0 ? FLT_MAX : -FLT_MAX;
+    }
 }
 
 static void
@@ -224,7 +258,7 @@ run(const scorer *self, const scored *vectors, size_t count, float *scores)
 {
     switch (self->kind) {
     case SCORER_NEAREST:
-        compare(self, 0, vectors, count, scores);
+        run_nearest(self, vectors, count, scores);
         break;
     case SCORER_BEST:
         run_best(self, vectors, count, scores);
@@ -249,16 +283,24 @@ run(const scorer *self, const scored *vectors, size_t count, float *scores)
 void
 scorer_run(const scorer *self, const float *const *vectors, size_t count, float *scores)
 {
-    const scored all = {vectors, NULL};
+    const scored all = {.rows = vectors};
 
     run(self, &all, count, scores);
 }
 
 void
-scorer_run_spans(const scorer *self, const float *const *rows, const scorer_span *spans, size_t count,
+scorer_run_spans(const scorer *self, const float *const *span_rows, const scorer_span *spans, size_t count,
                  float *scores)
 {
-    const scored all = {rows, spans};
+    const scored all = {.rows = span_rows, .spans = spans};
+
+    run(self, &all, count, scores);
+}
+
+void
+scorer_run_sparse(const scorer *self, const sparse_vector *vectors, size_t count, float *scores)
+{
+    const scored all = {.sparse = vectors};
 
     run(self, &all, count, scores);
 }

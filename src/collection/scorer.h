@@ -15,15 +15,21 @@
  *
  *          Of multivectors, sim is MaxSim: the sum over the example's rows of the best similarity with one of the vector's
  *          rows, summed in 64-bit floats in the order of the rows.
+ *          Of sparse vectors, sim is the dot product, by sparse_dot. It is 0 if they share no index; but then NEAREST has no
+ *          score at all.
  *          squash(x) = x / (1 + |x|), half(x) = (squash(x) + 1) / 2, epsilon = 2^-23.
  * SOURCE   Qdrant's recommend, discover, context and relevance feedback queries.
  */
 #ifndef OCT_COLLECTION_SCORER_H
 #define OCT_COLLECTION_SCORER_H
 
-#include "base/arena.h"
+#include <math.h>
 
-#define SCORER_ROWS_MAX 64u /* vectors of one scorer_run */
+#include "base/arena.h"
+#include "sparse/sparse.h"
+
+#define SCORER_ROWS_MAX 64u         /* vectors of one scorer_run */
+#define SCORER_NO_SCORE (-INFINITY) /* of a sparse vector that has nothing in common with the target of NEAREST */
 
 typedef enum scorer_kind {
     SCORER_NEAREST,
@@ -42,6 +48,7 @@ typedef struct scorer {
      * CONTEXT: pairs. FEEDBACK: the target, then items. */
     const float    *examples;     /* example_count x dim, or, with example_ends, all their rows */
     const uint32_t *example_ends; /* NULL: a row each; else where, counted in rows, each example ends */
+    const sparse_vector *sparse;  /* not NULL: the examples are these, and so are the vectors */
     size_t        example_count;
     size_t        positive_count; /* BEST, SUM */
     const double *weights; /* FEEDBACK: of each example's sim in the sum; see scorer_feedback_weights */
@@ -61,6 +68,11 @@ void scorer_run_spans(const scorer *self, const float *const *rows, const scorer
 /* MaxSim of a target of `target_rows` rows and many multivectors. */
 void scorer_maxsims(oct_distance distance, const float *target, size_t target_rows, const float *const *rows,
                     const scorer_span *spans, size_t count, size_t dim, float *out);
+
+/* Scores of 1 .. SCORER_ROWS_MAX sparse vectors. The scorer has `sparse`. */
+void scorer_run_sparse(const scorer *self, const sparse_vector *vectors, size_t count, float *scores);
+/* sim of a sparse target and many. */
+void scorer_sparse_similarities(const sparse_vector *target, const sparse_vector *vectors, size_t count, float *out);
 
 /* sim of two prepared vectors. */
 float scorer_similarity(oct_distance distance, const float *a, const float *b, size_t dim);

@@ -227,3 +227,26 @@ TEST(shown_scores_are_the_metric)
     CHECK(!signbit(scorer_shown(OCT_EUCLID, -0.0f)) && !signbit(scorer_shown(OCT_DOT, -0.0f)));
     CHECK(!signbit(scorer_shown(OCT_MANHATTAN, 0.0f)));
 }
+
+/* Goal:   sparse vectors are compared by what they share; nearest has no score where they share nothing.
+ * Method: by hand. Target {1: 2, 5: 3}; vectors {5: 4}, {2: 9}, {}, {1: 1, 2: 8, 5: -1}. */
+TEST(sparse_vectors_are_scored_by_shared_indices)
+{
+    static const uint32_t indices[] = {1, 5, 5, 2, 1, 2, 5};
+    static const float    values[] = {2, 3, 4, 9, 1, 8, -1};
+    const sparse_vector   target = {indices, values, 2};
+    const sparse_vector   vectors[] = {
+          {indices + 2, values + 2, 1}, {indices + 3, values + 3, 1}, {indices, values, 0}, {indices + 4, values + 4, 3}};
+    scorer by = {
+        .kind = SCORER_NEAREST, .distance = OCT_DOT, .sparse = &target, .example_count = 1, .positive_count = 1};
+    float scores[4];
+
+    scorer_run_sparse(&by, vectors, 4, scores);
+    CHECK_NEAR(scores[0], 12, 0, "one in common");
+    CHECK(scores[1] == SCORER_NO_SCORE && scores[2] == SCORER_NO_SCORE);
+    CHECK_NEAR(scores[3], -1, 0, "two in common");
+    by.kind = SCORER_SUM;
+    scorer_run_sparse(&by, vectors, 4, scores);
+    CHECK_NEAR(scores[1], 0, 0, "nothing in common counts nothing in a sum");
+    CHECK_NEAR(scores[3], -1, 0, "two in common");
+}

@@ -55,9 +55,8 @@ static bool
 subject_has_vector(const void *context, uint32_t number)
 {
     const subject *self = context;
-    const graph   *vectors = shard_graph(self->collection->shard, number);
 
-    return vectors != NULL && graph_row_of(vectors, self->point) != GRAPH_NONE;
+    return shard_has_vector(self->collection->shard, number, self->point);
 }
 
 oct_status

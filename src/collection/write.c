@@ -353,15 +353,86 @@ check_rows(const oct_vector_config *config, const oct_vector *vector, oct_error 
     return OCT_OK;
 }
 
-static oct_status
-fail_kind(oct_vector_kind kind, oct_error *error)
+oct_status
+fail_vector_kind(oct_vector_kind kind, oct_error *error)
 {
     return oct_fail(error, OCT_INVALID,
                     kind == OCT_SPARSE ? "Conversion between sparse and regular vectors failed"
                                        : "Conversion between multi and regular vectors failed");
 }
 
-/* First pass: check every vector and count the floats of each name. */
+typedef struct entry {
+    uint32_t index;
+    float    value;
+} entry;
+
+static int
+compare_entries(const void *a, const void *b)
+{
+    const entry *x = a, *y = b;
+
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+/* `count` entries by ascending index, in `out`. */
+static oct_status
+sort_entries(const oct_vector *given, arena *memory, uint32_t *indices, float *values, oct_error *error)
+{
+    const size_t count = given->value_count;
+    entry       *entries = arena_array(memory, count, sizeof *entries);
+
+    if (entries == NULL)
+        return oct_fail_memory(error, count * sizeof *entries);
+    for (size_t i = 0; i < count; i++)
+        entries[i] = (entry){given->indices[i], given->values[i]};
+    qsort(entries, count, sizeof *entries, compare_entries);
+    for (size_t i = 0; i < count; i++) {
+        indices[i] = entries[i].index;
+        values[i] = entries[i].value;
+    }
+    return OCT_OK;
+}
+
+oct_status
+sparse_prepare(const oct_vector *given, arena *memory, sparse_vector *out, oct_error *error)
+{
+    static const uint32_t no_indices[1];
+    static const float    no_values[1];
+    const size_t          count = given->value_count;
+    size_t                ascending = 1;
+    oct_status            status;
+
+    if (given->kind != OCT_SPARSE)
+        return fail_vector_kind(OCT_SPARSE, error);
+    if (count > OCT_SPARSE_MAX)
+        return oct_fail(error, OCT_RANGE, "a sparse vector has %zu entries; at most %u are allowed", count, OCT_SPARSE_MAX);
+    if (!floats_are_finite(given->values, count))
+        return oct_fail(error, OCT_INVALID, "a sparse vector has a value that is not a finite number");
+    *out = (sparse_vector){count == 0 ? no_indices : given->indices, count == 0 ? no_values : given->values,
+                           (uint32_t)count};
+    while (ascending < count && given->indices[ascending - 1] < given->indices[ascending])
+        ascending++;
+    if (ascending >= count)
+        return OCT_OK;
+    {
+        uint32_t *indices = arena_array(memory, count, sizeof *indices);
+        float    *values = arena_array(memory, count, sizeof *values);
+
+        if (indices == NULL || values == NULL)
+            return oct_fail_memory(error, count * sizeof *values);
+        status = sort_entries(given, memory, indices, values, error);
+        for (size_t i = 1; i < count && status == OCT_OK; i++) {
+            if (indices[i] == indices[i - 1])
+                status = oct_fail(error, OCT_INVALID, "a sparse vector has the index %u twice; indices must be unique",
+                                  indices[i]);
+        }
+        out->indices = indices;
+        out->values = values;
+    }
+    return status;
+}
+
+/* First pass: check every vector and count the floats of each name; of a sparse one, the vectors. */
 static oct_status
 count_vectors(const config_box *box, const oct_point *points, size_t count, size_t *counts, oct_error *error)
 {
@@ -371,9 +442,16 @@ count_vectors(const config_box *box, const oct_point *points, size_t count, size
             size_t            index;
             oct_status        status = box_find_vector(box, vector->name, &index, error);
 
+            if (status == OCT_OK && box->config.vectors[index].sparse == 1) {
+                /* Its entries are checked when they are sorted. */
+                if (vector->kind != OCT_SPARSE)
+                    return fail_vector_kind(OCT_SPARSE, error);
+                counts[index]++;
+                continue;
+            }
             if (status == OCT_OK && vector->kind != OCT_DENSE &&
                 !(vector->kind == OCT_MULTI && box->config.vectors[index].multivector == 1))
-                status = fail_kind(vector->kind, error);
+                status = fail_vector_kind(vector->kind, error);
             if (status == OCT_OK && vector->kind == OCT_MULTI)
                 status = check_rows(&box->config.vectors[index], vector, error);
             else if (status == OCT_OK)
@@ -387,29 +465,83 @@ count_vectors(const config_box *box, const oct_point *points, size_t count, size
     return OCT_OK;
 }
 
-/* Second pass: the vectors of one name, one after the other. Of a name given twice for a point the last counts. */
+/* Of a name given twice for a point the last counts. */
+static const oct_vector *
+vector_given(const oct_point *point, oct_slice name)
+{
+    const oct_vector *given = NULL;
+
+    for (size_t v = 0; v < point->vector_count; v++) {
+        if (slice_equal(point->vectors[v].name, name))
+            given = &point->vectors[v];
+    }
+    return given;
+}
+
+/* The same pass for a name whose vectors are sparse, which are checked here. */
+static oct_status
+fill_sparse_column(const config_box *box, const oct_point *points, size_t count, size_t index, size_t vectors_max,
+                   arena *memory, batch_column *column, oct_error *error)
+{
+    sparse_vector *vectors = arena_array(memory, vectors_max, sizeof *vectors);
+    uint32_t      *counts = arena_array(memory, vectors_max, sizeof *counts), *indices;
+    uint8_t       *present = arena_alloc(memory, count / 8 + 1);
+    float         *values;
+    size_t         total = 0;
+
+    *column = (batch_column){.number = box->numbers[index]};
+    if (vectors == NULL || counts == NULL || present == NULL)
+        return oct_fail_memory(error, vectors_max * sizeof *vectors);
+    for (size_t i = 0; i < count; i++) {
+        const oct_vector *given = vector_given(&points[i], box->config.vectors[index].name);
+        oct_status        status;
+
+        if (given == NULL)
+            continue;
+        status = sparse_prepare(given, memory, &vectors[column->present_count], error);
+        if (status != OCT_OK)
+            return status;
+        counts[column->present_count] = vectors[column->present_count].count;
+        total += counts[column->present_count++];
+        present[i / 8] |= (uint8_t)(1u << (i % 8));
+    }
+    indices = arena_array(memory, total + 1, sizeof *indices);
+    values = arena_array(memory, total + 1, sizeof *values);
+    if (indices == NULL || values == NULL)
+        return oct_fail_memory(error, total * sizeof *values);
+    for (size_t i = 0, at = 0; i < column->present_count; at += counts[i++]) {
+        memcpy(indices + at, vectors[i].indices, counts[i] * sizeof *indices);
+        memcpy(values + at, vectors[i].values, counts[i] * sizeof *values);
+    }
+    column->present = column->present_count < count ? present : NULL;
+    column->counts = counts;
+    column->indices = indices;
+    column->values = values;
+    return OCT_OK;
+}
+
+/* Second pass: the vectors of one name, one after the other. */
 static oct_status
 fill_column(const config_box *box, const oct_point *points, size_t count, size_t index, size_t value_max,
             arena *memory, batch_column *column, oct_error *error)
 {
     const size_t dim = (size_t)box->config.vectors[index].size;
     const bool   multi = box->config.vectors[index].multivector == 1;
-    float       *values = arena_array(memory, value_max, sizeof *values);
     uint32_t    *counts = multi ? arena_array(memory, count + 1, sizeof *counts) : NULL;
     uint8_t     *present = arena_alloc(memory, count / 8 + 1);
     size_t       at = 0;
+    float       *values;
 
+    if (box->config.vectors[index].sparse == 1)
+        return fill_sparse_column(box, points, count, index, value_max, memory, column, error);
+    values = arena_array(memory, value_max, sizeof *values);
     if (values == NULL || present == NULL || (multi && counts == NULL))
         return oct_fail_memory(error, value_max * sizeof *values);
     *column = (batch_column){
         .number = box->numbers[index], .dim = (uint32_t)dim, .counts = counts, .values = values};
     for (size_t i = 0; i < count; i++) {
-        const oct_vector *given = NULL;
+        const oct_vector *given = vector_given(&points[i], box->config.vectors[index].name);
 
-        for (size_t v = 0; v < points[i].vector_count; v++) {
-            if (slice_equal(points[i].vectors[v].name, box->config.vectors[index].name))
-                given = &points[i].vectors[v];
-        }
         if (given == NULL)
             continue;
         memcpy(values + at, given->values, given->value_count * sizeof *values);
@@ -560,7 +692,7 @@ collection_upsert_rows(oct_collection *self, const uint64_t *ids, const float *v
         status = oct_fail(error, OCT_UNSUPPORTED,
                           "the unnamed vector is a multivector, which an array of rows cannot give; use oct_upsert");
     if (status == OCT_OK)
-        number = collection_box(self)->numbers[index];
+        number = collection_box(self)->numbers[index]; /* the unnamed one, so it is not sparse */
     for (size_t i = 0; i < count && status == OCT_OK; i++)
         status =
             check_vector(&collection_box(self)->config.vectors[index], vectors + i * row_stride, dim, error);

@@ -120,6 +120,22 @@ shard_graph(const shard *self, uint32_t number)
     return vector == NULL ? NULL : vector_graph(vector);
 }
 
+sparse_index *
+shard_sparse(const shard *self, uint32_t number)
+{
+    const shard_vector *vector = shard_find_vector(self, number);
+
+    return vector == NULL ? NULL : vector_sparse(vector);
+}
+
+bool
+shard_has_vector(const shard *self, uint32_t number, uint32_t point)
+{
+    const shard_vector *vector = shard_find_vector(self, number);
+
+    return vector != NULL && vector_has(vector, point);
+}
+
 /* --- what a write needs before it may be logged ------------------------------------------------------ */
 
 /* A write on its way: the batch, and what is worked out for it once, before the log. */
@@ -268,22 +284,30 @@ reserve(const plan *self, shard *target, oct_error *error)
         status = heap_reserve(&target->heap, documents, write->count, error);
     for (size_t i = 0; i < write->column_count && status == OCT_OK; i++) {
         const batch_column *column = &write->columns[i];
-        graph              *vectors = shard_graph(target, column->number);
+        shard_vector       *vector = vector_set_find(shard_set(target), column->number);
+        const uint32_t      point_count = atomic_load(&target->points.count) + new_points;
+        const graph        *vectors;
         bool                passes;
 
         status = plan_passes_over(self, target, column, &passes, error);
-        if (status != OCT_OK || passes)
+        if (status != OCT_OK || passes || write->op == BATCH_DELETE_VECTORS)
             continue;
-        if (column->values != NULL && (column->counts != NULL) != graph_get_params(vectors)->multi)
+        if (batch_is_sparse(column) != vector_is_sparse(vector))
+            return oct_fail(error, OCT_CORRUPT, "a write has vectors of another kind for number %u, which %s sparse",
+                            column->number, vector_is_sparse(vector) ? "is" : "is not");
+        if (vector_is_sparse(vector)) {
+            status = vector_sparse_reserve(vector, column, point_count, error);
+            continue;
+        }
+        vectors = vector_graph(vector);
+        if ((column->counts != NULL) != graph_get_params(vectors)->multi)
             return oct_fail(error, OCT_CORRUPT, "a write has vectors of another kind for number %u than its name",
                             column->number);
-        if (column->dim != 0 && column->dim != graph_get_params(vectors)->dim)
+        if (column->dim != graph_get_params(vectors)->dim)
             return oct_fail(error, OCT_CORRUPT,
                             "a write has vectors of %u components for number %u, which has %u", column->dim,
                             column->number, graph_get_params(vectors)->dim);
-        if (column->dim != 0)
-            status = graph_reserve(vectors, batch_value_count(column) / column->dim,
-                                   atomic_load(&target->points.count) + new_points, error);
+        status = graph_reserve(vector_graph(vector), batch_value_count(column) / column->dim, point_count, error);
     }
     return status;
 }
@@ -330,17 +354,20 @@ set_payload(shard *self, uint32_t point, oct_slice document)
     heap_release(&self->heap, old);
 }
 
+/* The point's vector is the one at the cursor. */
 static void
-set_vector(shard_vector *vector, uint32_t point, const float *values, size_t value_count, float *scratch)
+set_vector(shard_vector *vector, uint32_t point, const batch_column *column, const batch_cursor *at, float *scratch)
 {
-    graph *vectors = vector_graph(vector);
+    graph *vectors;
 
-    if (values == NULL) {
-        graph_remove(vectors, point);
+    if (vector_is_sparse(vector)) {
+        vector_sparse_append(vector, point, column, at);
         return;
     }
+    vectors = vector_graph(vector);
     vector->logical_rows += graph_append(
-        vectors, point, values, (uint32_t)(value_count / graph_get_params(vectors)->dim), scratch);
+        vectors, point, column->values + at->at,
+        (uint32_t)(batch_cursor_count(at, column) / graph_get_params(vectors)->dim), scratch);
 }
 
 static void
@@ -379,13 +406,12 @@ apply_vectors(shard *self, const plan *work)
             for (size_t c = 0; c < write->column_count; c++) {
                 if (write->columns[c].number != vector->number || !batch_has(&write->columns[c], i))
                     continue;
-                set_vector(vector, point, write->columns[c].values + next[c].at,
-                           batch_cursor_count(&next[c], &write->columns[c]), work->prepared);
+                set_vector(vector, point, &write->columns[c], &next[c], work->prepared);
                 batch_cursor_pass(&next[c], &write->columns[c]);
                 given = true;
             }
             if (!given && write->op == BATCH_UPSERT)
-                set_vector(vector, point, NULL, 0, NULL);
+                vector_remove(vector, point);
         }
         touch(self, point);
         points_set_live(&self->points, point, true);
@@ -405,7 +431,7 @@ apply_delete(shard *self, const plan *work)
             continue;
         points_set_live(&self->points, point, false);
         for (size_t v = 0; v < set->count; v++)
-            graph_remove(vector_graph(set->items[v]), point);
+            vector_remove(set->items[v], point);
         set_payload(self, point, none);
         touch(self, point);
     }
@@ -422,10 +448,10 @@ apply_delete_vectors(shard *self, const plan *work)
         if (point == POINT_NONE || !points_is_live(&self->points, point))
             continue;
         for (size_t c = 0; c < write->column_count; c++) {
-            graph *vectors = shard_graph(self, write->columns[c].number);
+            shard_vector *vector = vector_set_find(shard_set(self), write->columns[c].number);
 
-            if (vectors != NULL)
-                graph_remove(vectors, point);
+            if (vector != NULL)
+                vector_remove(vector, point);
         }
         touch(self, point);
     }
@@ -460,7 +486,7 @@ apply(shard *self, const plan *work)
         break;
     }
     for (size_t v = 0; v < set->count; v++)
-        graph_publish(vector_graph(set->items[v]));
+        vector_publish(set->items[v]);
     shard_set_version(self, write->operation);
 }
 
@@ -617,17 +643,41 @@ shard_verify_vector(shard *self, uint32_t number, uint32_t point, oct_error *err
     return status;
 }
 
+static oct_status
+read_sparse(const sparse_index *index, uint32_t point, arena *memory, oct_vector *out, oct_error *error)
+{
+    sparse_vector stored;
+    oct_status    status = sparse_get(index, point, &stored, error);
+    uint32_t     *indices;
+    float        *values;
+
+    if (status != OCT_OK || stored.indices == NULL)
+        return status;
+    indices = arena_array(memory, (size_t)stored.count + 1, sizeof *indices);
+    values = arena_array(memory, (size_t)stored.count + 1, sizeof *values);
+    if (indices == NULL || values == NULL)
+        return oct_fail_memory(error, stored.count * sizeof *values);
+    memcpy(indices, stored.indices, stored.count * sizeof *indices);
+    memcpy(values, stored.values, stored.count * sizeof *values);
+    *out = (oct_vector){
+        .name = out->name, .kind = OCT_SPARSE, .values = values, .value_count = stored.count, .indices = indices};
+    return OCT_OK;
+}
+
 oct_status
 shard_read_vector(shard *self, uint32_t number, uint32_t point, arena *memory, oct_vector *out, oct_error *error)
 {
-    const graph   *vectors = shard_graph(self, number);
-    const uint32_t row = vectors == NULL ? GRAPH_NONE : graph_row_of(vectors, point);
-    size_t         dim, count;
-    float         *copy;
-    oct_status     status;
+    const graph        *vectors = shard_graph(self, number);
+    const sparse_index *sparse = shard_sparse(self, number);
+    const uint32_t      row = vectors == NULL ? GRAPH_NONE : graph_row_of(vectors, point);
+    size_t              dim, count;
+    float              *copy;
+    oct_status          status;
 
     out->values = NULL;
     out->value_count = 0;
+    if (sparse != NULL)
+        return read_sparse(sparse, point, memory, out, error);
     if (row == GRAPH_NONE)
         return OCT_OK;
     status = shard_verify_vector(self, number, point, error);
@@ -673,6 +723,19 @@ shard_search(shard *self, uint32_t number, graph_query *query, graph_hit *hits, 
     return status;
 }
 
+oct_status
+shard_search_sparse(shard *self, uint32_t number, sparse_query *query, top_hit *hits, size_t *count, oct_error *error)
+{
+    const sparse_index *index = shard_sparse(self, number);
+
+    *count = 0;
+    if (index == NULL)
+        return oct_fail(error, OCT_INVALID, "the vector was removed while it was searched");
+    query->tie = compare_points;
+    query->tie_context = &self->points;
+    return sparse_search(index, query, hits, count, error);
+}
+
 void
 shard_describe(shard *self, shard_info *info)
 {
@@ -689,11 +752,15 @@ shard_describe(shard *self, shard_info *info)
     };
     set = shard_set(self);
     for (size_t v = 0; v < set->count; v++) {
-        const graph   *vectors = vector_graph(set->items[v]);
-        const uint32_t live = graph_live_rows(vectors), indexed = graph_graph_count(vectors);
-        const uint32_t row_count = graph_row_count(vectors); /* last: never less than what is indexed */
+        const shard_vector *vector = set->items[v];
+        const uint32_t      live = vector_live_rows(vector);
+        const uint32_t      in_graph = vector_is_sparse(vector) ? 0 : graph_graph_count(vector_graph(vector));
+        const uint32_t      row_count = vector_row_count(vector); /* last: never less than what is indexed */
+        const uint32_t      indexed = vector_is_sparse(vector) ? row_count : in_graph; /* lists have no tail */
 
-        info->vector_bytes += (uint64_t)row_count * graph_get_params(vectors)->dim * sizeof(float);
+        info->vector_bytes += vector_is_sparse(vector)
+                                  ? sparse_stored_bytes(vector_sparse(vector))
+                                  : (uint64_t)row_count * graph_get_params(vector_graph(vector))->dim * sizeof(float);
         info->indexed_vectors += indexed;
         info->tail_vectors += row_count - indexed;
         info->dead_vectors += row_count > live ? row_count - live : 0;

@@ -1,7 +1,7 @@
 /* shard.h - one shard of a collection: its points in memory, its writes, its files.
  *
- * OWNS     points (points.h), payload documents (heap.h) and, for each vector name, vectors with their graph
- *          (graph/graph.h). All of it is a function of the shard's log records.
+ * OWNS     points (points.h), payload documents (storage/heap.h) and, for each vector name, vectors with their graph
+ *          (graph/graph.h) or their inverted index (sparse/sparse.h). All of it is a function of the shard's log records.
  * WRITES   shard_write: check against the state, make room, append to the log, apply. What can fail
  *          comes before the log; what comes after cannot. A record is applied by the same code when it is replayed.
  * BEHIND   the writer's back two kinds of jobs run on the worker pool: batches of the tail join the graphs, and a
@@ -11,8 +11,9 @@
  * LOCKS    write_lock: one writer at a time. build_lock: one batch or swap at a time. save_lock: one save
  *          or swap. Order: save_lock, build_lock, write_lock; index_lock (for waiting) innermost. Readers pin an
  *          epoch and take none.
- * READ     shard.c (writes), shard_vectors.c (names), shard_index.c (jobs), shard_save.c, shard_disk.c and shard_image.c (files),
- *          points.c, heap.c, batch.c.
+ * READ     shard.c (writes), shard_vectors.c (names), shard_sparse.c (names whose vectors are sparse), shard_index.c (jobs),
+ *          shard_save.c, shard_disk.c and shard_image.c (files),
+ *          points.c, batch.c.
  */
 #ifndef OCT_SHARD_H
 #define OCT_SHARD_H
@@ -21,6 +22,7 @@
 #include "graph/graph.h"
 #include "shard/batch.h"
 #include "shard/points.h"
+#include "sparse/sparse.h"
 #include "storage/column.h"
 #include "storage/log.h"
 
@@ -39,6 +41,7 @@ typedef struct shard_options {
 /* A vector name, by its number in the collection. Numbers are never reused. */
 typedef struct shard_vector_config {
     uint32_t     number;
+    bool         sparse; /* never changes; `params` do not count then */
     graph_params params;
     uint32_t     full_scan_rows;       /* fewer vectors are scanned, not walked */
     double       deleted_threshold;    /* compact when so large a part of the rows is dead ... */
@@ -94,12 +97,19 @@ heap      *shard_heap(shard *self);
 /* The graph of a vector number; valid while pinned. NULL if there is none: the name may have gone since the configuration
  * was read. */
 graph     *shard_graph(const shard *self, uint32_t number);
+/* The index of a vector number whose vectors are sparse; as shard_graph, which has only the others. */
+sparse_index *shard_sparse(const shard *self, uint32_t number);
+/* Does the point have a vector of that number, of whichever kind? */
+bool shard_has_vector(const shard *self, uint32_t number, uint32_t point);
 /* The stored vector of a point, verified and copied into `memory`; its name is left alone. If it has none, or the name has
  * gone, out->values is NULL. */
 oct_status shard_read_vector(shard *self, uint32_t number, uint32_t point, arena *memory, oct_vector *out,
                              oct_error *error);
 oct_status shard_search(shard *self, uint32_t number, graph_query *query, graph_hit *hits, size_t *count,
                         graph_stats *stats, oct_error *error);
+/* The same for sparse vectors. The limit, scope and vector of the query are given. */
+oct_status shard_search_sparse(shard *self, uint32_t number, sparse_query *query, top_hit *hits, size_t *count,
+                               oct_error *error);
 /* OCT_NOT_FOUND: "No point with id ID found". */
 oct_status shard_fail_unknown(const oct_id *id, oct_error *error);
 /* OCT_CORRUPT if any stored vector of a name fails its checksum: for who reads them all. Costs a read of the file, the first

@@ -71,7 +71,7 @@ shard_release_vectors(shard *self, const shard_image *image)
     if (self->system != os_posix() || image->in_log || image->rebuild_count != self->rebuild_count)
         return;
     for (size_t v = 0; v < set->count; v++) {
-        if (atomic_load(&set->items[v]->on_disk))
+        if (atomic_load(&set->items[v]->on_disk) && !vector_is_sparse(set->items[v]))
             release_vector(self, image, set->items[v]);
     }
 }
@@ -81,6 +81,18 @@ add_part(oct_memory_info *out, const char *name, uint64_t memory, uint64_t mappe
 {
     OCT_MUST(out->count < OCT_MEMORY_PARTS_MAX);
     out->parts[out->count++] = (oct_memory_part){name, memory, mapped};
+}
+
+/* Of sparse vectors: the lists are links, the vectors are vectors. */
+static void
+measure(const shard_vector *vector, graph_usage *usage)
+{
+    if (!vector_is_sparse(vector)) {
+        graph_measure(vector_graph(vector), usage);
+        return;
+    }
+    sparse_measure(vector_sparse(vector), &usage->vectors, &usage->vectors_mapped, &usage->links, &usage->rows,
+                   &usage->rows_mapped);
 }
 
 void
@@ -94,7 +106,7 @@ shard_measure(shard *self, oct_memory_info *out)
     epoch_pin();
     set = shard_set(self);
     for (size_t v = 0; v < set->count; v++)
-        graph_measure(vector_graph(set->items[v]), &usage);
+        measure(set->items[v], &usage);
     add_part(out, "vectors", usage.vectors, usage.vectors_mapped);
     add_part(out, "codes", usage.codes, usage.codes_mapped);
     add_part(out, "links", usage.links, usage.links_mapped);

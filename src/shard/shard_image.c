@@ -12,7 +12,9 @@
  *         20    4  the sum of 1 if ids came in ascending order, 2 if vectors tell kind and dim (all that are written do)
  *         24  24n  ids;  then 8n versions;  n sizes of documents (4 each; 0xFFFFFFFF: a dead point)
  *                  for each vector: number, kind (oct_vector_kind), floats of a row d, row count r (4 each); r points (4 each); r live
- *                  flags (4 each); if multi r spans (4 each); r x d floats
+ *                  flags (4 each); if multi r spans (4 each); r x d floats; if sparse (d is 0
+ *                  then), behind the flags r counts (4 each), and of all entries of all rows the indices (4 each), then
+ *                  the floats
  *                  the documents, one after the other
  */
 #include "shard/shard_internal.h"
@@ -30,7 +32,7 @@ shard_content_bytes(const shard *self)
 
     bytes += (uint64_t)atomic_load(&self->heap.unit_count) * HEAP_UNIT_BYTES;
     for (size_t v = 0; v < set->count; v++)
-        bytes += graph_ram_bytes(vector_graph(set->items[v]));
+        bytes += vector_ram_bytes(set->items[v]);
     return bytes;
 }
 
@@ -72,11 +74,18 @@ shard_restore_encode(shard *self, buffer *out, oct_error *error)
         add_u32(out, points_is_live(&self->points, point) ? (uint32_t)document.size : DEAD_POINT);
     }
     for (size_t v = 0; v < set->count; v++) {
-        const graph   *vectors = vector_graph(set->items[v]);
-        const uint32_t row_count = graph_row_count(vectors), dim = graph_row_floats(vectors);
+        const graph *vectors = vector_graph(set->items[v]);
+        uint32_t     row_count, dim;
 
         add_u32(out, set->items[v]->number);
-        add_u32(out, graph_get_params(vectors)->multi ? OCT_MULTI : OCT_DENSE);
+        add_u32(out, vectors == NULL ? OCT_SPARSE : graph_get_params(vectors)->multi ? OCT_MULTI : OCT_DENSE);
+        if (vectors == NULL) {
+            add_u32(out, 0);
+            vector_sparse_encode(set->items[v], out, &status, error);
+            continue;
+        }
+        row_count = graph_row_count(vectors);
+        dim = graph_row_floats(vectors);
         add_u32(out, dim);
         add_u32(out, row_count);
         for (uint32_t row = 0; row < row_count; row++)
@@ -130,6 +139,31 @@ take_u32(cursor *self)
     return at == NULL ? 0 : get_u32(at);
 }
 
+/* Behind number, dim and row count. */
+static oct_status
+restore_sparse(const shard *self, shard_vector *vector, uint32_t number, uint32_t row_count, cursor *in, uint32_t point_count,
+               oct_error *error)
+{
+    sparse_rows given = {.count = row_count};
+    uint64_t    total = 0;
+
+    given.points = take(in, (uint64_t)row_count * 4);
+    given.live = take(in, (uint64_t)row_count * 4);
+    given.counts = take(in, (uint64_t)row_count * 4);
+    for (uint32_t row = 0; row < row_count && !in->failed; row++) {
+        total += get_u32(given.counts + 4 * (size_t)row);
+        in->failed = get_u32(given.points + 4 * (size_t)row) >= point_count;
+    }
+    given.indices = take(in, total * 4);
+    given.values = take(in, total * 4);
+    if (in->failed || (vector == NULL && number < self->numbers_end)) /* its name has gone since */
+        return OCT_OK;
+    if (vector == NULL || !vector_is_sparse(vector))
+        return oct_fail(error, OCT_CORRUPT, "a restored shard has sparse vectors for number %u, which its collection has not",
+                        number);
+    return vector_sparse_restore(vector, &given, point_count, error);
+}
+
 static oct_status
 restore_vector(shard *self, cursor *in, uint32_t flags, uint32_t point_count, oct_error *error)
 {
@@ -139,20 +173,25 @@ restore_vector(shard *self, cursor *in, uint32_t flags, uint32_t point_count, oc
     const uint32_t old_dim = vectors == NULL ? 0 : graph_row_floats(vectors);
     const uint32_t kind = (flags & WITH_DIM) != 0 ? take_u32(in) : OCT_DENSE;
     const uint32_t dim = (flags & WITH_DIM) != 0 ? take_u32(in) : old_dim, row_count = take_u32(in);
-    const char *row_points = take(in, (uint64_t)row_count * 4), *row_live = take(in, (uint64_t)row_count * 4);
-    const char *row_spans = kind == OCT_MULTI ? take(in, (uint64_t)row_count * 4) : NULL;
+    const bool     is_multi = kind == OCT_MULTI;
     const uint64_t stride = (uint64_t)dim * sizeof(float);
-    const char    *values = dim > OCT_DIM_MAX + 1 ? NULL : take(in, row_count * stride);
+    const char    *row_points, *row_live, *row_spans, *values;
     oct_status     status;
 
+    if (kind == OCT_SPARSE && !in->failed)
+        return restore_sparse(self, vector, number, row_count, in, point_count, error);
+    row_points = take(in, (uint64_t)row_count * 4);
+    row_live = take(in, (uint64_t)row_count * 4);
+    row_spans = is_multi ? take(in, (uint64_t)row_count * 4) : NULL;
+    values = dim > OCT_DIM_MAX + 1 ? NULL : take(in, row_count * stride);
     if (values == NULL) {
         in->failed = true;
         return OCT_OK;
     }
     if (vector == NULL && number < self->numbers_end) /* its name has gone since */
         return OCT_OK;
-    if (vector == NULL || dim != graph_row_floats(vectors) || kind > OCT_MULTI ||
-        (kind == OCT_MULTI) != graph_get_params(vectors)->multi)
+    if (vectors == NULL || dim != graph_row_floats(vectors) || kind > OCT_MULTI ||
+        is_multi != graph_get_params(vectors)->multi)
         return oct_fail(error, OCT_CORRUPT,
                         "a restored shard has vectors of %u components for number %u, which its collection has not",
                         dim, number);
@@ -179,7 +218,7 @@ is_empty(const shard *self)
     bool              empty = atomic_load(&self->points.count) == 0;
 
     for (size_t v = 0; v < set->count; v++)
-        empty = empty && graph_row_count(vector_graph(set->items[v])) == 0;
+        empty = empty && vector_row_count(set->items[v]) == 0;
     return empty;
 }
 

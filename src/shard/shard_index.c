@@ -46,7 +46,7 @@ has_batch(const shard *self)
     epoch_pin();
     set = shard_set(self);
     for (size_t v = 0; v < set->count && !any; v++)
-        any = graph_has_batch(vector_graph(set->items[v]));
+        any = !vector_is_sparse(set->items[v]) && graph_has_batch(vector_graph(set->items[v]));
     epoch_unpin();
     return any;
 }
@@ -67,6 +67,8 @@ index_job(void *context)
             shard_vector *vector = set->items[v];
             bool          one = false;
 
+            if (vector_is_sparse(vector))
+                continue;
             if (graph_build_batch(vector_graph(vector), self->pool, atomic_load(&vector->threads_max), &one,
                                   NULL) != OCT_OK) {
                 (void)atomic_fetch_add(&self->index_failures, 1);
@@ -136,10 +138,13 @@ tail_is_long(const shard *self)
     epoch_pin();
     set = shard_set(self);
     for (size_t v = 0; v < set->count && !is_long; v++) {
-        const graph   *vectors = vector_graph(set->items[v]);
-        const uint32_t start = graph_get_params(vectors)->start_rows;
-        const uint32_t tail = graph_row_count(vectors) - graph_graph_count(vectors);
+        const graph *vectors = vector_graph(set->items[v]);
+        uint32_t     start, tail;
 
+        if (vectors == NULL) /* lists have no tail */
+            continue;
+        start = graph_get_params(vectors)->start_rows;
+        tail = graph_row_count(vectors) - graph_graph_count(vectors);
         /* start_rows is what the user lets a search scan anyway. */
         is_long = start != GRAPH_START_NEVER && tail > TAIL_ROWS_MIN && tail > start;
     }
@@ -213,8 +218,11 @@ shard_wait_compacted(shard *self)
 static bool
 params_differ(const shard_vector *vector)
 {
-    const graph_params *now = graph_get_params(vector_graph(vector)), *wanted = &vector->config.params;
+    const graph_params *wanted = &vector->config.params, *now;
 
+    if (vector_is_sparse(vector))
+        return false;
+    now = graph_get_params(vector_graph(vector));
     if (now->m == 0 && wanted->m == 0) /* no graph, no settings */
         return false;
     return now->m != wanted->m || now->ef_construct != wanted->ef_construct ||
@@ -238,7 +246,7 @@ shard_needs_rebuild(shard *self)
 static bool
 has_many_dead(const shard_vector *vector)
 {
-    const uint64_t dead = vector->logical_rows - graph_live_rows(vector_graph(vector));
+    const uint64_t dead = vector->logical_rows - vector_live_rows(vector);
 
     return dead >= vector->config.vacuum_rows_min &&
            (double)dead > vector->config.deleted_threshold * (double)vector->logical_rows;
@@ -348,7 +356,12 @@ compact_job(void *context)
     shard      *target = self->shard;
 
     for (size_t i = 0; i < self->count; i++) {
-        if (compact_vector(self, &self->vectors[i]) != OCT_OK && !atomic_load(&self->vectors[i].vector->gone))
+        const struct compaction_vector *what = &self->vectors[i];
+        const oct_status                status = what->live == NULL
+                                                     ? vector_sparse_compact(target, what->vector, what->row_count)
+                                                     : compact_vector(self, what);
+
+        if (status != OCT_OK && !atomic_load(&self->vectors[i].vector->gone))
             break;
     }
     shard_bury_vectors(target, true);
@@ -395,17 +408,19 @@ shard_begin_compaction(shard *self, bool forced, oct_error *error)
     work->shard = self;
     for (size_t v = 0; v < set->count; v++) {
         shard_vector             *vector = set->items[v];
-        const graph              *vectors = vector_graph(vector);
         struct compaction_vector *what = &work->vectors[work->count];
         /* What an earlier compaction left behind for want of memory counts too. */
-        const bool has_dead = graph_row_count(vectors) > graph_live_rows(vectors);
+        const bool has_dead = vector_row_count(vector) > vector_live_rows(vector);
 
         if (!(forced ? has_dead || params_differ(vector) : has_many_dead(vector)))
             continue;
-        what->live = graph_live_bits(vectors, &what->row_count);
-        if (what->live == NULL) {
+        if (vector_is_sparse(vector))
+            what->row_count = vector_row_count(vector);
+        else
+            what->live = graph_live_bits(vector_graph(vector), &what->row_count);
+        if (what->live == NULL && !vector_is_sparse(vector)) {
             compaction_free(work);
-            return oct_fail_memory(error, graph_row_count(vectors) / 8);
+            return oct_fail_memory(error, vector_row_count(vector) / 8);
         }
         what->vector = vector;
         what->params = vector->config.params;
@@ -424,6 +439,6 @@ shard_begin_compaction(shard *self, bool forced, oct_error *error)
     }
     /* The job may be over already, without memory, and `work` with it. */
     for (size_t i = 0; i < count; i++)
-        chosen[i]->logical_rows = graph_live_rows(vector_graph(chosen[i]));
+        chosen[i]->logical_rows = vector_live_rows(chosen[i]);
     return OCT_OK;
 }

@@ -12,7 +12,8 @@ typedef struct shard_vector {
     shard_vector_config config;                      /* guarded by write_lock */
     _Atomic uint32_t    full_scan_rows, threads_max; /* of config, for those who hold no lock */
     atomic_bool         on_disk;                     /* likewise */
-    _Atomic(graph *)    graph; /* replaced by a compaction: store under both locks, retire the old */
+    _Atomic(graph *)    graph; /* replaced by a compaction: store under both locks, retire the old. NULL: it is sparse */
+    _Atomic(sparse_index *) sparse; /* the same; NULL: it is not */
     _Atomic(column_check *)
              check;        /* of the vectors that came from a file; goes with the graph it was read for */
     atomic_bool verified;  /* all of them have been */
@@ -40,7 +41,9 @@ struct shard_image {
     uint64_t      rebuild_count; /* of the shard, when this was taken down */
     size_t        vector_count;
     uint32_t     *numbers; /* of each vector name */
-    graph_state  *graphs;  /* its rows now, and the graph as it is on disk */
+    graph_state  *graphs;  /* its rows now, and the graph as it is on disk; zeroes: it is sparse */
+    sparse_state *sparses; /* of sparse ones: its rows */
+    bool         *is_sparse;
     size_t        column_count;
     column_state *columns;
     const vector_set *set; /* while it is being saved: the names it is of */
@@ -53,7 +56,7 @@ typedef struct compaction {
     struct compaction_vector {
         shard_vector *vector;
         uint32_t      row_count; /* rows when the record was applied */
-        uint64_t     *live;      /* and which of them were alive */
+        uint64_t     *live;      /* and which of them were alive; NULL: it is sparse */
         graph_params  params;    /* what was configured then */
     } vectors[];
 } compaction;
@@ -102,6 +105,63 @@ vector_graph(const shard_vector *self)
     return atomic_load_explicit(&self->graph, memory_order_seq_cst);
 }
 
+static inline sparse_index *
+vector_sparse(const shard_vector *self)
+{
+    return atomic_load_explicit(&self->sparse, memory_order_seq_cst);
+}
+
+/* It never changes. */
+static inline bool
+vector_is_sparse(const shard_vector *self)
+{
+    return vector_sparse(self) != NULL;
+}
+
+/* What holds of a name whatever its vectors are. */
+static inline bool
+vector_has(const shard_vector *self, uint32_t point)
+{
+    return vector_is_sparse(self) ? sparse_row_of(vector_sparse(self), point) != SPARSE_NONE
+                               : graph_row_of(vector_graph(self), point) != GRAPH_NONE;
+}
+
+static inline uint32_t
+vector_row_count(const shard_vector *self)
+{
+    return vector_is_sparse(self) ? sparse_row_count(vector_sparse(self)) : graph_row_count(vector_graph(self));
+}
+
+static inline uint32_t
+vector_live_rows(const shard_vector *self)
+{
+    return vector_is_sparse(self) ? sparse_live_count(vector_sparse(self)) : graph_live_rows(vector_graph(self));
+}
+
+static inline uint64_t
+vector_ram_bytes(const shard_vector *self)
+{
+    return vector_is_sparse(self) ? sparse_ram_bytes(vector_sparse(self)) : graph_ram_bytes(vector_graph(self));
+}
+
+static inline void
+vector_remove(shard_vector *self, uint32_t point)
+{
+    if (vector_is_sparse(self))
+        sparse_remove(vector_sparse(self), point);
+    else
+        graph_remove(vector_graph(self), point);
+}
+
+static inline void
+vector_publish(shard_vector *self)
+{
+    if (vector_is_sparse(self))
+        sparse_publish(vector_sparse(self));
+    else
+        graph_publish(vector_graph(self));
+}
+
 /* Pinned, or with a lock held, or while there is nobody else. */
 static inline vector_set *
 shard_set(const shard *self)
@@ -135,5 +195,31 @@ uint64_t shard_content_bytes(const shard *self);
 void shard_image_free(shard_image *image);
 /* shard_disk.c. With build_lock held, once `image` is durable: vectors that are configured so leave memory. */
 void shard_release_vectors(shard *self, const shard_image *image);
+#define SHARD_COLUMN_NAME(name, column, number) \
+    ((void)snprintf(name, COLUMN_NAME_MAX, "%s.%u", column, (unsigned)(number)), name)
+/* Write what is new of a column of `count` rows, or all of it, and put its state into the image. */
+oct_status shard_save_column(shard *self, shard_image *image, const char *name, const rows *data, uint64_t count,
+                             bool rewrite, oct_error *error);
+/* Read one column and verify it, unless the caller keeps the check for later. */
+oct_status shard_load_column(shard *self, const shard_image *image, const char *name, rows *data, uint64_t count,
+                             column_check **check, oct_error *error);
+
+/* shard_sparse.c: what is different for names whose vectors are sparse. */
+oct_status vector_sparse_reserve(shard_vector *self, const batch_column *column, uint32_t point_count, oct_error *error);
+void       vector_sparse_append(shard_vector *self, uint32_t point, const batch_column *column, const batch_cursor *at);
+/* The columns that only grow, up to the counts of the image's entry `v`. */
+oct_status vector_sparse_save(shard *self, shard_image *image, const shard_vector *vector, size_t v, oct_error *error);
+oct_status vector_sparse_load(shard *self, const shard_image *image, shard_vector *vector, size_t v, oct_error *error);
+void       vector_sparse_write_state(uint32_t number, const sparse_state *state, buffer *out);
+/* Restore records: see shard_image.c. `in` is the record behind number and row count. */
+void       vector_sparse_encode(const shard_vector *self, buffer *out, oct_status *status, oct_error *error);
+/* Its rows in `counts`, `indices` and `values`, one after the other; points and live flags of each. */
+typedef struct sparse_rows {
+    const char *points, *live, *counts, *indices, *values; /* 4 bytes an item */
+    uint32_t    count;
+} sparse_rows;
+oct_status vector_sparse_restore(shard_vector *self, const sparse_rows *from, uint32_t point_count, oct_error *error);
+/* Of a compaction: the successor, built and in place. */
+oct_status vector_sparse_compact(shard *self, shard_vector *vector, uint32_t row_count);
 
 #endif

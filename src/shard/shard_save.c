@@ -29,6 +29,8 @@ shard_image_free(shard_image *image)
         return;
     oct_free(image->numbers);
     oct_free(image->graphs);
+    oct_free(image->sparses);
+    oct_free(image->is_sparse);
     oct_free(image->columns);
     oct_free(image);
 }
@@ -54,8 +56,11 @@ image_new(size_t vector_count, size_t column_max, shard_image **out, oct_error *
     image->vector_count = vector_count;
     image->numbers = oct_calloc(vector_count + 1, sizeof *image->numbers);
     image->graphs = oct_calloc(vector_count + 1, sizeof *image->graphs);
+    image->sparses = oct_calloc(vector_count + 1, sizeof *image->sparses);
+    image->is_sparse = oct_calloc(vector_count + 1, sizeof *image->is_sparse);
     image->columns = oct_calloc(column_max + 1, sizeof *image->columns);
-    if (image->numbers == NULL || image->graphs == NULL || image->columns == NULL) {
+    if (image->numbers == NULL || image->graphs == NULL || image->sparses == NULL || image->is_sparse == NULL ||
+        image->columns == NULL) {
         shard_image_free(image);
         return oct_fail_memory(error, column_max * sizeof *image->columns);
     }
@@ -114,7 +119,7 @@ shard_is_dirty(shard *self, bool closing)
         const graph_state *on_disk = saved_graph(self, set->items[v]);
 
         dirty = dirty || set->items[v]->rebuilt ||
-                (closing && on_disk != NULL &&
+                (closing && on_disk != NULL && !vector_is_sparse(set->items[v]) &&
                  graph_graph_count(vector_graph(set->items[v])) > on_disk->graph_count);
     }
     (void)pthread_mutex_unlock(&self->write_lock);
@@ -168,8 +173,8 @@ drop_column(shard_image *image, const char *name)
         *found = image->columns[--image->column_count];
 }
 
-static oct_status
-save_column(shard *self, shard_image *image, const char *name, const rows *data, uint64_t count, bool rewrite,
+oct_status
+shard_save_column(shard *self, shard_image *image, const char *name, const rows *data, uint64_t count, bool rewrite,
             oct_error *error)
 {
     column_state *state = image_column(image, name);
@@ -178,13 +183,6 @@ save_column(shard *self, shard_image *image, const char *name, const rows *data,
         return OCT_OK;
     return column_write(self->system, self->folder, state, data, count, rewrite || state->generation == 0,
                         error);
-}
-
-static const char *
-vector_column_name(char name[COLUMN_NAME_MAX], const char *column, uint32_t number)
-{
-    (void)snprintf(name, COLUMN_NAME_MAX, "%s.%" PRIu32, column, number);
-    return name;
 }
 
 /* --- step 2 ------------------------------------------------------------------------------------------ */
@@ -231,6 +229,22 @@ copy_column(copies *self, const char *name, const rows *from, uint64_t count, oc
     return status;
 }
 
+/* Counts of every name's vectors now. With write_lock held. */
+static void
+take_states(shard_image *image)
+{
+    for (size_t v = 0; v < image->set->count; v++) {
+        const shard_vector *vector = image->set->items[v];
+
+        image->numbers[v] = vector->number;
+        image->is_sparse[v] = vector_is_sparse(vector);
+        if (image->is_sparse[v])
+            sparse_get_state(vector_sparse(vector), &image->sparses[v]);
+        else
+            graph_get_state(vector_graph(vector), &image->graphs[v]);
+    }
+}
+
 static oct_status
 freeze(shard *self, shard_image *image, copies *out, oct_error *error)
 {
@@ -260,15 +274,26 @@ freeze(shard *self, shard_image *image, copies *out, oct_error *error)
         status = copy_column(out, "live", &all->live, ((uint64_t)image->point_count + 63) / 64, error);
     if (status == OCT_OK)
         status = copy_column(out, "map", points_map_rows(all), image->map_capacity, error);
+    take_states(image);
     for (size_t v = 0; v < set->count && status == OCT_OK; v++) {
         graph_column columns[GRAPH_COLUMNS_MAX];
-        const size_t count = graph_columns(vector_graph(set->items[v]), columns);
+        size_t       count;
 
-        image->numbers[v] = set->items[v]->number;
-        graph_get_state(vector_graph(set->items[v]), &image->graphs[v]);
+        if (image->is_sparse[v]) {
+            sparse_column sparse[SPARSE_COLUMNS];
+
+            sparse_columns(vector_sparse(set->items[v]), sparse);
+            for (size_t c = 0; c < SPARSE_COLUMNS && status == OCT_OK; c++) {
+                if (!sparse[c].appended)
+                    status = copy_column(out, SHARD_COLUMN_NAME(name, sparse[c].name, image->numbers[v]), sparse[c].data,
+                                         sparse[c].count, error);
+            }
+            continue;
+        }
+        count = graph_columns(vector_graph(set->items[v]), columns);
         for (size_t c = 0; c < count && status == OCT_OK; c++) {
             if (!columns[c].appended && !columns[c].built)
-                status = copy_column(out, vector_column_name(name, columns[c].name, image->numbers[v]),
+                status = copy_column(out, SHARD_COLUMN_NAME(name, columns[c].name, image->numbers[v]),
                                      columns[c].data, columns[c].count, error);
         }
     }
@@ -283,18 +308,23 @@ save_appended(shard *self, shard_image *image, oct_error *error)
 {
     const vector_set *set = image->set;
     char              name[COLUMN_NAME_MAX];
-    oct_status        status = save_column(self, image, "ids", &self->points.ids, image->point_count, false, error);
+    oct_status        status = shard_save_column(self, image, "ids", &self->points.ids, image->point_count, false, error);
 
     if (status == OCT_OK)
-        status = save_column(self, image, "payload", &self->heap.units, image->unit_count, false, error);
+        status = shard_save_column(self, image, "payload", &self->heap.units, image->unit_count, false, error);
     for (size_t v = 0; v < set->count && status == OCT_OK; v++) {
         graph_column columns[GRAPH_COLUMNS_MAX];
-        const size_t count = graph_columns(vector_graph(set->items[v]), columns);
+        size_t       count;
 
+        if (image->is_sparse[v]) {
+            status = vector_sparse_save(self, image, set->items[v], v, error);
+            continue;
+        }
+        count = graph_columns(vector_graph(set->items[v]), columns);
         for (size_t c = 0; c < count && status == OCT_OK; c++) {
             if (columns[c].appended)
                 status =
-                    save_column(self, image, vector_column_name(name, columns[c].name, image->numbers[v]),
+                    shard_save_column(self, image, SHARD_COLUMN_NAME(name, columns[c].name, image->numbers[v]),
                                 columns[c].data, image->graphs[v].row_count, set->items[v]->rebuilt, error);
         }
     }
@@ -326,12 +356,12 @@ save_graph(shard *self, shard_image *image, size_t v, bool closing, oct_error *e
     }
     for (uint32_t level = 1; level < GRAPH_LEVELS_MAX; level++) {
         if (state->level_counts[level] == 0)
-            drop_column(image, vector_column_name(name, graph_level_name(level), image->numbers[v]));
+            drop_column(image, SHARD_COLUMN_NAME(name, graph_level_name(level), image->numbers[v]));
     }
     count = graph_columns(vector_graph(vector), columns);
     for (size_t c = 0; c < count && status == OCT_OK; c++) {
         if (columns[c].built)
-            status = save_column(self, image, vector_column_name(name, columns[c].name, image->numbers[v]),
+            status = shard_save_column(self, image, SHARD_COLUMN_NAME(name, columns[c].name, image->numbers[v]),
                                  columns[c].data, columns[c].count, true, error);
     }
     return status;
@@ -341,15 +371,10 @@ save_graph(shard *self, shard_image *image, size_t v, bool closing, oct_error *e
 static oct_status
 save_ahead(shard *self, shard_image *image, oct_error *error)
 {
-    const vector_set *set = image->set;
-
     (void)pthread_mutex_lock(&self->write_lock);
     image->point_count = atomic_load(&self->points.count);
     image->unit_count = atomic_load(&self->heap.unit_count);
-    for (size_t v = 0; v < set->count; v++) {
-        image->numbers[v] = set->items[v]->number;
-        graph_get_state(vector_graph(set->items[v]), &image->graphs[v]);
-    }
+    take_states(image);
     (void)pthread_mutex_unlock(&self->write_lock);
     return save_appended(self, image, error);
 }
@@ -359,7 +384,8 @@ static void
 drop_gone(const shard *self, shard_image *image)
 {
     const shard_image *saved = self->saved;
-    static const char *const columns[] = {"vectors", "codes", "points", "spans", "seats", "live", "links"};
+    static const char *const columns[] = {"vectors", "codes", "points",  "spans", "seats",
+                                          "live",    "links", "entries", "heads"};
     char                     name[COLUMN_NAME_MAX];
 
     for (size_t i = 0; saved != NULL && !saved->in_log && i < saved->vector_count; i++) {
@@ -368,9 +394,9 @@ drop_gone(const shard *self, shard_image *image)
         if (vector_set_find(image->set, number) != NULL)
             continue;
         for (size_t c = 0; c < countof(columns); c++)
-            drop_column(image, vector_column_name(name, columns[c], number));
+            drop_column(image, SHARD_COLUMN_NAME(name, columns[c], number));
         for (uint32_t level = 1; level < GRAPH_LEVELS_MAX; level++)
-            drop_column(image, vector_column_name(name, graph_level_name(level), number));
+            drop_column(image, SHARD_COLUMN_NAME(name, graph_level_name(level), number));
     }
 }
 
@@ -407,11 +433,13 @@ save_files(shard *self, bool closing, shard_image *image, oct_error *error)
     (void)pthread_mutex_unlock(&self->write_lock);
     if (status == OCT_OK)
         status = save_appended(self, image, error);
-    for (size_t v = 0; v < image->set->count && status == OCT_OK; v++)
-        status = save_graph(self, image, v, closing, error);
+    for (size_t v = 0; v < image->set->count && status == OCT_OK; v++) {
+        if (!image->is_sparse[v])
+            status = save_graph(self, image, v, closing, error);
+    }
     (void)pthread_mutex_unlock(&self->build_lock);
     for (size_t i = 0; i < changing.count && status == OCT_OK; i++)
-        status = save_column(self, image, changing.items[i].name, &changing.items[i].data,
+        status = shard_save_column(self, image, changing.items[i].name, &changing.items[i].data,
                              changing.items[i].count, true, error);
     if (status == OCT_OK)
         status = os_sync_dir(self->system, self->folder, error);
@@ -465,7 +493,7 @@ is_small(shard *self)
     set = shard_set(self);
     small = shard_content_bytes(self) < SHARD_FILE_MIN_BYTES && atomic_load(&self->compacting) == NULL;
     for (size_t v = 0; v < set->count; v++)
-        small = small && graph_graph_count(vector_graph(set->items[v])) == 0;
+        small = small && (vector_is_sparse(set->items[v]) || graph_graph_count(vector_graph(set->items[v])) == 0);
     (void)pthread_mutex_unlock(&self->write_lock);
     return small && !self->always_files && (self->saved == NULL || self->saved->in_log);
 }
@@ -522,7 +550,7 @@ shard_save_done(shard *self, shard_image *image, bool durable)
         const size_t place = image_place(image, set->items[v]->number);
 
         if (!image->in_log ||
-            (place < image->vector_count &&
+            (place < image->vector_count && !vector_is_sparse(set->items[v]) &&
              image->graphs[place].graph_count == graph_graph_count(vector_graph(set->items[v]))))
             set->items[v]->rebuilt = false;
     }
@@ -621,7 +649,10 @@ shard_image_write(shard *self, const shard_image *image, buffer *out, oct_error 
         for (size_t v = 0; v < image->vector_count; v++) {
             if (v > 0)
                 buffer_add_byte(out, ',');
-            write_graph(out, image->numbers[v], &image->graphs[v]);
+            if (image->is_sparse[v])
+                vector_sparse_write_state(image->numbers[v], &image->sparses[v], out);
+            else
+                write_graph(out, image->numbers[v], &image->graphs[v]);
         }
         buffer_add_text(out, "],\"columns\":[");
         for (size_t i = 0; i < image->column_count; i++) {
@@ -685,6 +716,25 @@ read_graph(yyjson_val *entry, uint32_t *number, graph_state *out, bool *wrong)
         out->level_counts[level] = (uint32_t)yyjson_get_uint(yyjson_arr_get(levels, level - 1));
 }
 
+/* An entry of either kind. */
+static void
+read_vector(yyjson_val *entry, shard_image *image, size_t v, bool *wrong)
+{
+    sparse_state *out = &image->sparses[v];
+
+    image->is_sparse[v] = yyjson_is_true(yyjson_obj_get(entry, "sparse"));
+    if (!image->is_sparse[v]) {
+        read_graph(entry, &image->numbers[v], &image->graphs[v], wrong);
+        return;
+    }
+    image->numbers[v] = number32_of(entry, "number", wrong);
+    out->row_count = number32_of(entry, "rows", wrong);
+    out->live_count = number32_of(entry, "live", wrong);
+    out->point_count = number32_of(entry, "points", wrong);
+    out->unit_count = number32_of(entry, "units", wrong);
+    out->live_bytes = number_of(entry, "live_bytes", wrong);
+}
+
 static void
 read_column(yyjson_val *entry, column_state *out, bool *wrong)
 {
@@ -734,7 +784,7 @@ read_image(oct_slice json, shard_image **out, oct_error *error)
         image->map_capacity = number_of(document.root, "map", &wrong);
         image->ascending = yyjson_is_true(yyjson_obj_get(document.root, "ascending"));
         yyjson_arr_foreach(vectors, index, max, item)
-            read_graph(item, &image->numbers[index], &image->graphs[index], &wrong);
+            read_vector(item, image, index, &wrong);
         yyjson_arr_foreach(columns, index, max, item)
             read_column(item, &image->columns[image->column_count++], &wrong);
     }
@@ -752,9 +802,8 @@ out:
 
 /* --- loading ---------------------------------------------------------------------------------------------------- */
 
-/* Read one column and verify it, unless the caller keeps the check for later. */
-static oct_status
-load_column(shard *self, const shard_image *image, const char *name, rows *data, uint64_t count,
+oct_status
+shard_load_column(shard *self, const shard_image *image, const char *name, rows *data, uint64_t count,
             column_check **check, oct_error *error)
 {
     const column_state *state = find_column(image, name);
@@ -791,6 +840,11 @@ load_vector(shard *self, const shard_image *image, shard_vector *vector, oct_err
 
     if (image_place(image, vector->number) == image->vector_count)
         return OCT_OK; /* a name added after the checkpoint: the log has it */
+    if (image->is_sparse[image_place(image, vector->number)] != vector_is_sparse(vector))
+        return oct_fail(error, OCT_CORRUPT, "%s: the manifest and the configuration disagree whether vector number %u is sparse",
+                        self->folder, vector->number);
+    if (vector_is_sparse(vector))
+        return vector_sparse_load(self, image, vector, image_place(image, vector->number), error);
     state = &image->graphs[image_place(image, vector->number)];
     /* As it was made, whatever is configured now: new settings come with the next compaction. */
     params.m = state->m;
@@ -804,7 +858,7 @@ load_vector(shard *self, const shard_image *image, shard_vector *vector, oct_err
         char       name[COLUMN_NAME_MAX];
         const bool is_large = strcmp(columns[c].name, "vectors") == 0;
 
-        status = load_column(self, image, vector_column_name(name, columns[c].name, vector->number),
+        status = shard_load_column(self, image, SHARD_COLUMN_NAME(name, columns[c].name, vector->number),
                              columns[c].data, columns[c].count, is_large ? &check : NULL, error);
         if (status == OCT_OK && columns[c].walked &&
             columns[c].count * columns[c].data->stride <= SETTLE_BYTES_MAX)
@@ -847,23 +901,23 @@ shard_load(shard *self, oct_slice json, oct_error *error)
     shard_set_version(self, image->operation);
     status = points_map_new(all, image->map_capacity, error);
     if (status == OCT_OK)
-        status = load_column(self, image, "ids", &all->ids, image->point_count, NULL, error);
+        status = shard_load_column(self, image, "ids", &all->ids, image->point_count, NULL, error);
     if (status == OCT_OK)
-        status = load_column(self, image, "versions", &all->versions, image->point_count, NULL, error);
+        status = shard_load_column(self, image, "versions", &all->versions, image->point_count, NULL, error);
     if (status == OCT_OK)
-        status = load_column(self, image, "payloads", &all->payloads, image->point_count, NULL, error);
+        status = shard_load_column(self, image, "payloads", &all->payloads, image->point_count, NULL, error);
     if (status == OCT_OK)
-        status = load_column(self, image, "live", &all->live, ((uint64_t)image->point_count + 63) / 64, NULL,
+        status = shard_load_column(self, image, "live", &all->live, ((uint64_t)image->point_count + 63) / 64, NULL,
                              error);
     if (status == OCT_OK)
-        status = load_column(self, image, "map", points_map_rows(all), image->map_capacity, NULL, error);
+        status = shard_load_column(self, image, "map", points_map_rows(all), image->map_capacity, NULL, error);
     if (status == OCT_OK)
         status = points_loaded(all, image->point_count, image->live_count, image->ascending, error);
     /* Documents carry checksums of their own, which heap_get verifies; so the file's need not be read now. */
     if (status == OCT_OK) {
         column_check *check = NULL;
 
-        status = load_column(self, image, "payload", &self->heap.units, image->unit_count, &check, error);
+        status = shard_load_column(self, image, "payload", &self->heap.units, image->unit_count, &check, error);
         column_check_free(check);
     }
     atomic_store(&self->heap.unit_count, image->unit_count);
@@ -932,7 +986,8 @@ shard_checksum(shard *self)
     (void)pthread_mutex_lock(&self->build_lock);
     set = shard_set(self);
     for (size_t v = 0; v < set->count; v++)
-        hash = mix64(hash ^ graph_checksum(vector_graph(set->items[v])));
+        if (!vector_is_sparse(set->items[v]))
+            hash = mix64(hash ^ graph_checksum(vector_graph(set->items[v])));
     (void)pthread_mutex_unlock(&self->build_lock);
     return hash;
 }
@@ -959,7 +1014,7 @@ check_point(const shard *self, uint32_t point, oct_error *error)
         return oct_fail(error, OCT_CORRUPT, "%s: point %u is dead and has payload %u", self->folder, point,
                         number);
     for (size_t v = 0; v < set->count && !is_live; v++) {
-        if (graph_row_of(vector_graph(set->items[v]), point) != GRAPH_NONE)
+        if (vector_has(set->items[v], point))
             return oct_fail(error, OCT_CORRUPT, "%s: point %u is dead and has a vector of number %u",
                             self->folder, point, set->items[v]->number);
     }
@@ -989,7 +1044,8 @@ shard_check(shard *self, oct_error *error)
         status = oct_fail(error, OCT_CORRUPT, "%s: %u points are alive, %u were counted", self->folder, live,
                           atomic_load(&self->points.live_count));
     for (size_t v = 0; v < set->count && status == OCT_OK; v++)
-        status = graph_check(vector_graph(set->items[v]), error);
+        status = vector_is_sparse(set->items[v]) ? sparse_check(vector_sparse(set->items[v]), error)
+                                                 : graph_check(vector_graph(set->items[v]), error);
     (void)pthread_mutex_unlock(&self->write_lock);
     (void)pthread_mutex_unlock(&self->build_lock);
     (void)pthread_mutex_unlock(&self->save_lock);

@@ -29,6 +29,7 @@ vector_free(void *memory)
     if (self == NULL)
         return;
     graph_free(vector_graph(self));
+    sparse_free(vector_sparse(self));
     column_check_free(atomic_load(&self->check));
     oct_free(self);
 }
@@ -52,7 +53,8 @@ static oct_status
 vector_new(const shard_vector_config *config, shard_vector **out, oct_error *error)
 {
     shard_vector *self = oct_calloc(1, sizeof *self);
-    graph        *made;
+    graph        *made = NULL;
+    sparse_index *sparse = NULL;
     oct_status    status;
 
     *out = NULL;
@@ -60,12 +62,13 @@ vector_new(const shard_vector_config *config, shard_vector **out, oct_error *err
         return oct_fail_memory(error, sizeof *self);
     self->number = config->number;
     set_config(self, config);
-    status = graph_new(&config->params, &made, error);
+    status = config->sparse ? sparse_new(&sparse, error) : graph_new(&config->params, &made, error);
     if (status != OCT_OK) {
         oct_free(self);
         return status;
     }
     atomic_store(&self->graph, made);
+    atomic_store(&self->sparse, sparse);
     *out = self;
     return OCT_OK;
 }

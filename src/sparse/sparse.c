@@ -226,6 +226,24 @@ sparse_ram_bytes(const sparse_index *self)
            postings_bytes(&self->lists);
 }
 
+void
+sparse_measure(const sparse_index *self, uint64_t *vectors, uint64_t *vectors_mapped, uint64_t *lists, uint64_t *rows_,
+               uint64_t *rows_mapped)
+{
+    const uint32_t row_count = sparse_row_count(self);
+
+    rows_usage(&self->entries.units, atomic_load(&self->entries.unit_count), vectors, vectors_mapped);
+    rows_usage(&self->heads, row_count, rows_, rows_mapped);
+    rows_usage(&self->seats, atomic_load(&self->seat_count), rows_, rows_mapped);
+    *lists += postings_bytes(&self->lists);
+}
+
+uint64_t
+sparse_stored_bytes(const sparse_index *self)
+{
+    return (uint64_t)atomic_load_explicit(&self->entries.unit_count, memory_order_relaxed) * HEAP_UNIT_BYTES;
+}
+
 uint32_t
 sparse_row_of(const sparse_index *self, uint32_t point)
 {

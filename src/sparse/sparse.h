@@ -68,6 +68,10 @@ uint32_t   sparse_point_of(const sparse_index *self, uint32_t row);
 uint32_t sparse_row_count(const sparse_index *self);  /* dead ones included */
 uint32_t sparse_live_count(const sparse_index *self); /* points that have a vector */
 uint64_t sparse_ram_bytes(const sparse_index *self);
+/* Memory by part, added: its own, and what is mapped from files. */
+void     sparse_measure(const sparse_index *self, uint64_t *vectors, uint64_t *vectors_mapped, uint64_t *lists, uint64_t *rows_,
+                        uint64_t *rows_mapped);
+uint64_t sparse_stored_bytes(const sparse_index *self); /* of the vectors, dead ones included */
 
 /* The dot product; *overlap tells whether they share a term. */
 float sparse_dot(const sparse_vector *a, const sparse_vector *b, bool *overlap);

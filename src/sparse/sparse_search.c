@@ -11,6 +11,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "base/deadline.h"
 #include "sparse/sparse_internal.h"
 
 #define WINDOW_ROWS  8192u /* 64 KiB of sums: they stay in L2, and a bitmap of what was touched in L1 */
@@ -117,6 +118,8 @@ search_lists(search *self, posting_cursor *lists, window *sums)
         }
         if (first >= self->row_count)
             return;
+        if (deadline_has_passed())
+            return; /* sparse_search tells */
         start = first / WINDOW_ROWS * WINDOW_ROWS;
         end = start + WINDOW_ROWS < self->row_count ? start + WINDOW_ROWS : self->row_count;
         for (uint32_t i = 0; i < vector->count; i++)
@@ -134,6 +137,8 @@ search_vectors(search *self, oct_error *error)
     oct_status          status = OCT_OK;
 
     for (uint32_t word = 0; word < (scope->allowed_points + 63) / 64 && status == OCT_OK; word++) {
+        if (word % 64 == 0 && deadline_has_passed())
+            return OCT_OK; /* sparse_search tells */
         for (uint64_t left = scope->allowed[word]; left != 0 && status == OCT_OK; left &= left - 1) {
             const uint32_t point = word * 64 + (uint32_t)__builtin_ctzll(left);
             const uint32_t row = point < scope->allowed_points ? sparse_visible_row(self->index, point, self->row_count)
@@ -205,6 +210,8 @@ sparse_search(const sparse_index *self, const sparse_query *query, top_hit *hits
         status = search_vectors(&work, error);
     else
         search_lists(&work, lists, sums);
+    if (status == OCT_OK)
+        status = deadline_check(error);
     if (status == OCT_OK)
         *count = top_sort(&work.best);
 out:
