@@ -4,6 +4,7 @@
 # program; every *_test.c is linked into one test program. V=name builds the same tree another way
 # (asan, tsan, debug), under build/name.
 
+.DEFAULT_GOAL := all
 V ?= release
 B := $(if $(filter release,$(V)),build,build/$(V))
 ifeq ($(origin CC),default)
