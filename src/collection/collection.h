@@ -33,6 +33,7 @@ typedef struct config_box {
     uint32_t              next_number; /* of the next name to come: none is given twice */
     uint64_t              sequence;    /* of the record that made it: what a replay may pass over */
     field_index         **fields;  /* of config.field_indexes; shared with the boxes before and after */
+    struct box_words     *words;   /* what text indexes split by (box.c); the same in all boxes, NULL before the first */
     size_t                field_count;
 } config_box;
 

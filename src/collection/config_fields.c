@@ -8,7 +8,9 @@
 #include <stddef.h>
 
 #include "collection/config_internal.h"
+#include "collection/text_config.h"
 #include "payload/path.h"
+#include "text/text.h"
 
 #define FLAG(member)                                                                                         \
     {                                                                                                        \
@@ -99,13 +101,6 @@ config_find_field(const oct_collection_config *config, oct_slice field)
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-/* A parameter that is kept as JSON. */
-static oct_status
-decode_json(yyjson_val *value, arena *memory, oct_slice *out, oct_error *error)
-{
-    return value == NULL ? OCT_OK : json_write_value(value, memory, out, error);
-}
-
 static oct_status
 decode_params(const json_path *at, yyjson_val *object, json_form form, arena *memory, oct_field_index *out,
               oct_error *error)
@@ -119,9 +114,7 @@ decode_params(const json_path *at, yyjson_val *object, json_form form, arena *me
         return status;
     status = json_fields(at, object, fields, countof(fields), false, values, error);
     if (status == OCT_OK)
-        status = decode_json(values[STOPWORDS], memory, &out->stopwords, error);
-    if (status == OCT_OK)
-        status = decode_json(values[STEMMER], memory, &out->stemmer, error);
+        status = text_config_normalize(at, values[STOPWORDS], values[STEMMER], memory, out, error);
     if (status == OCT_OK && out->tokenizer == OCT_UNSET)
         out->tokenizer = OCT_TOKENIZER_WORD;
     return status;
@@ -261,6 +254,22 @@ config_write_fields(const oct_collection_config *config, buffer *out)
 
 /* --- what holds ------------------------------------------------------------------------------- */
 
+/* An analyzer can be made of it. */
+static oct_status
+check_text(const oct_field_index *field, oct_error *error)
+{
+    arena           memory = {0};
+    oct_text_config config;
+    text_analyzer  *analyzer = NULL;
+    oct_status      status = text_config_of_field(field, &memory, &config, error);
+
+    if (status == OCT_OK)
+        status = text_analyzer_new(&config, &analyzer, error);
+    text_analyzer_free(analyzer);
+    arena_clear(&memory);
+    return status;
+}
+
 oct_status
 config_check_field(const oct_field_index *field, oct_error *error)
 {
@@ -280,9 +289,7 @@ config_check_field(const oct_field_index *field, oct_error *error)
     if (status == OCT_OK && field->type == OCT_FIELD_INTEGER && field->lookup == 0 && field->range == 0)
         status = json_fail(&at, error, OCT_RANGE,
                            "Validation error: the 'lookup' and 'range' capabilities can't be both disabled");
-    if (status == OCT_OK && field->type == OCT_FIELD_TEXT)
-        status = oct_fail(error, OCT_UNSUPPORTED, "a text index is not supported yet");
-    return status;
+    return status == OCT_OK && field->type == OCT_FIELD_TEXT ? check_text(field, error) : status;
 }
 
 oct_status

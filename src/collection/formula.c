@@ -40,6 +40,7 @@ typedef struct formula_default {
 
 typedef struct compiler {
     filter_vector_number number_of;
+    filter_text_fields   text_of;
     const void          *context;
     arena               *memory;
     formula_default     *defaults;
@@ -236,7 +237,7 @@ compile_condition(compiler *self, const oct_condition *given, term *out)
 
     if (given == NULL)
         return oct_fail(self->error, OCT_INVALID, "the condition of an expression is NULL");
-    return filter_compile(&whole, self->number_of, self->context, self->memory, &out->condition, self->error);
+    return filter_compile_indexed(&whole, self->number_of, self->text_of, self->context, self->memory, &out->condition, self->error);
 }
 
 /* What the kind of term has beside operands. */
@@ -313,10 +314,11 @@ compile_term(compiler *self, const oct_expression *given, size_t depth, term *ou
 }
 
 oct_status
-formula_compile(const oct_formula *given, filter_vector_number number_of, const void *context, arena *memory,
+formula_compile(const oct_formula *given, filter_vector_number number_of, filter_text_fields text_of,
+                const void *context, arena *memory,
                 const formula **out, oct_error *error)
 {
-    compiler   self = {.number_of = number_of, .context = context, .memory = memory, .error = error};
+    compiler   self = {.number_of = number_of, .text_of = text_of, .context = context, .memory = memory, .error = error};
     formula   *made = arena_alloc(memory, sizeof *made);
     oct_status status = OCT_OK;
 

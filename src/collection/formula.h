@@ -20,8 +20,8 @@ typedef struct formula formula;
 /* Names of vectors in conditions are looked up by number_of(context, name). Errors: OCT_RANGE (too deep, too many
  * terms),
  * OCT_FORMAT (a bad path), OCT_INVALID. */
-oct_status formula_compile(const oct_formula *given, filter_vector_number number_of, const void *context,
-                           arena *memory, const formula **out, oct_error *error);
+oct_status formula_compile(const oct_formula *given, filter_vector_number number_of, filter_text_fields text_of,
+                           const void *context, arena *memory, const formula **out, oct_error *error);
 
 typedef struct formula_scratch {
     value_list values;

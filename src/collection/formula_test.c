@@ -44,7 +44,7 @@ evaluate(const oct_formula *given, float *out, oct_error *error)
     formula_scratch scratch = {0};
     arena           memory = {0};
     const formula  *made;
-    oct_status      status = formula_compile(given, number_of, NULL, &memory, &made, error);
+    oct_status      status = formula_compile(given, number_of, NULL, NULL, &memory, &made, error);
 
     if (status == OCT_OK)
         status = formula_evaluate(made, &point, &scratch, out, error);

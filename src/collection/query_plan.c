@@ -628,7 +628,7 @@ plan_formula(planner *self, const oct_formula *given, level *out)
     oct_status status;
 
     epoch_pin();
-    status = formula_compile(given, select_vector_number, collection_box(self->plan->collection),
+    status = formula_compile(given, select_vector_number, select_text_field, collection_box(self->plan->collection),
                              self->plan->memory, &out->formula, self->error);
     epoch_unpin();
     return status;

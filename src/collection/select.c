@@ -101,6 +101,21 @@ select_vector_number(const void *context, oct_slice name)
     return FILTER_NO_VECTOR;
 }
 
+filter_text_field
+select_text_field(const void *context, const path *where)
+{
+    const field_index *index = fields_find(context, where);
+    filter_text_field  out = {0};
+
+    if (index == NULL || field_index_words(index) == NULL)
+        return out;
+    out.analyzer = field_index_words(index);
+    out.has_phrases = field_index_config(index)->phrase_matching == 1;
+    /* Analyzers stay where they are while the collection lives, and are aligned. */
+    out.identity = (uint64_t)(uintptr_t)out.analyzer + out.has_phrases;
+    return out;
+}
+
 oct_status
 select_compile(const oct_collection *self, const oct_filter *given, arena *memory, const filter **out,
                oct_error *error)
@@ -111,7 +126,7 @@ select_compile(const oct_collection *self, const oct_filter *given, arena *memor
     if (given == NULL)
         return OCT_OK;
     epoch_pin();
-    status = filter_compile(given, select_vector_number, collection_box(self), memory, out, error);
+    status = filter_compile_indexed(given, select_vector_number, select_text_field, collection_box(self), memory, out, error);
     epoch_unpin();
     if (status == OCT_OK && filter_is_open(*out))
         *out = NULL;

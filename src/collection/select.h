@@ -33,6 +33,8 @@ typedef struct selection {
 oct_status select_compile(const oct_collection *self, const oct_filter *given, arena *memory,
                           const filter **out, oct_error *error);
 
+/* The filter_text_fields of a config_box. */
+filter_text_field select_text_field(const void *context, const path *where);
 /* The filter_vector_number of a config_box. */
 uint32_t select_vector_number(const void *context, oct_slice name);
 

@@ -253,6 +253,32 @@ add_texts(buffer *out, const char *name, const oct_slice *list, size_t count)
     buffer_add_byte(out, ']');
 }
 
+static void
+encode_stopwords(const oct_text_config *config, buffer *out)
+{
+    if (config->stopwords == OCT_STOPWORDS_LANGUAGE && config->stop_language_count > 0) {
+        json_add_text(out, config->stop_languages[0]);
+        return;
+    }
+    buffer_add_byte(out, '{');
+    if (config->stop_languages != NULL)
+        add_texts(out, "languages", config->stop_languages, config->stop_language_count);
+    if (config->stop_words != NULL)
+        add_texts(out, "custom", config->stop_words, config->stop_word_count);
+    buffer_add_byte(out, '}');
+}
+
+static void
+encode_stemmer(const oct_text_config *config, buffer *out)
+{
+    const bool is_none = slice_is(config->stemmer, "none");
+
+    buffer_add_text(out, is_none ? "{\"type\":\"none\"" : "{\"type\":\"snowball\",\"language\":");
+    if (!is_none)
+        json_add_text(out, config->stemmer);
+    buffer_add_byte(out, '}');
+}
+
 void
 text_config_encode(const oct_text_config *config, buffer *out)
 {
@@ -280,27 +306,84 @@ text_config_encode(const oct_text_config *config, buffer *out)
         else
             json_add_u64(out, (uint64_t)numbers[i].value);
     }
-    if (config->stopwords == OCT_STOPWORDS_LANGUAGE && config->stop_language_count > 0) {
+    if (config->stopwords != OCT_UNSET) {
         add_key(out, "stopwords");
-        json_add_text(out, config->stop_languages[0]);
-    } else if (config->stopwords == OCT_STOPWORDS_SET) {
-        add_key(out, "stopwords");
-        buffer_add_byte(out, '{');
-        if (config->stop_languages != NULL)
-            add_texts(out, "languages", config->stop_languages, config->stop_language_count);
-        if (config->stop_words != NULL)
-            add_texts(out, "custom", config->stop_words, config->stop_word_count);
-        buffer_add_byte(out, '}');
+        encode_stopwords(config, out);
     }
     if (config->stemmer.size > 0) {
-        const bool is_none = slice_is(config->stemmer, "none");
-
         add_key(out, "stemmer");
-        buffer_add_text(out, is_none ? "{\"type\":\"none\"" : "{\"type\":\"snowball\",\"language\":");
-        if (!is_none)
-            json_add_text(out, config->stemmer);
-        buffer_add_byte(out, '}');
+        encode_stemmer(config, out);
     }
+}
+
+/* --- of field indexes ------------------------------------------------------------------------------- */
+
+static oct_status
+keep_json(buffer *json, arena *memory, oct_slice *out, oct_error *error)
+{
+    const char *copy = json->failed ? NULL : arena_text(memory, json->size == 0 ? "" : json->data, json->size);
+
+    if (copy != NULL)
+        *out = (oct_slice){copy, json->size};
+    buffer_clear(json);
+    return copy == NULL ? oct_fail_memory(error, json->capacity) : OCT_OK;
+}
+
+oct_status
+text_config_normalize(const json_path *at, yyjson_val *stopwords, yyjson_val *stemmer, arena *memory,
+                      oct_field_index *out, oct_error *error)
+{
+    const json_path stopwords_at = json_at(at, "stopwords"), stemmer_at = json_at(at, "stemmer");
+    buffer          words = {0}, stem = {0};
+    oct_text_config config;
+    oct_status      status;
+
+    oct_text_config_init(&config);
+    status = decode_stopwords(&stopwords_at, stopwords, memory, &config, error);
+    if (status == OCT_OK)
+        status = decode_stemmer(&stemmer_at, stemmer, &config, error);
+    if (status == OCT_OK && stopwords != NULL) {
+        encode_stopwords(&config, &words);
+        status = keep_json(&words, memory, &out->stopwords, error);
+    }
+    if (status == OCT_OK && stemmer != NULL) {
+        encode_stemmer(&config, &stem);
+        status = keep_json(&stem, memory, &out->stemmer, error);
+    }
+    return status;
+}
+
+/* One member's JSON, which may come from a C program or a file. */
+static oct_status
+read_member(bool is_stemmer, oct_slice json, arena *memory, oct_text_config *out, oct_error *error)
+{
+    const json_path at = json_at(NULL, is_stemmer ? "stemmer" : "stopwords");
+    json_document   document = {0};
+    oct_status      status;
+
+    if (json.size == 0)
+        return OCT_OK;
+    status = json_parse(json, &document, error);
+    if (status == OCT_OK)
+        status = is_stemmer ? decode_stemmer(&at, document.root, out, error)
+                            : decode_stopwords(&at, document.root, memory, out, error);
+    json_document_clear(&document);
+    return status;
+}
+
+oct_status
+text_config_of_field(const oct_field_index *field, arena *memory, oct_text_config *out, oct_error *error)
+{
+    oct_status status;
+
+    oct_text_config_init(out);
+    out->tokenizer = field->tokenizer;
+    out->lowercase = field->lowercase;
+    out->ascii_folding = field->ascii_folding;
+    out->min_token_len = field->min_token_len;
+    out->max_token_len = field->max_token_len;
+    status = read_member(false, field->stopwords, memory, out, error);
+    return status == OCT_OK ? read_member(true, field->stemmer, memory, out, error) : status;
 }
 
 /* --- copies ---------------------------------------------------------------------------------------- */

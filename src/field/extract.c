@@ -6,6 +6,7 @@
  * KEYS    Texts are kept as documents spell them (payload/value.h), so that they compare as bytes. UUIDs are kept in
  *         their usual form, in which another spelling of the same is found by a facet, and by a filter only in the
  *         document.
+ *         Of a text index the keys are the tokens of a point's strings (text/text.h), as the analyzer makes them.
  */
 #include "field/field_internal.h"
 
@@ -143,6 +144,36 @@ add_place(field_values *self, oct_slice value, oct_error *error)
     return add(self, (field_key){.number = key_of_place(&place), .place = place}, error);
 }
 
+static oct_status
+add_token(void *context, oct_slice token, uint32_t position, oct_error *error)
+{
+    field_values  *self = context;
+    const uint64_t at = self->text.size;
+
+    (void)position;
+    buffer_add(&self->text, token.data, token.size);
+    if (self->text.failed)
+        return oct_fail_memory(error, token.size);
+    return add(self, (field_key){.number = at, .text = {NULL, token.size}}, error);
+}
+
+static oct_status
+add_tokens(const field_index *index, oct_slice string, field_values *out, oct_error *error)
+{
+    buffer     memory = {0};
+    oct_slice  text;
+    text_run  *run = NULL;
+    oct_status status = unspell(string, &memory, &text) ? OCT_OK : oct_fail_memory(error, string.size);
+
+    if (status == OCT_OK)
+        status = text_run_borrow(index->words, &run, error);
+    if (status == OCT_OK)
+        status = text_analyze(run, text, TEXT_DOCUMENT, NULL, add_token, out, error);
+    text_run_return(run);
+    buffer_clear(&memory);
+    return status;
+}
+
 /* One value that is not null, and no array unless within one. */
 static oct_status
 add_value(const field_index *index, oct_slice value, field_values *out, oct_error *error)
@@ -176,7 +207,9 @@ add_value(const field_index *index, oct_slice value, field_values *out, oct_erro
         break;
     case OCT_FIELD_GEO:
         return add_place(out, value, error);
-    case OCT_FIELD_TEXT: /* config_check_field lets no such index be */
+    case OCT_FIELD_TEXT:
+        if (kind == VALUE_STRING)
+            return add_tokens(index, value_string(value), out, error);
         break;
     }
     out->odd = true;

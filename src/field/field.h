@@ -27,13 +27,15 @@
 typedef struct field_index field_index;
 typedef struct field_view  field_view;
 
-/* One reference. `config` is copied. */
-oct_status   field_index_new(const oct_field_index *config, field_index **out, oct_error *error);
+/* One reference. `config` is copied. `words`: how a text index splits strings, NULL for other types; it must outlive the index
+ * and whatever was compiled with it. */
+oct_status   field_index_new(const oct_field_index *config, text_analyzer *words, field_index **out, oct_error *error);
 field_index *field_index_share(field_index *self);
 void         field_index_release(field_index *self); /* accepts NULL */
 
 const oct_field_index *field_index_config(const field_index *self);
 const path            *field_index_path(const field_index *self);
+text_analyzer         *field_index_words(const field_index *self);
 
 /* --- views ----------------------------------------------------------------------------------- */
 

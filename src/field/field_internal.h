@@ -89,6 +89,7 @@ struct field_index {
     oct_field_index       config;
     path                  where;
     field_order           order;
+    text_analyzer        *words; /* of a text index: not owned */
     _Atomic(field_view *) view; /* replaced whole; the old one is retired */
 };
 
@@ -142,6 +143,7 @@ oct_status field_run_merge(const field_run *older, const field_run *newer, uint3
 struct field_view {
     _Atomic uint32_t references;
     oct_field_type   type;
+    text_analyzer   *words; /* the index's */
     uint64_t         version, mark;
     uint32_t         point_count;
     uint32_t         run_count;

@@ -102,6 +102,108 @@ hit_prefix(const field_run *run, oct_slice prefix, const target *to)
     hit_keys(run, first, end, to);
 }
 
+/* --- tokens ------------------------------------------------------------------------------------------ */
+
+/* Of `list`, ascending, those that `points` has too; both are short or one is searched by halves. */
+static uint32_t
+keep_common(uint32_t *list, uint32_t count, const uint32_t *points, uint32_t point_count)
+{
+    uint32_t used = 0, at = 0;
+
+    for (uint32_t i = 0; i < count && at < point_count; i++) {
+        uint32_t step = 1, high;
+
+        /* Gallop to the first that is not smaller. */
+        while (at + step < point_count && points[at + step] < list[i])
+            step *= 2;
+        high = at + step < point_count ? at + step + 1 : point_count;
+        while (at < high) {
+            const uint32_t middle = at + (high - at) / 2;
+
+            if (points[middle] < list[i])
+                at = middle + 1;
+            else
+                high = middle;
+        }
+        if (at < point_count && points[at] == list[i])
+            list[used++] = list[i];
+    }
+    return used;
+}
+
+/* A run has all tokens of the points it owns, so what they have in common is found within it. */
+static answer
+hit_all_tokens(const field_run *run, const text_match *words, const target *to)
+{
+    uint32_t  shortest = 0, count, *list;
+    uint32_t *keys = oct_alloc(words->count * sizeof *keys);
+
+    if (keys == NULL)
+        return NOTHING;
+    for (size_t i = 0; i < words->count; i++) {
+        bool is_there;
+
+        keys[i] = run_find_text(run, words->tokens[i], &is_there);
+        if (!is_there) {
+            oct_free(keys);
+            return EXACT; /* no point of the run has it */
+        }
+        if (run->starts[keys[i] + 1] - run->starts[keys[i]] < run->starts[keys[shortest] + 1] - run->starts[keys[shortest]])
+            shortest = (uint32_t)i;
+    }
+    count = run->starts[keys[shortest] + 1] - run->starts[keys[shortest]];
+    list = oct_alloc(size_max(count, 1) * sizeof *list);
+    if (list != NULL)
+        memcpy(list, run->points + run->starts[keys[shortest]], count * sizeof *list);
+    for (size_t i = 0; list != NULL && i < words->count; i++)
+        if (i != shortest)
+            count = keep_common(list, count, run->points + run->starts[keys[i]],
+                                run->starts[keys[i] + 1] - run->starts[keys[i]]);
+    for (uint32_t i = 0; list != NULL && i < count; i++) {
+        if (to->lower != NULL)
+            bit_set(to->lower, list[i]);
+        bit_set(to->upper, list[i]);
+    }
+    oct_free(keys);
+    oct_free(list);
+    return list == NULL ? NOTHING : EXACT;
+}
+
+/* What is odd is no string, and no test of words is true of it: the answer is exact, but for phrases, whose order only
+ * documents know. A test that was made for another index's words is not known here. */
+static answer
+hit_tokens(const field_view *self, const field_run *run, const text_match *words, const target *to)
+{
+    const target possible = {NULL, to->upper};
+
+    if (self->words == NULL || words->analyzer != self->words)
+        return NOTHING;
+    if (words->count == 0)
+        return EXACT;
+    if (words->kind != TEXT_MATCH_ANY)
+        return hit_all_tokens(run, words, words->kind == TEXT_MATCH_PHRASE && words->length > 1 ? &possible : to);
+    for (size_t i = 0; i < words->count; i++) {
+        bool           is_there;
+        const uint32_t key = run_find_text(run, words->tokens[i], &is_there);
+
+        if (is_there)
+            hit_keys(run, key, key + 1, to);
+    }
+    return EXACT;
+}
+
+/* Of the strings of a text index only tokens are known. */
+static answer
+hit_other_tests(const field_test *test)
+{
+    return test->kind == TEST_VALUES || test->kind == TEST_PREFIX || test->kind == TEST_CONTAINS ||
+                   test->kind == TEST_DATETIME
+               ? NOTHING
+               : BUT_ODD;
+}
+
+/* --- spelled strings --------------------------------------------------------------------------------- */
+
 static answer
 hit_texts(const field_run *run, const field_test *test, bool all_strings, const target *to)
 {
@@ -310,13 +412,16 @@ ask_run(const field_view *self, const field_run *run, const field_test *test, co
     case TEST_COUNT:
         return hit_count(run, &test->as.count, to, self->point_count);
     case TEST_NESTED:
-    case TEST_TOKENS:
         return NOTHING;
+    case TEST_TOKENS:
+        return hit_tokens(self, run, test->as.words, to);
     default:
         break;
     }
     switch (run->order) {
     case FIELD_BY_TEXT:
+        if (self->type == OCT_FIELD_TEXT)
+            return hit_other_tests(test);
         return hit_texts(run, test, self->type == OCT_FIELD_KEYWORD, to);
     case FIELD_BY_NUMBER:
         return hit_numbers(run, self->type, test, to);

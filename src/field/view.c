@@ -26,7 +26,7 @@ copy_text(arena *memory, oct_slice *text)
 }
 
 oct_status
-field_index_new(const oct_field_index *config, field_index **out, oct_error *error)
+field_index_new(const oct_field_index *config, text_analyzer *words, field_index **out, oct_error *error)
 {
     field_index *self = oct_calloc(1, sizeof *self);
     oct_status   status;
@@ -37,6 +37,7 @@ field_index_new(const oct_field_index *config, field_index **out, oct_error *err
     atomic_store(&self->references, 1);
     self->config = *config;
     self->order = order_of(config->type);
+    self->words = words;
     status = path_parse(config->field, &self->memory, &self->where, error);
     if (status == OCT_OK && (!copy_text(&self->memory, &self->config.field) ||
                              !copy_text(&self->memory, &self->config.stopwords) ||
@@ -77,6 +78,12 @@ const path *
 field_index_path(const field_index *self)
 {
     return &self->where;
+}
+
+text_analyzer *
+field_index_words(const field_index *self)
+{
+    return self->words;
 }
 
 field_view *
@@ -185,6 +192,7 @@ field_view_extend(const field_index *self, const field_view *old, const field_ch
         return oct_fail_memory(error, sizeof *fresh);
     atomic_store(&fresh->references, 1);
     fresh->type = (oct_field_type)self->config.type;
+    fresh->words = self->words;
     fresh->version = change->version;
     fresh->mark = change->mark;
     fresh->point_count = change->point_count;
