@@ -639,9 +639,11 @@ typedef enum oct_match_kind {
     OCT_MATCH_VALUE = 0,    /* equals values[0] */
     OCT_MATCH_ANY = 1,      /* equals one of `values`; of none: never */
     OCT_MATCH_EXCEPT = 2,   /* is not null and equals none of `values` */
-    OCT_MATCH_TEXT = 3,     /* a string that has `text` in it, letter by letter */
-    OCT_MATCH_TEXT_ANY = 4, /* a string that has one of the words of `text` in it */
-    OCT_MATCH_PHRASE = 5,   /* as OCT_MATCH_TEXT */
+    /* The next three look at words if the field has a text index, split as the index splits: all strings of a point together
+     * have every word of `text`, or one, or (if the index has phrase_matching, else never) one string has them in a row. */
+    OCT_MATCH_TEXT = 3,     /* without an index: a string that has `text` in it, letter by letter */
+    OCT_MATCH_TEXT_ANY = 4, /* without: a string that has one of the words of `text` in it */
+    OCT_MATCH_PHRASE = 5,   /* without: as OCT_MATCH_TEXT */
     OCT_MATCH_PREFIX = 6,   /* a string that begins with `text` */
     OCT_MATCH_SUBSTRING = 7 /* a string that has `text` in it, whatever index the field has */
 } oct_match_kind;

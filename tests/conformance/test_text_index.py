@@ -86,6 +86,8 @@ def test_words_are_found_as_the_oracle_finds_them(doors: List[Door]) -> None:
     assert found > 1000
 
 
+GERMAN = {"languages": ["german"], "custom": ["Katze"]}
+
 # params, texts by id, match, ids that pass
 SETTINGS: List[Any] = [
     ({"tokenizer": "word"}, {1: "quick foxes", 2: "Fox"}, {"text": "FOX"}, [2]),
@@ -98,7 +100,7 @@ SETTINGS: List[Any] = [
     ({"ascii_folding": True}, {1: "Ação", 2: "acre"}, {"text": "ACAO"}, [1]),
     ({"min_token_len": 3}, {1: "go home"}, {"text_any": "go"}, []),
     ({"stopwords": "en"}, {1: "the cat", 2: "a dog"}, {"text": "the cat"}, [1]),
-    ({"stopwords": {"languages": ["german"], "custom": ["Katze"]}}, {1: "die Katze", 2: "Katze Hund"}, {"text_any": "katze hund"}, [2]),
+    ({"stopwords": GERMAN}, {1: "die Katze", 2: "Katze Hund"}, {"text_any": "katze hund"}, [2]),
     ({"stemmer": {"type": "snowball", "language": "english"}}, {1: "running shoes", 2: "ran"}, {"text": "runs shoe"}, [1]),
     ({"phrase_matching": True}, {1: "a b c", 2: "c b a"}, {"phrase": "b c"}, [1]),
     ({"phrase_matching": False}, {1: "a b c"}, {"phrase": "b c"}, []),
@@ -113,14 +115,15 @@ def test_settings_decide_what_a_word_is(wires: Wires) -> None:
         assert ask(wires, "PUT", name, {"vectors": {"size": 1, "distance": "Dot"}})[0] == 200
         points = [{"id": i, "vector": [1], "payload": {"t": text}} for i, text in texts.items()]
         assert ask(wires, "PUT", f"{name}/points?wait=true", {"points": points})[0] == 200
-        status, answer = ask(wires, "PUT", f"{name}/index?wait=true", {"field_name": "t", "field_schema": {"type": "text", **params}})
+        body = {"field_name": "t", "field_schema": {"type": "text", **params}}
+        status, answer = ask(wires, "PUT", f"{name}/index?wait=true", body)
         assert status == 200, f"{params}: {answer}"
         body = {"filter": {"must": [{"key": "t", "match": match}]}, "limit": 10}
         status, answer = ask(wires, "POST", f"{name}/points/scroll", body)
         assert status == 200, f"{params}: {answer}"
         assert [point["id"] for point in answer["result"]["points"]] == wanted, f"{params} {match}"
         schema = ask(wires, "GET", name)[1]["result"]["payload_schema"]["t"]
-        without_words = 1 if params.get("stopwords", {}) == {"languages": ["german"], "custom": ["Katze"]} else 0
+        without_words = 1 if params.get("stopwords") == GERMAN else 0
         assert schema["data_type"] == "text" and schema["points"] == len(texts) - without_words, schema
 
 
