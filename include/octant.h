@@ -890,6 +890,32 @@ OCT_API oct_status oct_change_payload_where(oct_collection *collection, const oc
  * since this call. 0: for ever. Writes that have begun are finished. */
 OCT_API void oct_time_limit(uint64_t timeout_ms);
 
+typedef enum oct_write_kind {
+    OCT_WRITE_UPSERT = 0,         /* points, mode, filter: oct_upsert_where */
+    OCT_WRITE_VECTORS = 1,        /* points, filter: oct_update_vectors_where */
+    OCT_WRITE_DELETE_VECTORS = 2, /* targets, names: oct_delete_vectors_where */
+    OCT_WRITE_DELETE = 3,         /* targets: oct_delete_where */
+    OCT_WRITE_PAYLOAD = 4         /* targets, change: oct_change_payload_where */
+} oct_write_kind;
+
+typedef struct oct_write {
+    oct_write_kind       kind;
+    const oct_point     *points;
+    size_t               point_count;
+    oct_update_mode      mode;
+    const oct_filter    *filter;
+    oct_targets          targets;
+    const oct_slice     *names;
+    size_t               name_count;
+    oct_payload_change   change;
+    const oct_shard_key *shard_keys; /* as in oct_write_options, whose own mean nothing here */
+    size_t               shard_key_count;
+} oct_write;
+
+/* Several writes, each on what those before it made: all of them, as one operation, or, if one fails, none. */
+OCT_API oct_status oct_write_batch(oct_collection *collection, const oct_write *writes, size_t count,
+                                   const oct_write_options *options, oct_write_result *result, oct_error *error);
+
 /* ---------------------------------------------------------------------------------------------
  * Reading points
  * ------------------------------------------------------------------------------------------- */

@@ -332,6 +332,35 @@ oct_change_payload_where(oct_collection *collection, const oct_targets *targets,
                             : status;
 }
 
+static oct_status
+check_one_write(oct_collection *collection, const oct_write *write, oct_error *error)
+{
+    static const strict_write kinds[] = {STRICT_UPSERT, STRICT_UPDATE, STRICT_DELETE, STRICT_DELETE, STRICT_UPDATE};
+    oct_status                status;
+
+    if (write->kind < OCT_WRITE_UPSERT || write->kind > OCT_WRITE_PAYLOAD)
+        return oct_fail(error, OCT_INVALID, "no such kind of write: %d", (int)write->kind);
+    if (write->kind != OCT_WRITE_UPSERT && write->kind != OCT_WRITE_VECTORS)
+        return check_targets(collection, kinds[write->kind], &write->targets, error);
+    status = check_count(write->points, write->point_count, error);
+    if (status == OCT_OK && write->mode != OCT_UPSERT && write->mode != OCT_INSERT_ONLY && write->mode != OCT_UPDATE_ONLY)
+        status = oct_fail(error, OCT_INVALID, "no such update mode: %d", (int)write->mode);
+    return status == OCT_OK ? strict_check_write(collection, kinds[write->kind], write->points, write->point_count,
+                                                 write->filter, error)
+                            : status;
+}
+
+oct_status
+oct_write_batch(oct_collection *collection, const oct_write *writes, size_t count, const oct_write_options *options,
+                oct_write_result *result, oct_error *error)
+{
+    oct_status status = OCT_OK;
+
+    for (size_t i = 0; i < count && status == OCT_OK; i++)
+        status = check_one_write(collection, &writes[i], error);
+    return status == OCT_OK ? collection_write_batch(collection, writes, count, options, result, error) : status;
+}
+
 oct_status
 oct_retrieve(oct_collection *collection, const oct_id *ids, size_t count, const oct_select *select,
              oct_records **out, oct_error *error)

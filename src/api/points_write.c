@@ -107,13 +107,42 @@ points_clear_payload(api_call *call, oct_error *error)
     return one_write(call, API_CLEAR_PAYLOAD, error);
 }
 
-/* All operations are read before the first is applied; then one after the other, up to the first that fails. */
+/* As octant.h has it. */
+static oct_status
+to_write(oct_collection *collection, const api_write *from, oct_write *out, oct_error *error)
+{
+    static const oct_write_kind kinds[] = {[API_UPSERT] = OCT_WRITE_UPSERT,
+                                           [API_DELETE] = OCT_WRITE_DELETE,
+                                           [API_UPDATE_VECTORS] = OCT_WRITE_VECTORS,
+                                           [API_DELETE_VECTORS] = OCT_WRITE_DELETE_VECTORS,
+                                           [API_SET_PAYLOAD] = OCT_WRITE_PAYLOAD,
+                                           [API_OVERWRITE_PAYLOAD] = OCT_WRITE_PAYLOAD,
+                                           [API_DELETE_PAYLOAD] = OCT_WRITE_PAYLOAD,
+                                           [API_CLEAR_PAYLOAD] = OCT_WRITE_PAYLOAD};
+
+    *out = (oct_write){.kind = kinds[from->kind],
+                       .points = from->points,
+                       .point_count = from->point_count,
+                       .mode = from->mode,
+                       .filter = from->filter,
+                       .targets = {from->ids, from->id_count, from->filter},
+                       .names = from->names,
+                       .name_count = from->name_count,
+                       .change = from->change,
+                       .shard_keys = from->shard_keys,
+                       .shard_key_count = from->shard_key_count};
+    return api_pick_shard_key(collection, from->shard_fallback, &out->shard_keys, &out->shard_key_count, error);
+}
+
+/* All operations or none. Each gets an answer; they are one operation to the engine, and have its number. */
 oct_status
 points_batch(api_call *call, oct_error *error)
 {
     oct_collection   *collection = NULL;
     oct_write_options options;
+    oct_write_result  result = {0};
     api_write        *writes = NULL;
+    oct_write        *typed = NULL;
     yyjson_val       *body;
     size_t            count = 0;
     oct_status        status = api_write_options(call, &options, error);
@@ -124,11 +153,17 @@ points_batch(api_call *call, oct_error *error)
         status = decode_writes(body, &call->memory, &writes, &count, error);
     if (status == OCT_OK)
         status = api_open(call, &collection, error);
+    if (status == OCT_OK) {
+        typed = arena_array(&call->memory, count + 1, sizeof *typed);
+        if (typed == NULL)
+            status = oct_fail_memory(error, count * sizeof *typed);
+    }
+    for (size_t i = 0; i < count && status == OCT_OK; i++)
+        status = to_write(collection, &writes[i], &typed[i], error);
+    if (status == OCT_OK && count > 0)
+        status = oct_write_batch(collection, typed, count, &options, &result, error);
     buffer_add_byte(&call->out, '[');
     for (size_t i = 0; i < count && status == OCT_OK; i++) {
-        oct_write_result result = {0};
-
-        status = apply(collection, &writes[i], &options, &result, error);
         if (i > 0)
             buffer_add_byte(&call->out, ',');
         encode_write_result(&call->out, &result);

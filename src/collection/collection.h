@@ -220,6 +220,9 @@ oct_status collection_delete(oct_collection *self, const oct_targets *targets,
 oct_status collection_change_payload(oct_collection *self, const oct_targets *targets,
                                      const oct_payload_change *change, const oct_write_options *options,
                                      oct_write_result *result, oct_error *error);
+/* mixed.c */
+oct_status collection_write_batch(oct_collection *self, const oct_write *writes, size_t count,
+                                  const oct_write_options *options, oct_write_result *result, oct_error *error);
 oct_status collection_optimize(oct_collection *self, bool wait, oct_error *error);
 
 /* --- read.c ----------------------------------------------------------------------------------------- */

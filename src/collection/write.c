@@ -12,6 +12,7 @@
 #include "collection/select.h"
 #include "kernel/kernel.h"
 #include "collection/shard_keys.h"
+#include "collection/write_internal.h"
 #include "payload/document.h"
 
 #define ROWS_RECORD_BYTES (8u << 20) /* oct_upsert_rows logs in pieces of about this size */
@@ -80,9 +81,8 @@ check_key(void *context, batch *write, arena *memory, oct_error *error)
     return self->resolve == NULL ? OCT_OK : self->resolve(self->context, write, memory, error);
 }
 
-/* `number` is that of the shard key, or 0. */
-static oct_status
-run_resolved(oct_collection *self, batch *write, uint32_t number, shard_resolve resolve, void *context,
+oct_status
+write_run(oct_collection *self, batch *write, uint32_t number, shard_resolve resolve, void *context,
              const oct_write_options *options, oct_write_result *result, oct_error *error)
 {
     const bool wait = options == NULL || options->wait;
@@ -110,7 +110,7 @@ static oct_status
 run(oct_collection *self, batch *write, uint32_t number, const oct_write_options *options,
     oct_write_result *result, oct_error *error)
 {
-    return run_resolved(self, write, number, NULL, NULL, options, result, error);
+    return write_run(self, write, number, NULL, NULL, options, result, error);
 }
 
 /* --- writes to the points that match ------------------------------------------------------------------------ */
@@ -222,7 +222,7 @@ run_for_key(oct_collection *self, const batch *given, const oct_targets *targets
         epoch_unpin();
     }
     if (status == OCT_OK)
-        status = run_resolved(self, write, number, add_matching, &context, options, result, error);
+        status = write_run(self, write, number, add_matching, &context, options, result, error);
     arena_clear(&memory);
     return status;
 }
@@ -556,9 +556,23 @@ fill_column(const config_box *box, const oct_point *points, size_t count, size_t
     return OCT_OK;
 }
 
-/* Compact documents, checked. */
-static oct_status
-check_documents(const oct_slice *given, size_t stride, size_t count, arena *memory, buffer *text,
+oct_status
+write_columns(const config_box *box, const oct_point *points, size_t count, arena *memory, batch_column *columns,
+              size_t *column_count, oct_error *error)
+{
+    size_t     counts[OCT_VECTORS_MAX] = {0};
+    oct_status status = count_vectors(box, points, count, counts, error);
+
+    *column_count = 0;
+    for (size_t v = 0; status == OCT_OK && v < box->config.vector_count; v++) {
+        if (counts[v] > 0)
+            status = fill_column(box, points, count, v, counts[v], memory, &columns[(*column_count)++], error);
+    }
+    return status;
+}
+
+oct_status
+write_documents(const oct_slice *given, size_t stride, size_t count, arena *memory, buffer *text,
                 oct_slice **out, oct_error *error)
 {
     size_t    *ends = arena_array(memory, count, sizeof *ends);
@@ -590,7 +604,6 @@ collection_upsert(oct_collection *self, const oct_point *points, size_t count, b
     batch         write = {.op = only_vectors ? BATCH_UPDATE_VECTORS : BATCH_UPSERT, .count = count};
     arena         memory = {0};
     buffer        documents = {0};
-    size_t        counts[OCT_VECTORS_MAX] = {0};
     oct_slice    *payloads = NULL;
     batch_column *columns;
     uint32_t     *numbers;
@@ -598,19 +611,14 @@ collection_upsert(oct_collection *self, const oct_point *points, size_t count, b
     oct_status    status = shard_keys_of_write(self, options, &memory, &numbers, &number_count, error);
 
     epoch_pin();
-    if (status == OCT_OK)
-        status = count_vectors(collection_box(self), points, count, counts, error);
     columns = arena_array(&memory, collection_box(self)->config.vector_count + 1, sizeof *columns);
     if (status == OCT_OK && columns == NULL)
         status = oct_fail_memory(error, sizeof *columns);
-    for (size_t v = 0; status == OCT_OK && v < collection_box(self)->config.vector_count; v++) {
-        if (counts[v] > 0)
-            status = fill_column(collection_box(self), points, count, v, counts[v], &memory,
-                                 &columns[write.column_count++], error);
-    }
+    if (status == OCT_OK)
+        status = write_columns(collection_box(self), points, count, &memory, columns, &write.column_count, error);
     epoch_unpin();
     if (status == OCT_OK && !only_vectors && count > 0)
-        status = check_documents(&points[0].payload, sizeof points[0], count, &memory, &documents, &payloads,
+        status = write_documents(&points[0].payload, sizeof points[0], count, &memory, &documents, &payloads,
                                  error);
     if (status == OCT_OK && rule != NULL)
         status = select_compile(self, rule->filter, &memory, &context.wanted, error);
@@ -624,7 +632,7 @@ collection_upsert(oct_collection *self, const oct_point *points, size_t count, b
         status = keyed_ids(count == 0 ? NULL : &points[0].id, sizeof points[0], count, numbers[k], &memory, &ids, error);
         one.ids = ids;
         if (status == OCT_OK)
-            status = run_resolved(self, &one, numbers[k], judges ? keep_allowed : NULL, &context, options, result, error);
+            status = write_run(self, &one, numbers[k], judges ? keep_allowed : NULL, &context, options, result, error);
     }
     buffer_clear(&documents);
     arena_clear(&memory);
@@ -650,7 +658,7 @@ upsert_piece(oct_collection *self, uint32_t key_number, uint32_t number, const u
     if (full_ids == NULL || (row_stride != dim && packed == NULL))
         status = oct_fail_memory(error, count * sizeof *full_ids);
     if (status == OCT_OK && payloads != NULL) {
-        status = check_documents(payloads, sizeof *payloads, count, &memory, &documents, &checked, error);
+        status = write_documents(payloads, sizeof *payloads, count, &memory, &documents, &checked, error);
         write.payloads = checked;
     }
     for (size_t i = 0; i < count && status == OCT_OK; i++) {

@@ -6,7 +6,7 @@
  *          4    4  point count
  *          8    8  operation number
  *         16    4  column count
- *         20    4  flags: 1 payloads follow, 2 a payload change follows
+ *         20    4  flags: 1 payloads follow, 2 a payload change follows, 4 a bitmap of points to delete follows the ids
  *         24  24n  ids: high, low (8 each), is_uuid (4), number of the shard key (4)
  *                  columns: number, dim, present count, what follows (4 each; 1 a bitmap, 2 counts, 4 indices); the
  *                  bitmap; the counts, one a present point (4 each); the indices, one a float (4 each); the floats
@@ -19,7 +19,7 @@
 #define COLUMN_HEAD_BYTES 16u
 #define CHANGE_HEAD_BYTES 16u
 
-enum { HAS_PAYLOADS = 1, HAS_CHANGE = 2 };
+enum { HAS_PAYLOADS = 1, HAS_CHANGE = 2, HAS_GONE = 4 };
 enum { HAS_BITMAP = 1, HAS_COUNTS = 2, HAS_INDICES = 4 }; /* of a column */
 
 _Static_assert(sizeof(oct_id) == 24, "ids are stored as they are in memory");
@@ -150,7 +150,7 @@ encode_change(writer *self, const oct_payload_change *change)
 oct_status
 batch_encode(const batch *self, arena *memory, oct_slice **parts, size_t *part_count, oct_error *error)
 {
-    const size_t part_max = 8 + 4 * self->column_count;
+    const size_t part_max = 9 + 4 * self->column_count;
     writer       out = {.memory = memory};
     char        *head;
 
@@ -165,8 +165,14 @@ batch_encode(const batch *self, arena *memory, oct_slice **parts, size_t *part_c
     put_u64(head + 8, self->operation);
     put_u32(head + 16, (uint32_t)self->column_count);
     put_u32(head + 20, (self->payloads != NULL ? HAS_PAYLOADS : 0u) |
-                           (self->op == BATCH_CHANGE_PAYLOAD ? HAS_CHANGE : 0u));
+                           (self->op == BATCH_CHANGE_PAYLOAD ? HAS_CHANGE : 0u) | (self->gone != NULL ? HAS_GONE : 0u));
     add_part(&out, self->ids, self->count * sizeof(oct_id));
+    if (self->gone != NULL) {
+        char *bits = new_part(&out, padded((self->count + 7) / 8));
+
+        if (bits != NULL)
+            memcpy(bits, self->gone, (self->count + 7) / 8);
+    }
     for (size_t i = 0; i < self->column_count; i++)
         encode_column(&out, &self->columns[i], self->count);
     if (self->payloads != NULL && self->count > 0)
@@ -376,6 +382,8 @@ batch_decode(oct_slice body, arena *memory, batch *out, oct_error *error)
             memcpy(copy, ids, out->count * sizeof *copy);
         out->ids = copy;
     }
+    if ((flags & HAS_GONE) != 0)
+        out->gone = (const uint8_t *)take(&in, padded((out->count + 7) / 8));
     columns = make_array(&in, memory, out->column_count, sizeof *columns);
     for (size_t i = 0; !in.failed && i < out->column_count; i++)
         decode_column(&in, out->op, &columns[i], out->count);

@@ -42,7 +42,14 @@ typedef struct batch {
     const batch_column *columns;
     const oct_slice    *payloads; /* count of them, or NULL: none has one */
     oct_payload_change  change;
+    const uint8_t      *gone; /* upsert: a bit a point, set for those that are deleted instead; NULL: none is */
 } batch;
+
+static inline bool
+batch_is_gone(const batch *self, size_t point)
+{
+    return self->gone != NULL && (self->gone[point / 8] >> (point % 8) & 1) != 0;
+}
 
 static inline bool
 batch_has(const batch_column *column, size_t point)

@@ -414,7 +414,7 @@ apply_vectors(shard *self, const plan *work)
                 vector_remove(vector, point);
         }
         touch(self, point);
-        points_set_live(&self->points, point, true);
+        points_set_live(&self->points, point, !batch_is_gone(write, i));
     }
 }
 
