@@ -428,25 +428,31 @@ oct_count_where(oct_collection *collection, const oct_filter *filter, uint64_t *
 oct_status
 oct_count_estimate(oct_collection *collection, const oct_filter *filter, uint64_t *out, oct_error *error)
 {
-    return collection_estimate(collection, filter, out, error);
+    const oct_status status = strict_check_read(collection, filter, 0, error);
+
+    return status == OCT_OK ? collection_estimate(collection, filter, out, error) : status;
 }
 
 oct_status
 oct_scroll_ordered(oct_collection *collection, const oct_filter *filter, const oct_order_by *order, size_t limit,
                    const oct_select *select, oct_records **out, oct_error *error)
 {
-    const oct_status status = check_limit(limit, 0, error);
+    oct_status status = check_limit(limit, 0, error);
 
     *out = NULL;
+    if (status == OCT_OK)
+        status = strict_check_read(collection, filter, limit, error);
     return status == OCT_OK ? collection_scroll_ordered(collection, filter, order, limit, select, out, error) : status;
 }
 
 oct_status
 oct_facet(oct_collection *collection, const oct_facet_request *request, oct_facets **out, oct_error *error)
 {
-    const oct_status status = check_limit(request->limit, 0, error);
+    oct_status status = check_limit(request->limit, 0, error);
 
     *out = NULL;
+    if (status == OCT_OK)
+        status = strict_check_read(collection, request->filter, request->limit, error);
     return status == OCT_OK ? collection_facet(collection, request, out, error) : status;
 }
 

@@ -568,8 +568,8 @@ SNAPSHOT_ROUTES: List[Tuple[str, str]] = [
     ("DELETE", C + "/shards/0/snapshots/x.snapshot"),
 ]
 
-# Not there yet, and being built: 501 is accepted. Empty it when they are.
-PENDING = {"POST /collections/{c}/facet"}
+# Not there yet, and being built: 501 is accepted.
+PENDING: set = set()
 
 # What answers 501 and stands so in docs/compatibility.md.
 UNSUPPORTED = {"GET /logger", "POST /logger", "POST /audit/logs"}
