@@ -36,6 +36,7 @@ int cli_serve(const cli_arguments *arguments);
 int cli_info(const cli_arguments *arguments);
 int cli_check(const cli_arguments *arguments);
 int cli_backup(const cli_arguments *arguments);
+int cli_repair(const cli_arguments *arguments);
 int cli_restore(const cli_arguments *arguments);
 int cli_bench(const cli_arguments *arguments);
 

@@ -279,6 +279,53 @@ check_all(oct_database *database, const char *path, const oct_names *names)
     return damaged > 0 ? CLI_FAILED : CLI_OK;
 }
 
+/* Wait until what was damaged has been made again. */
+static void
+mend(oct_database *database, oct_slice name)
+{
+    oct_collection_info *info = NULL;
+    oct_collection      *collection = NULL;
+    oct_error            error = {0};
+
+    if (oct_collection_inspect(database, name, &info, &error) != OCT_OK)
+        (void)printf("FAILED   " SLICE_FMT ": %s\n", SLICE_ARG(name), error.text);
+    else if (info->damage != NULL)
+        (void)printf("LEFT     " SLICE_FMT ": set aside; recover it from a snapshot, or delete it\n", SLICE_ARG(name));
+    else if (info->mended_graphs > 0 && oct_collection_open(database, name, &collection, &error) == OCT_OK &&
+             oct_collection_wait_indexed(collection, 0, &error) == OCT_OK)
+        (void)printf("MENDED   " SLICE_FMT ": %" PRIu64 " graph%s made again from the vectors\n", SLICE_ARG(name),
+                     info->mended_graphs, info->mended_graphs == 1 ? "" : "s");
+    oct_collection_close(collection);
+    oct_collection_info_free(info);
+}
+
+int
+cli_repair(const cli_arguments *arguments)
+{
+    const oct_open_options options = {.path = arguments->first};
+    oct_database          *database = NULL;
+    oct_names             *names = NULL;
+    oct_error              error = {0};
+    oct_status             status;
+
+    if (cli_open_read_only(arguments->first, &database) != OCT_OK) /* is there one? */
+        return CLI_FAILED;
+    (void)oct_close(database, NULL);
+    status = oct_open(&options, &database, &error);
+    if (status == OCT_OK)
+        status = oct_collection_list(database, &names, &error);
+    for (size_t i = 0; status == OCT_OK && i < names->count; i++)
+        mend(database, names->items[i]);
+    oct_names_free(names);
+    if (status != OCT_OK) {
+        (void)oct_close(database, NULL);
+        return cli_fail("%s", error.text);
+    }
+    if (oct_close(database, &error) != OCT_OK) /* writes the new files */
+        return cli_fail("%s", error.text);
+    return cli_check(arguments);
+}
+
 int
 cli_check(const cli_arguments *arguments)
 {

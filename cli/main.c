@@ -44,6 +44,14 @@ static const cli_command commands[] = {
          "  Opens the database at PATH for reading only and verifies every collection. Exit code 1 and the\n"
          "  name of the damage, if there is any; what is not damaged is verified all the same.\n",
      .run = cli_check},
+    {.name = "repair",
+     .argument = "PATH",
+     .summary = "mend what can be mended in a damaged database",
+     .description =
+         "  Opens the database at PATH for writing. Graphs whose files are damaged are made again from the vectors.\n"
+         "  A collection whose ids, payloads or vectors are damaged stays as it is, set aside: recover it from a\n"
+         "  snapshot, or delete it. Says what it did, then verifies everything. Make a copy first.\n",
+     .run = cli_repair},
     {.name = "backup",
      .argument = "PATH FILE",
      .summary = "copy a database into one file, also while it is in use",

@@ -538,12 +538,17 @@ typedef struct oct_collection_info {
     uint64_t vector_bytes;          /* of the vectors as given, dead ones included */
     uint64_t payload_bytes;
     bool     stopped;               /* writing stopped after a failed sync */
+    uint64_t mended_graphs;         /* whose files were damaged, and that are made again from the vectors since it was opened */
+    const char *damage;             /* NULL; or what is wrong with its files, so that it answers nothing else */
     oct_slice name;
     const uint64_t *field_points;   /* of each of config.field_indexes: points with a value in it */
     void    *reserved;              /* owns the memory above */
 } oct_collection_info;
 
 OCT_API oct_status oct_collection_describe(oct_collection *collection, oct_collection_info **out, oct_error *error);
+/* The same by name, also of a collection that is damaged, which oct_collection_open refuses. */
+OCT_API oct_status oct_collection_inspect(oct_database *database, oct_slice name_or_alias, oct_collection_info **out,
+                                          oct_error *error);
 OCT_API void       oct_collection_info_free(oct_collection_info *info);
 
 /* Where a collection's memory is, by part. `memory_bytes` is the process's own; `mapped_bytes` is read from mapped files,

@@ -148,6 +148,19 @@ oct_collection_memory(oct_collection *collection, oct_memory_info *out)
 }
 
 oct_status
+oct_collection_inspect(oct_database *database, oct_slice name_or_alias, oct_collection_info **out, oct_error *error)
+{
+    oct_collection *found;
+    oct_status      status = catalogue_find_any(database, name_or_alias, &found, error);
+
+    *out = NULL;
+    if (status == OCT_OK)
+        status = collection_describe(found, out, error);
+    collection_release(found);
+    return status;
+}
+
+oct_status
 oct_collection_wait_indexed(oct_collection *collection, uint64_t timeout_ms, oct_error *error)
 {
     return shard_wait_indexed(collection->shard, timeout_ms, error);

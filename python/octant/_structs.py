@@ -233,6 +233,8 @@ collection_info = _struct(
     ("vector_bytes", c_uint64),
     ("payload_bytes", c_uint64),
     ("stopped", c_bool),
+    ("mended_graphs", c_uint64),
+    ("damage", c_char_p),
     ("name", slice),
     ("field_points", POINTER(c_uint64)),
     ("reserved", c_void_p),

@@ -25,7 +25,11 @@ static void
 encode_info(buffer *out, const oct_collection_info *info)
 {
     /* Never yellow: what has not joined the graph is scanned exactly, so there is nothing to wait for. */
-    if (info->stopped)
+    if (info->damage != NULL) {
+        buffer_add_text(out, "{\"status\":\"red\",\"optimizer_status\":{\"error\":");
+        json_add_text(out, slice_of(info->damage));
+        buffer_add_byte(out, '}');
+    } else if (info->stopped)
         buffer_add_text(
             out, "{\"status\":\"red\",\"optimizer_status\":{\"error\":\"writing stopped after a failed "
                  "sync; reopen the database\"}");
@@ -59,6 +63,8 @@ collections_describe(api_call *call, oct_error *error)
 
     if (status == OCT_OK)
         status = oct_collection_describe(collection, &info, error);
+    else if (status == OCT_CORRUPT) /* it can say what is wrong with it */
+        status = oct_collection_inspect(call->database, call->params[0], &info, error);
     if (status == OCT_OK)
         encode_info(&call->out, info);
     oct_collection_info_free(info);
@@ -198,9 +204,9 @@ collections_exists(api_call *call, oct_error *error)
 {
     oct_collection *collection = NULL;
     oct_status      status = api_open(call, &collection, error);
-    const bool      exists = status == OCT_OK;
+    const bool      exists = status == OCT_OK || status == OCT_CORRUPT;
 
-    if (status == OCT_NOT_FOUND)
+    if (status == OCT_NOT_FOUND || status == OCT_CORRUPT)
         status = OCT_OK;
     buffer_add_text(&call->out, "{\"exists\":");
     encode_bool(&call->out, exists);

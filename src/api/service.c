@@ -80,7 +80,7 @@ api_each_collection(api_call *call, oct_status (*each)(api_call *call, oct_colle
             status = oct_collection_describe(collection, &info, error);
         if (status == OCT_OK)
             status = each(call, collection, info, error);
-        if (status == OCT_NOT_FOUND)
+        if (status == OCT_NOT_FOUND || (status == OCT_CORRUPT && collection == NULL)) /* gone, or damaged: tell of the others */
             status = OCT_OK;
         oct_collection_info_free(info);
         oct_collection_close(collection);

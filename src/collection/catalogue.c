@@ -251,7 +251,7 @@ fail_no_collection(oct_slice name, oct_error *error)
 }
 
 oct_status
-catalogue_find(oct_database *self, oct_slice name, oct_collection **out, oct_error *error)
+catalogue_find_any(oct_database *self, oct_slice name, oct_collection **out, oct_error *error)
 {
     (void)pthread_mutex_lock(&self->catalogue_lock);
     *out = find_collection(self, name, true);
@@ -259,6 +259,21 @@ catalogue_find(oct_database *self, oct_slice name, oct_collection **out, oct_err
         (void)atomic_fetch_add(&(*out)->references, 1);
     (void)pthread_mutex_unlock(&self->catalogue_lock);
     return *out != NULL ? OCT_OK : fail_no_collection(name, error);
+}
+
+oct_status
+catalogue_find(oct_database *self, oct_slice name, oct_collection **out, oct_error *error)
+{
+    oct_status status = catalogue_find_any(self, name, out, error);
+
+    if (status != OCT_OK || shard_damage((*out)->shard) == NULL)
+        return status;
+    status = oct_fail(error, OCT_CORRUPT,
+                      "Collection `%s` is damaged: %s. Recover it from a snapshot, or delete it; other collections are not touched",
+                      (*out)->name, shard_damage((*out)->shard));
+    collection_release(*out);
+    *out = NULL;
+    return status;
 }
 
 /* Room for one more, so that adding cannot fail. */
@@ -515,7 +530,10 @@ change_collection(oct_database *self, oct_slice name, const config_change *chang
         return fail_no_collection(name, error);
     }
     (void)atomic_fetch_add(&collection->references, 1);
-    status = change_config(&collection_box(collection)->config, change, &memory, &changed, error);
+    if (shard_damage(collection->shard) != NULL)
+        status = shard_fail_damaged(collection->shard, error);
+    if (status == OCT_OK)
+        status = change_config(&collection_box(collection)->config, change, &memory, &changed, error);
     if (status == OCT_OK)
         status = config_check(&changed, error);
     if (status == OCT_OK)
@@ -853,21 +871,32 @@ read_collection(oct_database *self, yyjson_val *entry, uint64_t sequence, oct_co
 
 /* A collection of its entry, with the shard's files. `adopted`: they come from elsewhere, see shard_adopt. */
 oct_status
-read_entry(oct_database *self, yyjson_val *entry, bool adopted, uint64_t sequence, oct_collection **out,
-           oct_error *error)
+read_entry(oct_database *self, yyjson_val *entry, bool adopted, bool may_be_damaged, uint64_t sequence,
+           oct_collection **out, oct_error *error)
 {
     oct_collection *made = NULL;
     arena           memory = {0};
     oct_slice       state;
     const uint64_t  changed = adopted ? sequence : yyjson_get_uint(yyjson_obj_get(entry, "changed"));
+    oct_error       why = {OCT_OK, ""};
     oct_status      status = read_collection(self, entry, changed, &made, error);
 
     *out = NULL;
     if (status == OCT_OK)
         status = json_write_value(yyjson_obj_get(entry, "state"), &memory, &state, error);
     if (status == OCT_OK)
-        status = adopted ? shard_adopt(made->shard, state, sequence, error)
-                         : shard_load(made->shard, state, error);
+        status = adopted ? shard_adopt(made->shard, state, sequence, &why)
+                         : shard_load(made->shard, state, &why);
+    /* Damage costs this collection alone: it is there, says what is wrong, and the others open. */
+    if (status == OCT_CORRUPT && may_be_damaged) {
+        collection_release(made);
+        status = read_collection(self, entry, changed, &made, error);
+        if (status == OCT_OK)
+            status = shard_quarantine(made->shard, state, why.text, error);
+        self->damaged_count++;
+    } else if (status != OCT_OK && why.status != OCT_OK) {
+        status = oct_fail(error, status, "%s", why.text);
+    }
     arena_clear(&memory);
     if (status == OCT_OK)
         *out = made;
@@ -884,7 +913,7 @@ replay_recover(oct_database *self, uint64_t sequence, yyjson_val *change, oct_er
     oct_status      status = reserve_collection(self, error);
 
     if (status == OCT_OK)
-        status = read_entry(self, change, true, sequence, &made, error);
+        status = read_entry(self, change, true, true, sequence, &made, error);
     if (status != OCT_OK)
         return status;
     replace_collection(self, old, made);
@@ -1078,7 +1107,7 @@ catalogue_read(oct_database *self, oct_slice manifest, uint64_t *log_sequence, o
 
         status = reserve_collection(self, error);
         if (status == OCT_OK)
-            status = read_entry(self, entry, false, 0, &collection, error);
+            status = read_entry(self, entry, false, true, 0, &collection, error);
         if (status != OCT_OK)
             break;
         add_collection(self, collection);

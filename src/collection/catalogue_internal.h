@@ -13,8 +13,9 @@ oct_status      log_change(oct_database *self, buffer *body, uint64_t *sequence,
 void            replace_collection(oct_database *self, oct_collection *old, oct_collection *made);
 
 oct_status fail_no_collection(oct_slice name, oct_error *error);
-/* A collection of its entry in a manifest, with the shard's files. `adopted`: they come from elsewhere, see shard_adopt. */
-oct_status read_entry(oct_database *self, yyjson_val *entry, bool adopted, uint64_t sequence, oct_collection **out,
-                      oct_error *error);
+/* A collection of its entry in a manifest, with the shard's files. `adopted`: they come from elsewhere, see shard_adopt.
+ * `may_be_damaged`: then it is made all the same, set aside (shard_quarantine). */
+oct_status read_entry(oct_database *self, yyjson_val *entry, bool adopted, bool may_be_damaged, uint64_t sequence,
+                      oct_collection **out, oct_error *error);
 
 #endif

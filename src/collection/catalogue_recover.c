@@ -108,7 +108,7 @@ catalogue_adopt(oct_database *self, oct_slice name, uint64_t shard_id, oct_slice
     if (status == OCT_OK)
         status = json_parse((oct_slice){body.data, body.size}, &record, error);
     if (status == OCT_OK)
-        status = read_entry(self, record.root, true, base, &made, error);
+        status = read_entry(self, record.root, true, false, base, &made, error);
     if (status == OCT_OK && content.size > 0)
         status = shard_replay(made->shard, base + 1, content, error);
     if (status == OCT_OK && only_shard) {

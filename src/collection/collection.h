@@ -100,6 +100,7 @@ struct oct_database {
     size_t           alias_count, alias_capacity;
     uint64_t         next_shard_id;
     uint64_t         catalogue_sequence; /* of the last record of shard 0 */
+    uint32_t         damaged_count;      /* collections set aside when it was opened; set then */
     uint32_t         recovering_count;   /* shards whose files are there and whose collection is not, yet */
 
     pthread_mutex_t  checkpoint_lock; /* one at a time; guards the next lines */
@@ -177,7 +178,8 @@ oct_status catalogue_change_aliases(oct_database *self, const oct_alias_change *
 oct_status catalogue_list(oct_database *self, oct_names **out, oct_error *error);
 oct_status catalogue_list_aliases(oct_database *self, oct_slice collection, oct_names **out,
                                   oct_error *error);
-/* A counted reference, or OCT_NOT_FOUND. */
+/* A counted reference, or OCT_NOT_FOUND; OCT_CORRUPT for one that is set aside, which `any` gives too. */
+oct_status catalogue_find_any(oct_database *self, oct_slice name_or_alias, oct_collection **out, oct_error *error);
 oct_status catalogue_find(oct_database *self, oct_slice name_or_alias, oct_collection **out,
                           oct_error *error);
 void       collection_release(oct_collection *self);

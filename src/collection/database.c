@@ -349,10 +349,13 @@ database_open_on(os *system, const oct_open_options *options, oct_database **out
 
     /* A reader beside a living writer may find that a checkpoint has removed what the one before named. Then nothing is
      * damaged: damage is what stays. */
-    for (int looks = 1; (status == OCT_CORRUPT || status == OCT_NOT_FOUND) && options->read_only &&
-                        looks < READ_ONLY_LOOKS;
-         looks++)
+    for (int looks = 1; (status == OCT_CORRUPT || status == OCT_NOT_FOUND ||
+                         (status == OCT_OK && (*out)->damaged_count > 0)) &&
+                        options->read_only && looks < READ_ONLY_LOOKS;
+         looks++) {
+        release(*out);
         status = open_once(system, options, false, out, error);
+    }
     return status;
 }
 

@@ -379,7 +379,15 @@ collection_describe(oct_collection *self, oct_collection_info **out, oct_error *
     box->info.disk_bytes = state.disk_bytes;
     box->info.vector_bytes = state.vector_bytes;
     box->info.payload_bytes = state.payload_bytes;
+    box->info.mended_graphs = shard_mended_graphs(self->shard);
     box->info.stopped = log_stopped(self->database->log);
+    if (shard_damage(self->shard) != NULL) {
+        box->info.damage = arena_text(&box->memory, shard_damage(self->shard), strlen(shard_damage(self->shard)));
+        if (box->info.damage == NULL) {
+            oct_collection_info_free(&box->info);
+            return oct_fail_memory(error, strlen(shard_damage(self->shard)));
+        }
+    }
     *out = &box->info;
     return OCT_OK;
 }

@@ -60,7 +60,7 @@ find_place(oct_database *self, const oct_snapshot_place *place, oct_collection *
     *out = NULL;
     if (place->scope == OCT_SNAPSHOT_FULL)
         return OCT_OK;
-    status = catalogue_find(self, place->collection, out, error);
+    status = catalogue_find_any(self, place->collection, out, error); /* a damaged one's can be recovered from */
     if (status == OCT_OK && place->scope == OCT_SNAPSHOT_SHARD && place->shard != 0) {
         collection_release(*out);
         *out = NULL;
@@ -498,6 +498,8 @@ snapshot_store_create(oct_database *self, const oct_snapshot_place *place, bool 
     if (status == OCT_OK && self->read_only)
         status = oct_fail(error, OCT_FORBIDDEN, "the database %s was opened for reading only; octant backup can copy it",
                           self->path);
+    if (status == OCT_OK && collection != NULL && shard_damage(collection->shard) != NULL)
+        status = shard_fail_damaged(collection->shard, error);
     if (status == OCT_OK && !wait)
         return start_job(self, place, collection, NULL, 0, 0, error);
     if (status == OCT_OK)

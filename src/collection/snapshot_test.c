@@ -395,6 +395,162 @@ TEST(damaged_snapshot_is_refused)
     scene_clear(&at);
 }
 
+/* Change one bit of the first file in the newest shard's folder whose name begins so; `from_end`: of its last byte. */
+static bool
+damage_file(os *disk, const char *begins, bool from_end)
+{
+    char   **folders, **names;
+    size_t   folder_count, count;
+    bool     done = false;
+
+    OCT_MUST(os_list(disk, WORLD_PATH "/shard", &folders, &folder_count, NULL) == OCT_OK);
+    for (size_t i = folder_count; i-- > 0 && !done;) { /* the newest shard first */
+        char folder[256], path[512], byte;
+
+        (void)snprintf(folder, sizeof folder, WORLD_PATH "/shard/%s", folders[i]);
+        OCT_MUST(os_list(disk, folder, &names, &count, NULL) == OCT_OK);
+        for (size_t n = 0; n < count && !done; n++) {
+            os_file *file;
+            uint64_t size;
+
+            if (strncmp(names[n], begins, strlen(begins)) != 0 || strstr(names[n], ".data") == NULL)
+                continue;
+            (void)snprintf(path, sizeof path, "%s/%s", folder, names[n]);
+            OCT_MUST(os_open(disk, path, OS_WRITE, &file, NULL) == OCT_OK && os_size(file, &size, NULL) == OCT_OK);
+            if (size > 4096) {
+                const uint64_t at = from_end ? size - 1 : 4096;
+
+                OCT_MUST(os_read_all(file, at, &byte, 1, NULL) == OCT_OK);
+                byte ^= 4;
+                OCT_MUST(os_write(file, at, &byte, 1, NULL) == OCT_OK && os_sync(file, NULL) == OCT_OK);
+                done = true;
+            }
+            os_close(file);
+        }
+        oct_free(names);
+    }
+    oct_free(folders);
+    return done;
+}
+
+/* Goal:   a damaged byte costs its collection and no other: the database opens, the others are right and can be written, the
+ *         damaged one says which file, is kept as it is over checkpoints and openings, and can be recovered or deleted.
+ * Method: the columns without which nothing can be had, in turn; with records behind them in the log. Seed 2120. */
+TEST(damage_costs_one_collection)
+{
+    static const char *const columns[] = {"ids.", "versions.", "payloads.", "live.", "map.", "points.", "seats."};
+
+    for (size_t column = 0; column < countof(columns) && !test_has_failed(); column++) {
+        test_rng             rng = test_rng_seed(2120);
+        scene                at = scene_new(&rng);
+        oct_error            error = {0};
+        oct_database        *database = world_open(at.disk, &error);
+        oct_collection      *handle;
+        oct_collection_info *info = NULL;
+        world               *others = world_copy(at.after);
+        bool                 existed;
+
+        CHECK_OK(recover_snapshot(database, &at.place, at.name, &at.place, &error));
+        CHECK_OK(oct_close(database, NULL));
+        if (!damage_file(at.disk, columns[column], (column & 1) != 0))
+            test_failed(__FILE__, __LINE__, "there is no file of %s", columns[column]);
+        others->collections[at.chosen].exists = false;
+        for (size_t i = 0; i < WORLD_ALIASES; i++)
+            others->aliases[i] = others->aliases[i] == (int)at.chosen ? -1 : others->aliases[i];
+
+        for (int opening = 0; opening < 3; opening++) {
+            database = world_open(at.disk, &error);
+            CHECK_MSG(database != NULL, "%s: %s", columns[column], error.text);
+            OCT_MUST(database != NULL);
+            handle = NULL;
+            CHECK_STATUS(oct_collection_open(database, at.place.collection, &handle, &error), OCT_CORRUPT);
+            CHECK_MSG(strstr(error.text, columns[column]) != NULL && strstr(error.text, "/shard/") != NULL, "%s", error.text);
+            CHECK_OK(oct_collection_inspect(database, at.place.collection, &info, &error));
+            if (info != NULL)
+                CHECK(info->damage != NULL && strstr(info->damage, columns[column]) != NULL);
+            oct_collection_info_free(info);
+            for (uint32_t i = 0; i < WORLD_COLLECTIONS; i++) {
+                if (i != at.chosen && others->collections[i].exists) {
+                    CHECK_OK(oct_collection_open(database, world_name(i), &handle, &error));
+                    if (handle != NULL)
+                        CHECK_OK(oct_collection_check(handle, &error));
+                    oct_collection_close(handle);
+                }
+            }
+            CHECK_OK(oct_checkpoint(database, &error));
+            if (opening < 2)
+                CHECK_OK(oct_close(database, NULL));
+        }
+        if (column % 2 == 0) {
+            CHECK_MSG(recover_snapshot(database, &at.place, at.name, &at.place, &error) == OCT_OK, "%s", error.text);
+            check_world(at.after, database, "recovered from damage");
+        } else {
+            CHECK_OK(oct_collection_delete(database, at.place.collection, &existed, &error));
+            CHECK(existed);
+            check_world(others, database, "deleted");
+        }
+        database = reopen(database, at.disk);
+        check_world(column % 2 == 0 ? at.after : others, database, "opened again");
+        CHECK_OK(oct_close(database, NULL));
+        free(others);
+        scene_clear(&at);
+    }
+}
+
+/* Goal:   damaged links cost nothing: they are made again from the vectors, and then no damage is left.
+ * Method: a graph of 3000 rows in files, one bit of its links. Seed 2130. */
+TEST(damaged_links_are_made_again)
+{
+    enum { ROWS = 3000, DIM = 16 };
+    test_rng              rng = test_rng_seed(2130);
+    os                   *disk = world_disk();
+    oct_error             error = {0};
+    oct_database         *database = world_open(disk, &error);
+    oct_collection       *handle = NULL;
+    oct_vector_config     vector;
+    oct_collection_config config;
+    float                *values = malloc(ROWS * DIM * sizeof *values), scores[10];
+    uint64_t             *ids = malloc(ROWS * sizeof *ids), found[10], before, after;
+
+    oct_vector_config_init(&vector);
+    vector.size = DIM;
+    vector.distance = OCT_EUCLID;
+    oct_collection_config_init(&config);
+    config.vectors = &vector;
+    config.vector_count = 1;
+    config.optimizer.indexing_threshold = 1;
+    test_fill(&rng, values, ROWS * DIM);
+    for (uint64_t i = 0; i < ROWS; i++)
+        ids[i] = i;
+    CHECK_OK(oct_collection_create(database, slice_of("rows"), &config, &error));
+    CHECK_OK(oct_collection_open(database, slice_of("rows"), &handle, &error));
+    CHECK_OK(oct_upsert_rows(handle, ids, values, ROWS, DIM, 0, NULL, NULL, &error));
+    CHECK_OK(oct_collection_wait_indexed(handle, 0, &error));
+    CHECK_OK(oct_collection_graph_checksum(handle, &before, &error));
+    oct_collection_close(handle);
+    CHECK_OK(oct_close(database, NULL));
+    CHECK(damage_file(disk, "links.", true));
+    for (int opening = 0; opening < 2; opening++) {
+        database = world_open(disk, &error);
+        CHECK_MSG(database != NULL, "%s", error.text);
+        OCT_MUST(database != NULL);
+        CHECK_OK(oct_collection_open(database, slice_of("rows"), &handle, &error));
+        CHECK_OK(oct_search_rows(handle, values + 5 * DIM, 1, DIM, 10, 64, false, 1, found, scores, &error));
+        CHECK_INT(found[0], 5);
+        CHECK_OK(oct_collection_wait_indexed(handle, 0, &error));
+        CHECK_OK(oct_collection_graph_checksum(handle, &after, &error));
+        CHECK(after == before);
+        CHECK_OK(oct_checkpoint(database, &error));
+        if (opening == 1)
+            CHECK_OK(oct_collection_check(handle, &error));
+        oct_collection_close(handle);
+        CHECK_OK(oct_close(database, NULL));
+    }
+    os_free(disk);
+    free(values);
+    free(ids);
+}
+
 /* Goal:   a snapshot of everything, restored, is the database as it was at one moment.
  * Method: the file is unpacked on the same disk beside the database, and opened. 10 histories, seeds 2090 to 2099. */
 TEST(full_snapshot_makes_the_same_database)

@@ -72,6 +72,8 @@ shard_free(shard *self)
     points_clear(&self->points);
     heap_clear(&self->heap);
     shard_image_free(self->saved);
+    oct_free(self->damage);
+    oct_free(self->damaged_entry);
     oct_free(self->folder);
     (void)pthread_mutex_destroy(&self->write_lock);
     (void)pthread_mutex_destroy(&self->save_lock);
@@ -560,6 +562,10 @@ shard_replay(shard *self, uint64_t sequence, oct_slice body, oct_error *error)
     plan           work = {.write = &write, .replayed = true};
     oct_status     status;
 
+    if (self->damage != NULL) {
+        self->damaged_tail = self->damaged_tail || sequence > self->sequence;
+        return OCT_OK;
+    }
     if (sequence <= shard_saved_sequence(self))
         return OCT_OK;
     status = lock_for_write(self, (batch_op)op, error);

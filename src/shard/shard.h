@@ -159,6 +159,14 @@ oct_status shard_load(shard *self, oct_slice json, oct_error *error);
 oct_status shard_adopt(shard *self, oct_slice json, uint64_t sequence, oct_error *error);
 /* The columns that an entry names; oct_free them. */
 oct_status shard_entry_columns(oct_slice json, column_state **out, size_t *count, oct_error *error);
+/* Set a shard aside whose files are damaged: fresh from shard_new, with the entry as it was and a sentence that names what is
+ * wrong. Replays pass it over, and its records stay in the log. */
+oct_status shard_quarantine(shard *self, oct_slice entry, const char *why, oct_error *error);
+/* That sentence; NULL: it is well. */
+const char *shard_damage(const shard *self);
+oct_status  shard_fail_damaged(const shard *self, oct_error *error);
+/* Graphs whose files were damaged and that are being built again from the vectors, since it was opened. */
+uint32_t shard_mended_graphs(const shard *self);
 /* Let no write in, between these two; then the whole content can be had as the body of one record, for shard_replay. */
 void       shard_stop_writes(shard *self);
 oct_status shard_encode(shard *self, buffer *out, oct_error *error);

@@ -71,6 +71,10 @@ struct shard {
     write_log    *log;
     char         *folder;
     bool          always_files;
+    char         *damage;        /* NULL: none; else this shard is set aside, see shard_damage.c */
+    char         *damaged_entry; /* as the manifest had it */
+    bool          damaged_tail;  /* records behind it were met when the log was replayed */
+    uint32_t      mended_graphs;
 
     pthread_mutex_t  write_lock; /* guards the next lines; see shard.h for the order */
     _Atomic(vector_set *) vectors; /* see shard_vectors.c */

@@ -109,6 +109,8 @@ shard_is_dirty(shard *self, bool closing)
     bool              dirty;
     uint64_t          covered = 0;
 
+    if (self->damage != NULL)
+        return false;
     (void)pthread_mutex_lock(&self->build_lock);
     (void)pthread_mutex_lock(&self->write_lock);
     set = shard_set(self);
@@ -590,6 +592,10 @@ shard_needs_log(shard *self, const shard_image *image, bool dirty, uint64_t *aft
         *after = image->sequence;
         return image->in_log;
     }
+    if (self->damage != NULL) {
+        *after = self->sequence;
+        return self->damaged_tail;
+    }
     *after = shard_saved_sequence(self);
     return dirty || shard_saved_in_log(self);
 }
@@ -632,6 +638,10 @@ write_graph(buffer *out, uint32_t number, const graph_state *state)
 oct_status
 shard_image_write(shard *self, const shard_image *image, buffer *out, oct_error *error)
 {
+    if (self->damage != NULL) {
+        buffer_add_text(out, self->damaged_entry);
+        return out->failed ? oct_fail_memory(error, out->size) : OCT_OK;
+    }
     if (image == NULL)
         image = self->saved;
     if (image == NULL) {
@@ -828,9 +838,8 @@ shard_load_column(shard *self, const shard_image *image, const char *name, rows 
 }
 
 static oct_status
-load_vector(shard *self, const shard_image *image, shard_vector *vector, oct_error *error)
+load_graph(shard *self, const shard_image *image, const graph_state *state, shard_vector *vector, oct_error *error)
 {
-    const graph_state *state;
     graph_column       columns[GRAPH_COLUMNS_MAX];
     column_check      *check = NULL;
     graph_params       params = vector->config.params;
@@ -838,14 +847,6 @@ load_vector(shard *self, const shard_image *image, shard_vector *vector, oct_err
     size_t             count;
     oct_status         status;
 
-    if (image_place(image, vector->number) == image->vector_count)
-        return OCT_OK; /* a name added after the checkpoint: the log has it */
-    if (image->is_sparse[image_place(image, vector->number)] != vector_is_sparse(vector))
-        return oct_fail(error, OCT_CORRUPT, "%s: the manifest and the configuration disagree whether vector number %u is sparse",
-                        self->folder, vector->number);
-    if (vector_is_sparse(vector))
-        return vector_sparse_load(self, image, vector, image_place(image, vector->number), error);
-    state = &image->graphs[image_place(image, vector->number)];
     /* As it was made, whatever is configured now: new settings come with the next compaction. */
     params.m = state->m;
     params.ef_construct = state->ef_construct;
@@ -877,6 +878,42 @@ load_vector(shard *self, const shard_image *image, shard_vector *vector, oct_err
     vector->logical_rows = state->row_count;
     vector->file_rows = state->row_count;
     return OCT_OK;
+}
+
+static oct_status
+load_vector(shard *self, shard_image *image, shard_vector *vector, oct_error *error)
+{
+    const size_t place = image_place(image, vector->number);
+    graph_state *state = &image->graphs[place];
+    graph_state  bare;
+    oct_status   status;
+
+    if (place == image->vector_count)
+        return OCT_OK; /* a name added after the checkpoint: the log has it */
+    if (image->is_sparse[place] != vector_is_sparse(vector))
+        return oct_fail(error, OCT_CORRUPT, "%s: the manifest and the configuration disagree whether vector number %u is sparse",
+                        self->folder, vector->number);
+    if (vector_is_sparse(vector))
+        return vector_sparse_load(self, image, vector, place, error);
+    status = load_graph(self, image, state, vector, error);
+    if (status != OCT_CORRUPT || state->graph_count == 0)
+        return status;
+    /* Links can be made again from the vectors, if it is only they that are damaged: all rows are tail then. The next
+     * checkpoint with a graph writes new files. */
+    bare = *state;
+    bare.graph_count = bare.entry_level = bare.entry_node = 0;
+    memset(bare.level_counts, 0, sizeof bare.level_counts);
+    if (load_graph(self, image, &bare, vector, NULL) != OCT_OK)
+        return status; /* with the first finding */
+    *state = bare;
+    self->mended_graphs++;
+    return OCT_OK;
+}
+
+uint32_t
+shard_mended_graphs(const shard *self)
+{
+    return self->mended_graphs;
 }
 
 oct_status
@@ -1030,6 +1067,8 @@ shard_check(shard *self, oct_error *error)
     uint32_t          live = 0;
     oct_status        status = OCT_OK;
 
+    if (self->damage != NULL)
+        return shard_fail_damaged(self, error);
     (void)pthread_mutex_lock(&self->save_lock);
     (void)pthread_mutex_lock(&self->build_lock);
     (void)pthread_mutex_lock(&self->write_lock);

@@ -8,6 +8,7 @@ import io
 import os
 import subprocess
 import tarfile
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -267,3 +268,35 @@ def test_backup_of_a_running_server_and_restore(server, tmp_path):
     other = str(tmp_path / "other")
     refused = subprocess.run([find_program(), "restore", file, other], capture_output=True, text=True)
     assert refused.returncode == 1 and "damaged" in refused.stderr and not os.path.exists(other)
+
+
+def test_damage_costs_one_collection(server):
+    """A byte changed in a file while the server is down: the others serve, and a snapshot brings the collection back."""
+    fill(server.client)
+    fill(server.client, "others")
+    before = content(server.client)
+    made = server.client.create_snapshot("songs")
+    # What was recovered has files of its own, however small it is.
+    assert server.client.recover_snapshot("songs", location(server, made.name))
+    server.client.close()
+    server.server.stop()
+    [path] = Path(server.folder).glob("shard/*/ids.*.data")
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(bytes(data))
+    check = subprocess.run([find_program(), "check", server.folder], capture_output=True, text=True)
+    assert check.returncode == 1 and "DAMAGED  songs" in check.stdout and path.name in check.stdout
+    repair = subprocess.run([find_program(), "repair", server.folder], capture_output=True, text=True)
+    assert repair.returncode == 1 and "LEFT     songs" in repair.stdout and "ok       others" in repair.stdout
+    server._open()
+    assert content(server.client, "others") == before
+    url = server.server.url
+    info = httpx.get(f"{url}/collections/songs").json()["result"]
+    assert info["status"] == "red" and path.name in info["optimizer_status"]["error"]
+    failed = server.call("count", collection_name="songs")
+    assert failed.status == 500 and path.name in failed.text and "offset" in failed.text
+    assert {each.name for each in server.client.get_collections().collections} == {"songs", "others"}
+    assert httpx.get(f"{url}/metrics").status_code == 200 and httpx.get(f"{url}/telemetry?details_level=4").status_code == 200
+    assert server.call("create_snapshot", collection_name="songs").status == 500
+    assert server.client.recover_snapshot("songs", location(server, made.name))
+    assert content(server.client) == before
