@@ -6,7 +6,9 @@
 #include "octant.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "base/base.h"
@@ -202,4 +204,288 @@ TEST(filters_in_filters_mean_the_same_with_an_index)
 TEST(answers_are_the_same_after_reopening)
 {
     compare_histories(103, 2, test_scaled(200), test_folder());
+}
+
+/* --- many points ------------------------------------------------------------------------------------------ */
+
+#define MANY 20000u
+
+static oct_collection *
+open_numbers(oct_database **database, uint64_t count)
+{
+    oct_open_options      options = {.threads = 2};
+    oct_vector_config     vector;
+    oct_collection_config config;
+    oct_collection       *collection = NULL;
+    oct_error             error = {0};
+
+    must_be_ok(oct_open(&options, database, &error), &error);
+    oct_vector_config_init(&vector);
+    vector.size = 1;
+    vector.distance = OCT_DOT;
+    oct_collection_config_init(&config);
+    config.vectors = &vector;
+    config.vector_count = 1;
+    must_be_ok(oct_collection_create(*database, S("c"), &config, &error), &error);
+    must_be_ok(oct_collection_open(*database, S("c"), &collection, &error), &error);
+    for (uint64_t first = 0; first < count; first += 1000) {
+        static char      texts[1000][80];
+        static oct_slice payloads[1000];
+        static uint64_t  ids[1000];
+        static float     values[1000];
+
+        for (uint64_t i = 0; i < 1000; i++) {
+            ids[i] = first + i;
+            payloads[i] = (oct_slice){texts[i], (size_t)snprintf(texts[i], sizeof texts[i],
+                                                                 "{\"n\":%" PRIu64 ",\"k\":\"k%" PRIu64 "\"}",
+                                                                 (first + i) * 7919 % 1000, (first + i) % 10)};
+        }
+        must_be_ok(oct_upsert_rows(collection, ids, values, 1000, 1, 0, payloads, NULL, &error), &error);
+    }
+    return collection;
+}
+
+static void
+index_field(oct_collection *collection, oct_slice field, int64_t type, bool wait)
+{
+    const oct_write_options options = {.wait = wait};
+    oct_field_index         index;
+    oct_error               error = {0};
+
+    oct_field_index_init(&index);
+    index.field = field;
+    index.type = type;
+    must_be_ok(oct_field_index_create(collection, &index, &options, NULL, &error), &error);
+}
+
+static uint64_t
+count_numbers(oct_collection *collection, double low, double high)
+{
+    const oct_range           range = {.bounds = OCT_GTE | OCT_LT, .gte = low, .lt = high};
+    const oct_field_condition field = {.range = &range};
+    const oct_condition       condition = {.key = S("n"), .field = &field};
+    const oct_filter          filter = {.must = &condition, .must_count = 1};
+    uint64_t                  count = 0;
+    oct_error                 error = {0};
+
+    must_be_ok(oct_count_where(collection, &filter, &count, &error), &error);
+    return count;
+}
+
+/* Goal: what is known of many points at once - sets kept as bits, runs merged, pieces of a build - is right too. */
+TEST(many_points_are_counted_ordered_and_brought_up_to_date)
+{
+    oct_database   *database;
+    oct_collection *collection = open_numbers(&database, MANY);
+    oct_error       error = {0};
+
+    index_field(collection, S("n"), OCT_FIELD_INTEGER, true);
+    index_field(collection, S("k"), OCT_FIELD_KEYWORD, false);
+    CHECK_INT(count_numbers(collection, 0, 1000), MANY);
+    CHECK_INT(count_numbers(collection, 100, 110), MANY / 100);
+    for (uint64_t round = 0; round < 40 && !test_has_failed(); round++) {
+        /* Points of one number in each round get another, a thousand times that of the round. */
+        char                      text[64];
+        const oct_range           range = {.bounds = OCT_GTE | OCT_LTE, .gte = (double)round, .lte = (double)round};
+        const oct_field_condition field = {.range = &range};
+        const oct_condition       condition = {.key = S("n"), .field = &field};
+        const oct_filter          filter = {.must = &condition, .must_count = 1};
+        const oct_targets         targets = {.filter = &filter};
+        oct_payload_change        change = {.action = OCT_PAYLOAD_SET};
+        const oct_order_by        order = {.key = S("n"), .descending = true};
+        const oct_facet_request   request = {.key = S("k"), .limit = 3};
+        oct_records              *found = NULL;
+        oct_facets               *facets = NULL;
+
+        change.payload =
+            (oct_slice){text, (size_t)snprintf(text, sizeof text, "{\"n\":%" PRIu64 "}", 1000 * (round + 1))};
+        must_be_ok(oct_change_payload_where(collection, &targets, &change, NULL, NULL, &error), &error);
+        CHECK_INT(count_numbers(collection, 0, 1000), MANY - (round + 1) * (MANY / 1000));
+        CHECK_INT(count_numbers(collection, 1000, 1e9), (round + 1) * (MANY / 1000));
+        must_be_ok(oct_scroll_ordered(collection, NULL, &order, 25, NULL, &found, &error), &error);
+        CHECK_INT(found->count, 25);
+        for (size_t i = 0; i < found->count; i++) {
+            const int64_t wanted = (int64_t)(1000 * (round + 1 - (i >= 20)));
+
+            CHECK_INT(found->items[i].order.kind, OCT_ORDER_INTEGER);
+            CHECK_INT(found->items[i].order.integer, round == 0 && i >= 20 ? 999 : wanted);
+            if (i % 20 > 0)
+                CHECK(found->items[i - 1].id.low < found->items[i].id.low);
+        }
+        must_be_ok(oct_facet(collection, &request, &facets, &error), &error);
+        CHECK_INT(facets->count, 3);
+        for (size_t i = 0; i < facets->count; i++) {
+            CHECK_INT(facets->items[i].count, MANY / 10);
+            CHECK(facets->items[i].value.text.size == 2 && facets->items[i].value.text.data[1] == (char)('0' + i));
+        }
+        oct_records_free(found);
+        oct_facets_free(facets);
+    }
+    oct_collection_close(collection);
+    CHECK_OK(oct_close(database, NULL));
+}
+
+/* Goal: places are found where geometry finds them: at the poles, over the 180th meridian, near and far. */
+TEST(places_are_found_wherever_they_are)
+{
+    test_rng        rng = test_rng_seed(104);
+    world           self = {0};
+    oct_field_index index;
+    oct_error       error = {0};
+
+    world_open(&self);
+    for (uint64_t i = 0; i < 3000; i++) {
+        char      text[96];
+        oct_point point = {.id = oct_id_number(i)};
+        double    lon = 180 * (double)test_float(&rng), lat = 90 * (double)test_float(&rng);
+
+        if (i % 3 == 0)
+            lon = (i % 2 == 0 ? 1 : -1) * (180 - fabs(lon) / 100);
+        if (i % 5 == 0)
+            lat = (i % 2 == 0 ? 1 : -1) * (90 - fabs(lat) / 100);
+        if (i % 7 == 0)
+            lon = lat = (double)(i % 4);
+        point.payload = (oct_slice){text, (size_t)snprintf(text, sizeof text, "{\"a\":{\"lon\":%.9g,\"lat\":%.9g}}", lon, lat)};
+        for (size_t c = 0; c < COLLECTIONS; c++)
+            must_be_ok(oct_upsert(self.collections[c], &point, 1, NULL, NULL, &error), &error);
+    }
+    oct_field_index_init(&index);
+    index.field = S("a");
+    index.type = OCT_FIELD_GEO;
+    must_be_ok(oct_field_index_create(self.collections[INDEXED], &index, NULL, NULL, &error), &error);
+    for (uint64_t round = 0; round < test_scaled(300) && !test_has_failed(); round++) {
+        const oct_geo_point  center = {round % 3 == 0 ? 179.9 : 180 * (double)test_float(&rng),
+                                       round % 4 == 0 ? 89.5 : 90 * (double)test_float(&rng)};
+        const oct_geo_radius radius = {center, pow(10, 3 + 4.5 * fabs((double)test_float(&rng)))};
+        const oct_geo_point  far = {180 * (double)test_float(&rng), 90 * (double)test_float(&rng)};
+        const oct_geo_bounding_box box = {{center.lon, fmax(center.lat, far.lat)}, {far.lon, fmin(center.lat, far.lat)}};
+        const oct_geo_point        corners[] = {center, far, {far.lon / 2, center.lat}, center};
+        const oct_geo_polygon      polygon = {.exterior = {corners, 4}};
+        const oct_field_condition  fields[] = {{.geo_radius = &radius}, {.geo_bounding_box = &box}, {.geo_polygon = &polygon}};
+
+        for (size_t i = 0; i < countof(fields); i++) {
+            const oct_condition condition = {.key = S("a"), .field = &fields[i]};
+            const oct_filter    filter = {.must = &condition, .must_count = 1};
+
+            (void)ask_both(&self, &filter, i == 0 ? "radius" : i == 1 ? "box" : "polygon", round);
+        }
+    }
+    world_close(&self);
+}
+
+/* --- failures and threads ------------------------------------------------------------------------------------- */
+
+/* Goal: without memory a call fails, or does without; nothing is left behind, and what is asked next is right. */
+TEST(an_index_without_memory_changes_nothing)
+{
+    oct_database   *database;
+    oct_collection *collection = open_numbers(&database, 1000);
+    uint64_t        made = 0, ordered = 0, counted = 0;
+
+    for (uint64_t after = 0; after < 3000 && !test_has_failed(); after += 1 + after / 20) {
+        const oct_order_by      order = {.key = S("n")};
+        const oct_facet_request request = {.key = S("k"), .limit = 100};
+        const oct_id            one = oct_id_number(after % 1000);
+        oct_payload_change      change = {.action = OCT_PAYLOAD_SET, .payload = S("{\"n\":5}")};
+        oct_field_index         index;
+        oct_records            *found = NULL;
+        oct_facets             *facets = NULL;
+        oct_error               error = {0};
+        oct_status              status;
+
+        oct_field_index_init(&index);
+        index.field = S("n");
+        index.type = OCT_FIELD_INTEGER;
+        oct_alloc_fail_after(after, true);
+        status = oct_field_index_create(collection, &index, NULL, NULL, &error);
+        oct_alloc_fail_after(UINT64_MAX, false);
+        CHECK(status == OCT_OK || status == OCT_NOMEM);
+        made += status == OCT_OK;
+        index_field(collection, S("n"), OCT_FIELD_INTEGER, true);
+        index_field(collection, S("k"), OCT_FIELD_KEYWORD, true);
+        must_be_ok(oct_change_payload(collection, &one, 1, &change, NULL, NULL, &error), &error);
+        oct_alloc_fail_after(after, true);
+        status = oct_scroll_ordered(collection, NULL, &order, 10, NULL, &found, &error);
+        oct_alloc_fail_after(UINT64_MAX, false);
+        CHECK(status == OCT_OK ? found != NULL && found->count == 10 : status == OCT_NOMEM && found == NULL);
+        ordered += status == OCT_OK;
+        must_be_ok(oct_change_payload(collection, &one, 1, &change, NULL, NULL, &error), &error);
+        oct_alloc_fail_after(after, true);
+        status = oct_facet(collection, &request, &facets, &error);
+        oct_alloc_fail_after(UINT64_MAX, false);
+        CHECK(status == OCT_OK ? facets != NULL && facets->count == 10 : status == OCT_NOMEM && facets == NULL);
+        counted += status == OCT_OK;
+        oct_records_free(found);
+        oct_facets_free(facets);
+        must_be_ok(oct_field_index_delete(collection, S("n"), NULL, NULL, &error), &error);
+        CHECK_INT(count_numbers(collection, 0, 1000), 1000);
+    }
+    CHECK_MSG(made > 0 && ordered > 0 && counted > 0, "%d %d %d", (int)made, (int)ordered, (int)counted);
+    oct_collection_close(collection);
+    CHECK_OK(oct_close(database, NULL));
+}
+
+typedef struct busy {
+    oct_collection  *collection;
+    atomic_bool      stop;
+    _Atomic uint64_t reads;
+} busy;
+
+static void *
+read_on(void *context)
+{
+    busy              *self = context;
+    const oct_order_by order = {.key = S("n")};
+
+    while (!atomic_load(&self->stop)) {
+        oct_records *found = NULL;
+        oct_error    error = {0};
+        oct_status   status;
+
+        /* Numbers move within [0, 2000), and never leave it. */
+        CHECK_INT(count_numbers(self->collection, 0, 2000), 3000);
+        status = oct_scroll_ordered(self->collection, NULL, &order, 100, NULL, &found, &error);
+        CHECK_MSG(status == OCT_OK || status == OCT_INVALID, "%s", error.text);
+        for (size_t i = 1; found != NULL && i < found->count; i++)
+            CHECK(found->items[i - 1].order.integer <= found->items[i].order.integer);
+        oct_records_free(found);
+        atomic_fetch_add(&self->reads, 1);
+    }
+    return NULL;
+}
+
+/* Goal: readers, a writer and one who makes and drops indexes do not get in each other's way. */
+TEST(indexes_come_and_go_while_others_read_and_write)
+{
+    test_rng      rng = test_rng_seed(105);
+    oct_database *database;
+    busy          self = {.collection = open_numbers(&database, 3000)};
+    pthread_t     threads[2];
+    oct_error     error = {0};
+
+    for (size_t i = 0; i < 2; i++)
+        CHECK_INT(pthread_create(&threads[i], NULL, read_on, &self), 0);
+    for (uint64_t round = 0; round < test_scaled(60); round++) {
+        index_field(self.collection, S("n"), OCT_FIELD_INTEGER, round % 2 == 0);
+        for (uint64_t i = 0; i < 30; i++) {
+            char               text[64];
+            oct_id             ids[40];
+            oct_payload_change change = {.action = OCT_PAYLOAD_SET};
+
+            for (size_t j = 0; j < countof(ids); j++)
+                ids[j] = oct_id_number(test_below(&rng, 3000));
+            change.payload =
+                (oct_slice){text, (size_t)snprintf(text, sizeof text, "{\"n\":%d}", (int)test_below(&rng, 2000))};
+            must_be_ok(oct_change_payload(self.collection, ids, countof(ids), &change, NULL, NULL, &error), &error);
+        }
+        if (round % 3 == 2)
+            must_be_ok(oct_field_index_delete(self.collection, S("n"), NULL, NULL, &error), &error);
+    }
+    while (atomic_load(&self.reads) == 0)
+        (void)sched_yield();
+    atomic_store(&self.stop, true);
+    for (size_t i = 0; i < 2; i++)
+        CHECK_INT(pthread_join(threads[i], NULL), 0);
+    oct_collection_close(self.collection);
+    CHECK_OK(oct_close(database, NULL));
 }

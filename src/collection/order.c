@@ -392,24 +392,25 @@ add_facet(facet_list *self, int64_t type, const field_value *value, uint64_t cou
     return OCT_OK;
 }
 
+/* Texts of what is found are the view's, which the caller releases. */
 static oct_status
-count_values(oct_collection *self, field_index *index, const selection *these, facet_list *out, oct_error *error)
+count_values(oct_collection *self, field_index *index, const selection *these, field_use *use, facet_list *out,
+             oct_error *error)
 {
     const hit_scope scope = {.allowed = these->bits, .allowed_points = these->point_count};
     arena           memory = {0};
-    field_use       use;
     field_cursor   *cursor = NULL;
     field_value     value;
     uint64_t       *among = NULL;
     uint32_t        point_count = 0;
-    oct_status      status = field_use_get(self, index, &use, error);
+    oct_status      status = field_use_get(self, index, use, error);
 
     if (status == OCT_OK) {
-        point_count = field_view_point_count(use.view);
+        point_count = field_view_point_count(use->view);
         status = bits_of_scope(self, &scope, point_count, &memory, &among, error);
     }
     if (status == OCT_OK)
-        status = field_cursor_new(use.view, false, &memory, &cursor, error);
+        status = field_cursor_new(use->view, false, &memory, &cursor, error);
     while (status == OCT_OK && field_cursor_next(cursor, &value)) {
         const uint64_t count = field_cursor_count(cursor, among, point_count);
 
@@ -417,7 +418,6 @@ count_values(oct_collection *self, field_index *index, const selection *these, f
             status = add_facet(out, field_index_config(index)->type, &value, count, error);
     }
     arena_clear(&memory);
-    field_use_clear(&use);
     return status;
 }
 
@@ -447,6 +447,7 @@ collection_facet(oct_collection *self, const oct_facet_request *request, oct_fac
 {
     facet_list  *made = oct_calloc(1, sizeof *made);
     field_index *index = NULL;
+    field_use    use = {0};
     selection    these = {0};
     oct_status   status;
 
@@ -464,9 +465,10 @@ collection_facet(oct_collection *self, const oct_facet_request *request, oct_fac
     if (status == OCT_OK)
         status = select_given(self, request->filter, &these, error);
     if (status == OCT_OK)
-        status = count_values(self, index, &these, made, error);
+        status = count_values(self, index, &these, &use, made, error);
     if (status == OCT_OK)
         status = finish_facets(made, request->limit, error);
+    field_use_clear(&use);
     selection_clear(&these);
     epoch_unpin();
     if (status == OCT_OK)
