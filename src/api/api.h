@@ -67,7 +67,6 @@ struct api_call {
     buffer           out; /* the answer as it grows */
     api_place        place;
     bool             is_grpc;
-    bool             is_protobuf; /* gRPC: `out` holds fields of the response, not JSON */
     bool             is_accepted; /* 202: it is being done */
     struct oct_file *upload, *file; /* of request and response */
     bool             plain; /* the answer is what the handler wrote, without an envelope */

@@ -112,10 +112,6 @@ write_result(const api_call *call, const grpc_method *method, buffer *out, oct_e
     json_document document = {0};
     oct_status    status = OCT_OK;
 
-    if (call->is_protobuf) {
-        buffer_add(out, call->out.data, call->out.size);
-        return OCT_OK;
-    }
     if (strcmp(method->result, "-") == 0)
         return OCT_OK;
     if (strcmp(method->result, "serving") == 0) { /* grpc.health.v1 */

@@ -1,9 +1,9 @@
-/* server.h - the REST door: sockets, threads and time around octant_api.h.
+/* server.h - the REST and gRPC doors: sockets, threads and time around octant_api.h.
  *
  * OWNS     descriptors, event loops, request queues, timeouts, keys, the configuration, the log lines. What
  *          a request means is decided in the api layer, behind oct_api_call; how its bytes look, in
  *          protocol/.
- * SHAPE    One event loop per thread, each with a listening socket of its own on the same port
+ * SHAPE    One event loop per thread, each with listening sockets of its own on the same two ports
  *          (SO_REUSEPORT: the kernel deals out connections). A connection stays with its loop.
  *
  *              bytes -> connection -> http1_parse -> queue of exchanges -+-> oct_api_call here (short reads)
@@ -16,7 +16,8 @@
  *          answers are not fetched, the connection is not read from.
  * TIME     Measured in ticks of the loop's own timer, not in clock time: when the loop itself was busy, no
  *          client is blamed for it.
- * READ     server.c (life and death), loop.c (one thread), connection.c (one client), then http1.h.
+ * READ     server.c (life and death), loop.c (one thread), connection.c (one client), then http1.h;
+ *          for gRPC rpc.c and h2.h.
  * ERRORS   Starting up fails with a sentence; later failures concern one connection and close it.
  */
 #ifndef OCT_SERVER_H
