@@ -62,10 +62,11 @@ stage_open(stage *self, uint64_t seed, uint32_t kind, uint32_t threads)
     for (uint32_t v = 0; v < self->vector_count; v++)
         self->vectors[v] = (shard_vector_config){
             .number = v,
-            .params = {dims[v], distances[v], 4 + v, 20,
-                       kind == 0   ? GRAPH_START_NEVER
-                       : kind == 1 ? 1
-                                   : 150},
+            .params = {.dim = dims[v],
+                       .distance = distances[v],
+                       .m = 4 + v,
+                       .ef_construct = 20,
+                       .start_rows = kind == 0 ? GRAPH_START_NEVER : kind == 1 ? 1 : 150},
             .deleted_threshold = 0.2,
             .vacuum_rows_min = 30,
         };
