@@ -106,6 +106,18 @@ decode_old_search(const json_path *at, yyjson_val *body, arena *memory, api_quer
                             : status;
 }
 
+/* What both recommend routes have: the examples, what all old routes have, and the threshold. */
+static oct_status
+decode_recommended(const json_path *at, yyjson_val **values, yyjson_val **examples, yyjson_val *threshold,
+                   arena *memory, oct_query *query, api_select *select, oct_error *error)
+{
+    oct_status status = decode_recommendation(at, examples, memory, query, error);
+
+    if (status == OCT_OK)
+        status = decode_common(at, values, memory, query, select, error);
+    return status == OCT_OK ? decode_threshold(at, threshold, query, error) : status;
+}
+
 oct_status
 decode_old_recommend(const json_path *at, yyjson_val *body, arena *memory, api_query *out, oct_error *error)
 {
@@ -124,11 +136,7 @@ decode_old_recommend(const json_path *at, yyjson_val *body, arena *memory, api_q
 
     *out = (api_query){0};
     if (status == OCT_OK)
-        status = decode_recommendation(at, &values[POSITIVE], memory, query, error);
-    if (status == OCT_OK)
-        status = decode_common(at, values, memory, query, &out->select, error);
-    if (status == OCT_OK)
-        status = decode_threshold(at, values[THRESHOLD], query, error);
+        status = decode_recommended(at, values, &values[POSITIVE], values[THRESHOLD], memory, query, &out->select, error);
     out->request.select = out->select.select;
     return status == OCT_OK ? decode_count(at, "offset", values[OFFSET], 0, &out->request.offset, error)
                             : status;
@@ -219,11 +227,7 @@ decode_old_recommend_groups(const json_path *at, yyjson_val *body, arena *memory
 
     *out = (api_group_query){0};
     if (status == OCT_OK)
-        status = decode_recommendation(at, &values[POSITIVE], memory, query, error);
-    if (status == OCT_OK)
-        status = decode_common(at, values, memory, query, &out->select, error);
-    if (status == OCT_OK)
-        status = decode_threshold(at, values[THRESHOLD], query, error);
+        status = decode_recommended(at, values, &values[POSITIVE], values[THRESHOLD], memory, query, &out->select, error);
     out->request.select = out->select.select;
     return status == OCT_OK ? decode_grouping(at, at, values[GROUP_BY], values[GROUP_SIZE],
                                               values[WITH_LOOKUP], memory, out, error)
