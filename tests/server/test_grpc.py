@@ -78,11 +78,15 @@ def test_keys_are_asked_for_as_over_rest(keyed):
 
 
 def test_a_passed_deadline_is_told(server):
+    # 25 MB cannot be sent within a millisecond, the smallest deadline that the client's library keeps
+    points = [messages.PointStruct(id=messages.PointId(num=number),
+                                   vectors=messages.Vectors(vector=messages.Vector(data=[0.5] * 768)))
+              for number in range(8000)]  # fmt: skip
+    message = messages.UpsertPoints(collection_name="none", points=points)
     with channel(server) as through:
-        assert code_of(through, LIST, messages.ListCollectionsRequest(), messages.ListCollectionsResponse,
-                       timeout=0.000001) == "DEADLINE_EXCEEDED"  # fmt: skip
-        assert code_of(through, LIST, messages.ListCollectionsRequest(), messages.ListCollectionsResponse,
-                       timeout=30) == "OK"  # fmt: skip
+        for seconds, wanted in ((0.001, "DEADLINE_EXCEEDED"), (60, "NOT_FOUND")):
+            assert code_of(through, "/qdrant.Points/Upsert", message, messages.PointsOperationResponse,
+                           timeout=seconds) == wanted  # fmt: skip
 
 
 def test_calls_may_be_packed(server):
