@@ -150,11 +150,10 @@ add_token(void *context, oct_slice token, uint32_t position, oct_error *error)
     field_values  *self = context;
     const uint64_t at = self->text.size;
 
-    (void)position;
     buffer_add(&self->text, token.data, token.size);
     if (self->text.failed)
         return oct_fail_memory(error, token.size);
-    return add(self, (field_key){.number = at, .text = {NULL, token.size}}, error);
+    return add(self, (field_key){.number = at, .text = {NULL, token.size}, .position = position}, error);
 }
 
 static oct_status
@@ -168,7 +167,8 @@ add_tokens(const field_index *index, oct_slice string, field_values *out, oct_er
     if (status == OCT_OK)
         status = text_run_borrow(index->words, &run, error);
     if (status == OCT_OK)
-        status = text_analyze(run, text, TEXT_DOCUMENT, NULL, add_token, out, error);
+        status = text_analyze(run, text, TEXT_DOCUMENT, &out->position, add_token, out, error);
+    out->position += FIELD_PHRASE_MAX; /* no phrase goes on in the next string */
     text_run_return(run);
     buffer_clear(&memory);
     return status;
@@ -257,6 +257,7 @@ field_extract(const field_index *index, oct_slice document, field_values *out, o
 
     out->count = 0;
     out->text.size = 0;
+    out->position = 0;
     out->filled = out->null = out->odd = false;
     status = values_whole_at(&index->where, document, &whole, error);
     out->many = whole.count > 1;

@@ -17,7 +17,7 @@
  * CALLED   by collection/. Calls payload.
  * MEMORY   Views and runs are counted. What a view replaces is retired (base/epoch.h): readers are pinned.
  * THREADS  Any. field_index_publish may race; the loser's work is thrown away.
- * READ     field_internal.h (runs), run.c, match.c, walk.c, view.c; extract.c (what a document has).
+ * READ     field_internal.h (runs), run.c, match.c, positions.c (phrases), walk.c, view.c; extract.c (what a document has).
  */
 #ifndef OCT_FIELD_H
 #define OCT_FIELD_H

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "field/field.h"
+#include "text/match.h"
 
 /* --- list.c: sets of points ------------------------------------------------------------------ */
 
@@ -43,6 +44,39 @@ bit_is_set(const uint64_t *bits, uint32_t point)
     return (bits[point / 64] >> (point % 64) & 1) != 0;
 }
 
+/* --- positions.c: where the tokens of a text index stand, for phrases ----------------------------- */
+
+#define FIELD_PHRASE_MAX 64u /* positions of a phrase that an index answers; a phrase of more is for documents */
+#define FIELD_BLOCK      16u /* entries that a lookup may have to skip */
+
+/* Of each entry of a run its ascending positions, in the order of the entries. */
+typedef struct field_positions {
+    buffer bytes;  /* lists */
+    buffer blocks; /* uint64_t: where the list of every FIELD_BLOCK-th entry begins */
+} field_positions;
+
+/* The list of the next entry, whose number is given, or that of another run's entry. False: no memory. */
+bool field_positions_add(field_positions *self, uint32_t entry, const uint32_t *list, size_t count);
+bool field_positions_copy(field_positions *self, uint32_t entry, const field_positions *from, uint32_t from_entry);
+const char *field_positions_at(const field_positions *self, uint32_t entry);
+void        field_positions_clear(field_positions *self);
+size_t      field_positions_bytes(const field_positions *self);
+
+typedef struct field_phrase_place {
+    uint32_t token, place; /* a token of the match, and how far behind the beginning it stands */
+} field_phrase_place;
+
+typedef struct field_phrase {
+    size_t             count;
+    field_phrase_place places[FIELD_PHRASE_MAX];
+} field_phrase;
+
+/* False: such a phrase is for documents. */
+bool field_phrase_plan(const text_match *words, field_phrase *out);
+/* Does it stand in a point? entries[t]: that of token t. `memory` is kept from call to call; *failed: there was none. */
+bool field_phrase_stands(const field_phrase *self, const field_positions *positions, const uint32_t *entries, buffer *memory,
+                         bool *failed);
+
 /* --- extract.c: what a document has ------------------------------------------------------------ */
 
 /* How values of a type are sorted. */
@@ -69,6 +103,7 @@ uint64_t key_of_place(const oct_geo_point *place);
 typedef struct field_key {
     uint64_t      number;
     oct_slice     text; /* FIELD_BY_TEXT */
+    uint32_t      position; /* of a token among those of the point */
     oct_geo_point place;
 } field_key;
 
@@ -80,6 +115,7 @@ typedef struct field_values {
     bool       null;   /* one is null, or an array that holds null */
     bool       many;   /* there are several, or an array of several */
     bool       odd;    /* one is not indexed, or not as what it is */
+    uint32_t   position; /* of the next token */
     buffer     text;   /* spellings that the document does not have */
 } field_values;
 
@@ -113,6 +149,8 @@ typedef struct field_run {
     uint32_t        *starts;
     uint32_t        *points;
     uint32_t         entry_count;
+    bool             has_positions; /* of each entry; a text index with phrases */
+    field_positions  positions;
     field_list       indexed; /* points with a key */
     field_list       filled, null, many, odd;
 } field_run;

@@ -104,6 +104,26 @@ hit_prefix(const field_run *run, oct_slice prefix, const target *to)
 
 /* --- tokens ------------------------------------------------------------------------------------------ */
 
+/* The first place from `at` on whose point is not smaller. */
+static uint32_t
+gallop_to(const uint32_t *points, uint32_t count, uint32_t at, uint32_t point)
+{
+    uint32_t step = 1, high;
+
+    while (at + step < count && points[at + step] < point)
+        step *= 2;
+    high = at + step < count ? at + step + 1 : count;
+    while (at < high) {
+        const uint32_t middle = at + (high - at) / 2;
+
+        if (points[middle] < point)
+            at = middle + 1;
+        else
+            high = middle;
+    }
+    return at;
+}
+
 /* Of `list`, ascending, those that `points` has too; both are short or one is searched by halves. */
 static uint32_t
 keep_common(uint32_t *list, uint32_t count, const uint32_t *points, uint32_t point_count)
@@ -111,32 +131,44 @@ keep_common(uint32_t *list, uint32_t count, const uint32_t *points, uint32_t poi
     uint32_t used = 0, at = 0;
 
     for (uint32_t i = 0; i < count && at < point_count; i++) {
-        uint32_t step = 1, high;
-
-        /* Gallop to the first that is not smaller. */
-        while (at + step < point_count && points[at + step] < list[i])
-            step *= 2;
-        high = at + step < point_count ? at + step + 1 : point_count;
-        while (at < high) {
-            const uint32_t middle = at + (high - at) / 2;
-
-            if (points[middle] < list[i])
-                at = middle + 1;
-            else
-                high = middle;
-        }
+        at = gallop_to(points, point_count, at, list[i]);
         if (at < point_count && points[at] == list[i])
             list[used++] = list[i];
     }
     return used;
 }
 
-/* A run has all tokens of the points it owns, so what they have in common is found within it. */
+/* Of `list`, whose points have all tokens, those where they stand as in the phrase. `at` becomes the entries of the tokens,
+ * which are found by going on from the last ones. False: no memory. */
+static bool
+keep_phrase(const field_run *run, const field_phrase *phrase, const uint32_t *keys, uint32_t *at, size_t token_count,
+            uint32_t *list, uint32_t *count)
+{
+    buffer   memory = {0};
+    uint32_t used = 0;
+    bool     failed = false;
+
+    for (size_t i = 0; i < token_count; i++)
+        at[i] = run->starts[keys[i]];
+    for (uint32_t i = 0; i < *count && !failed; i++) {
+        for (size_t t = 0; t < token_count; t++)
+            at[t] = gallop_to(run->points, run->starts[keys[t] + 1], at[t], list[i]);
+        if (field_phrase_stands(phrase, &run->positions, at, &memory, &failed))
+            list[used++] = list[i];
+    }
+    *count = used;
+    buffer_clear(&memory);
+    return !failed;
+}
+
+/* A run has all tokens of the points it owns, so what they have in common is found within it. With `phrase` they have to
+ * stand so, too. */
 static answer
-hit_all_tokens(const field_run *run, const text_match *words, const target *to)
+hit_all_tokens(const field_run *run, const text_match *words, const field_phrase *phrase, const target *to)
 {
     uint32_t  shortest = 0, count, *list;
-    uint32_t *keys = oct_alloc(words->count * sizeof *keys);
+    uint32_t *keys = oct_alloc(2 * words->count * sizeof *keys); /* and as many entries */
+    bool      is_done;
 
     if (keys == NULL)
         return NOTHING;
@@ -153,35 +185,53 @@ hit_all_tokens(const field_run *run, const text_match *words, const target *to)
     }
     count = run->starts[keys[shortest] + 1] - run->starts[keys[shortest]];
     list = oct_alloc(size_max(count, 1) * sizeof *list);
-    if (list != NULL)
+    is_done = list != NULL;
+    if (is_done)
         memcpy(list, run->points + run->starts[keys[shortest]], count * sizeof *list);
-    for (size_t i = 0; list != NULL && i < words->count; i++)
+    for (size_t i = 0; is_done && i < words->count; i++)
         if (i != shortest)
             count = keep_common(list, count, run->points + run->starts[keys[i]],
                                 run->starts[keys[i] + 1] - run->starts[keys[i]]);
-    for (uint32_t i = 0; list != NULL && i < count; i++) {
+    if (is_done && phrase != NULL)
+        is_done = keep_phrase(run, phrase, keys, keys + words->count, words->count, list, &count);
+    for (uint32_t i = 0; is_done && i < count; i++) {
         if (to->lower != NULL)
             bit_set(to->lower, list[i]);
         bit_set(to->upper, list[i]);
     }
     oct_free(keys);
     oct_free(list);
-    return list == NULL ? NOTHING : EXACT;
+    return is_done ? EXACT : NOTHING;
 }
 
-/* What is odd is no string, and no test of words is true of it: the answer is exact, but for phrases, whose order only
- * documents know. A test that was made for another index's words is not known here. */
+/* Phrases stand in the positions of a run; those that do not (positions.c) are for documents, which are asked where all of
+ * the words are. */
+static answer
+hit_phrase(const field_run *run, const text_match *words, const target *to)
+{
+    const target possible = {NULL, to->upper};
+    field_phrase phrase;
+
+    if (words->length == 1)
+        return hit_all_tokens(run, words, NULL, to);
+    if (!run->has_positions || !field_phrase_plan(words, &phrase))
+        return hit_all_tokens(run, words, NULL, &possible);
+    return hit_all_tokens(run, words, &phrase, to);
+}
+
+/* What is odd is no string, and no test of words is true of it: the answer is exact. A test that was made for another
+ * index's words is not known here. */
 static answer
 hit_tokens(const field_view *self, const field_run *run, const text_match *words, const target *to)
 {
-    const target possible = {NULL, to->upper};
-
     if (self->words == NULL || words->analyzer != self->words)
         return NOTHING;
     if (words->count == 0)
         return EXACT;
-    if (words->kind != TEXT_MATCH_ANY)
-        return hit_all_tokens(run, words, words->kind == TEXT_MATCH_PHRASE && words->length > 1 ? &possible : to);
+    if (words->kind == TEXT_MATCH_PHRASE)
+        return hit_phrase(run, words, to);
+    if (words->kind == TEXT_MATCH_ALL)
+        return hit_all_tokens(run, words, NULL, to);
     for (size_t i = 0; i < words->count; i++) {
         bool           is_there;
         const uint32_t key = run_find_text(run, words->tokens[i], &is_there);

@@ -25,6 +25,7 @@ run_free(field_run *self)
     oct_free(self->text_starts);
     oct_free(self->starts);
     oct_free(self->points);
+    field_positions_clear(&self->positions);
     field_list_clear(&self->owned);
     field_list_clear(&self->indexed);
     field_list_clear(&self->filled);
@@ -55,7 +56,7 @@ field_run_bytes(const field_run *self)
         bytes += (size_t)self->key_count * sizeof *self->keys;
     if (self->order == FIELD_BY_PLACE)
         bytes += (size_t)self->key_count * sizeof *self->places;
-    return bytes;
+    return bytes + field_positions_bytes(&self->positions);
 }
 
 uint32_t
@@ -150,6 +151,8 @@ run_trim(field_run *self)
     self->text_starts = cut(self->text_starts, ((size_t)self->key_count + 1) * sizeof *self->text_starts);
     if (self->text != NULL)
         self->text = cut(self->text, self->text_starts[self->key_count]);
+    self->positions.bytes.data = cut(self->positions.bytes.data, self->positions.bytes.size);
+    self->positions.bytes.capacity = self->positions.bytes.size;
 }
 
 /* Begin the next key. */
@@ -186,7 +189,7 @@ run_add_point(field_run *self, uint32_t point)
 typedef struct entry {
     uint64_t key; /* or the number of the text */
     uint32_t point;
-    uint32_t place; /* its number */
+    uint32_t place; /* its number; of a text the position */
 } entry;
 
 typedef struct builder {
@@ -288,6 +291,7 @@ add_entry(builder *self, const field_key *key, uint32_t point)
         if (!number_text(self, key->text, &number))
             return false;
         made.key = number;
+        made.place = key->position;
     } else if (self->index->order == FIELD_BY_PLACE) {
         made.place = (uint32_t)(self->places.size / sizeof key->place);
         buffer_add(&self->places, &key->place, sizeof key->place);
@@ -385,12 +389,36 @@ sort_texts(builder *self, uint32_t **order, oct_error *error)
     return OCT_OK;
 }
 
+/* Keys and points of sorted entries; several of one key and point are one, with several positions. */
+static bool
+fill_sorted_texts(builder *self, const entry *sorted, const uint32_t *order, field_run *run)
+{
+    buffer list = {0}; /* uint32_t */
+    bool   ok = true;
+
+    for (size_t i = 0, end; i < self->count && ok; i = end) {
+        if (i == 0 || sorted[i].key != sorted[i - 1].key)
+            run_add_key(run, 0, NULL, text_of(self, order[sorted[i].key]));
+        run_add_point(run, sorted[i].point);
+        list.size = 0;
+        for (end = i; end < self->count && sorted[end].key == sorted[i].key && sorted[end].point == sorted[i].point; end++)
+            if (run->has_positions)
+                buffer_add(&list, &sorted[end].place, sizeof sorted[end].place);
+        if (run->has_positions)
+            ok = !list.failed && field_positions_add(&run->positions, run->entry_count - 1,
+                                                     (const uint32_t *)(const void *)list.data, end - i);
+    }
+    buffer_clear(&list);
+    return ok;
+}
+
 /* Entries of texts came by ascending points: one pass by rank keeps them so. */
 static oct_status
 fill_texts(builder *self, const uint32_t *order, field_run *run, oct_error *error)
 {
     size_t *at = oct_calloc(self->text_count + 1, sizeof *at);
     size_t *begin;
+    bool    is_done;
     entry  *sorted = oct_alloc(size_max(self->count, 1) * sizeof *sorted);
 
     if (at == NULL || sorted == NULL) {
@@ -405,14 +433,10 @@ fill_texts(builder *self, const uint32_t *order, field_run *run, oct_error *erro
         begin[key] += begin[key - 1];
     for (size_t i = 0; i < self->count; i++)
         sorted[at[self->entries[i].key]++] = self->entries[i];
-    for (size_t i = 0; i < self->count; i++) {
-        if (i == 0 || sorted[i].key != sorted[i - 1].key)
-            run_add_key(run, 0, NULL, text_of(self, order[sorted[i].key]));
-        run_add_point(run, sorted[i].point);
-    }
+    is_done = fill_sorted_texts(self, sorted, order, run);
     oct_free(at);
     oct_free(sorted);
-    return OCT_OK;
+    return is_done ? OCT_OK : oct_fail_memory(error, run->positions.bytes.size);
 }
 
 static void
@@ -443,6 +467,7 @@ build_run(builder *self, bool owns_all, field_run **out, oct_error *error)
 
     if (status != OCT_OK)
         return status;
+    run->has_positions = self->index->words != NULL && self->index->config.phrase_matching == 1;
     if (by_text && self->count > 0) {
         status = sort_texts(self, &order, error);
         if (status == OCT_OK)
@@ -519,6 +544,15 @@ begin_key(field_run *out, const field_run *from, uint32_t key)
                 from->order == FIELD_BY_TEXT ? run_text(from, key) : (oct_slice){NULL, 0});
 }
 
+/* The next point of the key, as another run has it. */
+static void
+move_entry(field_run *out, const field_run *from, uint32_t number)
+{
+    run_add_point(out, from->points[number]);
+    if (out->has_positions) /* there is room: see field_run_merge */
+        (void)field_positions_copy(&out->positions, out->entry_count - 1, &from->positions, number);
+}
+
 /* The points of one key of both (a NULL pointer: of one). Of the older what was superseded is left out. */
 static void
 merge_points(field_run *out, const field_run *older, uint32_t key_a, const field_run *newer, uint32_t key_b,
@@ -531,9 +565,9 @@ merge_points(field_run *out, const field_run *older, uint32_t key_a, const field
         if (a < a_end && bit_is_set(superseded, older->points[a]))
             a++;
         else if (a < a_end && (b == b_end || older->points[a] < newer->points[b]))
-            run_add_point(out, older->points[a++]);
+            move_entry(out, older, a++);
         else
-            run_add_point(out, newer->points[b++]);
+            move_entry(out, newer, b++);
     }
 }
 
@@ -577,6 +611,15 @@ field_run_merge(const field_run *older, const field_run *newer, uint32_t point_c
         return status;
     }
     field_list_set(&newer->owned, superseded);
+    run->has_positions = older->has_positions;
+    if (run->has_positions &&
+        (!buffer_reserve(&run->positions.bytes, older->positions.bytes.size + newer->positions.bytes.size) ||
+         !buffer_reserve(&run->positions.blocks,
+                         (((size_t)older->entry_count + newer->entry_count) / FIELD_BLOCK + 1) * sizeof(uint64_t)))) {
+        run_free(run);
+        oct_free(superseded);
+        return oct_fail_memory(error, older->positions.bytes.size + newer->positions.bytes.size);
+    }
     merge_keys(run, older, newer, superseded);
     run_trim(run);
     run->owns_all = older->owns_all;
