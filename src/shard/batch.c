@@ -6,20 +6,23 @@
  *          4    4  point count
  *          8    8  operation number
  *         16    4  column count
- *         20    4  flags: 1 payloads follow, 2 a payload change follows, 4 a bitmap of points to delete follows the ids
+ *         20    4  flags: 1 payloads follow, 2 a payload change follows, 4 a bitmap of points to delete follows the ids,
+ *                  8 graphs follow
  *         24  24n  ids: high, low (8 each), is_uuid (4), number of the shard key (4)
  *                  columns: number, dim, present count, what follows (4 each; 1 a bitmap, 2 counts, 4 indices); the
  *                  bitmap; the counts, one a present point (4 each); the indices, one a float (4 each); the floats
  *                  payloads: n sizes (4 each), then their bytes one after the other
  *                  change: action, payload size, key size, key count, then key_count sizes (4 each), then bytes
+ *                  graphs (kind 6): how many (4); then of each its number, m, ef_construct, start_rows (4 each)
  */
 #include "shard/batch.h"
 
 #define HEAD_BYTES        24u
 #define COLUMN_HEAD_BYTES 16u
 #define CHANGE_HEAD_BYTES 16u
+#define GRAPH_BYTES       16u
 
-enum { HAS_PAYLOADS = 1, HAS_CHANGE = 2, HAS_GONE = 4 };
+enum { HAS_PAYLOADS = 1, HAS_CHANGE = 2, HAS_GONE = 4, HAS_GRAPHS = 8 };
 enum { HAS_BITMAP = 1, HAS_COUNTS = 2, HAS_INDICES = 4 }; /* of a column */
 
 _Static_assert(sizeof(oct_id) == 24, "ids are stored as they are in memory");
@@ -147,10 +150,27 @@ encode_change(writer *self, const oct_payload_change *change)
     }
 }
 
+static void
+encode_graphs(writer *self, const batch *from)
+{
+    char *at = new_part(self, 4 + GRAPH_BYTES * from->graph_count);
+
+    if (at == NULL)
+        return;
+    put_u32(at, (uint32_t)from->graph_count);
+    at += 4;
+    for (size_t i = 0; i < from->graph_count; i++, at += GRAPH_BYTES) {
+        put_u32(at, from->graphs[i].number);
+        put_u32(at + 4, from->graphs[i].m);
+        put_u32(at + 8, from->graphs[i].ef_construct);
+        put_u32(at + 12, from->graphs[i].start_rows);
+    }
+}
+
 oct_status
 batch_encode(const batch *self, arena *memory, oct_slice **parts, size_t *part_count, oct_error *error)
 {
-    const size_t part_max = 9 + 4 * self->column_count;
+    const size_t part_max = 10 + 4 * self->column_count;
     writer       out = {.memory = memory};
     char        *head;
 
@@ -165,7 +185,8 @@ batch_encode(const batch *self, arena *memory, oct_slice **parts, size_t *part_c
     put_u64(head + 8, self->operation);
     put_u32(head + 16, (uint32_t)self->column_count);
     put_u32(head + 20, (self->payloads != NULL ? HAS_PAYLOADS : 0u) |
-                           (self->op == BATCH_CHANGE_PAYLOAD ? HAS_CHANGE : 0u) | (self->gone != NULL ? HAS_GONE : 0u));
+                           (self->op == BATCH_CHANGE_PAYLOAD ? HAS_CHANGE : 0u) | (self->gone != NULL ? HAS_GONE : 0u) |
+                           (self->graphs != NULL ? HAS_GRAPHS : 0u));
     add_part(&out, self->ids, self->count * sizeof(oct_id));
     if (self->gone != NULL) {
         char *bits = new_part(&out, padded((self->count + 7) / 8));
@@ -179,6 +200,8 @@ batch_encode(const batch *self, arena *memory, oct_slice **parts, size_t *part_c
         encode_payloads(&out, self);
     if (self->op == BATCH_CHANGE_PAYLOAD)
         encode_change(&out, &self->change);
+    if (self->graphs != NULL)
+        encode_graphs(&out, self);
     if (out.failed)
         return oct_fail_memory(error, self->count * sizeof(oct_id));
     *parts = out.parts;
@@ -346,6 +369,23 @@ decode_change(reader *self, arena *memory, oct_payload_change *change)
     change->keys = keys;
 }
 
+static void
+decode_graphs(reader *self, arena *memory, batch *out)
+{
+    const uint32_t count = take_u32(self);
+    const char    *at = count > OCT_VECTORS_MAX ? NULL : take(self, (uint64_t)count * GRAPH_BYTES);
+    batch_graph   *graphs;
+
+    self->failed = self->failed || at == NULL;
+    graphs = make_array(self, memory, self->failed ? 0 : count, sizeof *graphs);
+    for (uint32_t i = 0; i < count && !self->failed; i++, at += GRAPH_BYTES) {
+        graphs[i] = (batch_graph){get_u32(at), get_u32(at + 4), get_u32(at + 8), get_u32(at + 12)};
+        self->failed = graphs[i].m > OCT_M_MAX || graphs[i].ef_construct > OCT_EF_CONSTRUCT_MAX;
+    }
+    out->graph_count = count;
+    out->graphs = graphs;
+}
+
 uint32_t
 batch_op_of(oct_slice body)
 {
@@ -392,6 +432,8 @@ batch_decode(oct_slice body, arena *memory, batch *out, oct_error *error)
         decode_payloads(&in, memory, out);
     if (!in.failed && (flags & HAS_CHANGE) != 0)
         decode_change(&in, memory, &out->change);
+    if (!in.failed && out->op == BATCH_COMPACT && (flags & HAS_GRAPHS) != 0)
+        decode_graphs(&in, memory, out);
     if (in.no_memory)
         return oct_fail_memory(error, out->count * sizeof(oct_id));
     if (in.failed || in.at != in.end)

@@ -15,7 +15,7 @@ typedef enum batch_op {
     BATCH_DELETE_VECTORS = 3, /* ids, columns without values */
     BATCH_DELETE = 4,         /* ids */
     BATCH_CHANGE_PAYLOAD = 5, /* ids, change */
-    BATCH_COMPACT = 6,        /* nothing */
+    BATCH_COMPACT = 6,        /* graphs */
     BATCH_RESTORE = 7,        /* a small shard's whole content, in a form of its own: shard_image.c */
 } batch_op;
 
@@ -33,6 +33,12 @@ typedef struct batch_column {
     const float    *values;
 } batch_column;
 
+/* A vector name that a compaction takes up, and the settings its new graph is built with: those of the moment the record
+ * was written, whatever is configured when it is replayed. Of a sparse name the settings are zeroes. */
+typedef struct batch_graph {
+    uint32_t number, m, ef_construct, start_rows;
+} batch_graph;
+
 typedef struct batch {
     batch_op            op;
     uint64_t            operation; /* number of the operation in its shard: the version of what it touches */
@@ -42,6 +48,8 @@ typedef struct batch {
     const batch_column *columns;
     const oct_slice    *payloads; /* count of them, or NULL: none has one */
     oct_payload_change  change;
+    size_t              graph_count;
+    const batch_graph  *graphs; /* compact: what it builds; NULL in records of old, which build what is configured */
     const uint8_t      *gone; /* upsert: a bit a point, set for those that are deleted instead; NULL: none is */
 } batch;
 

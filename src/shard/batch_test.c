@@ -41,8 +41,18 @@ make_batch(test_rng *rng, batch_op op, arena *hold)
     oct_id       *ids = arena_array(hold, made.count + 1, sizeof *ids);
     batch_column *columns = arena_array(hold, 4, sizeof *columns);
 
-    if (op == BATCH_COMPACT)
+    if (op == BATCH_COMPACT) {
+        batch_graph *graphs = arena_array(hold, 4, sizeof *graphs);
+
         made.count = 0;
+        made.graph_count = test_below(rng, 4);
+        for (size_t i = 0; i < made.graph_count; i++)
+            graphs[i] = (batch_graph){(uint32_t)test_below(rng, 1000), (uint32_t)test_below(rng, 100),
+                                      (uint32_t)test_below(rng, 1000), (uint32_t)test_u64(rng)};
+        made.graphs = test_below(rng, 4) == 0 ? NULL : graphs; /* as the first version wrote it */
+        if (made.graphs == NULL)
+            made.graph_count = 0;
+    }
     for (size_t i = 0; i < made.count; i++)
         ids[i] = (oct_id){test_u64(rng), test_u64(rng), (uint32_t)test_below(rng, 2), 0};
     made.ids = ids;
@@ -137,6 +147,10 @@ check_equal(const batch *got, const batch *want)
     CHECK_INT(got->payloads != NULL, want->payloads != NULL && want->count > 0);
     for (size_t i = 0; got->payloads != NULL && i < want->count; i++)
         CHECK(slice_equal(got->payloads[i], want->payloads[i]));
+    CHECK_INT(got->graphs != NULL, want->graphs != NULL);
+    CHECK_INT(got->graph_count, want->graph_count);
+    for (size_t i = 0; i < want->graph_count && i < got->graph_count; i++)
+        CHECK(memcmp(&got->graphs[i], &want->graphs[i], sizeof(batch_graph)) == 0);
     if (want->op != BATCH_CHANGE_PAYLOAD)
         return;
     CHECK_INT(got->change.action, want->change.action);
@@ -165,6 +179,8 @@ read_all(const batch *self)
     }
     for (size_t i = 0; self->payloads != NULL && i < self->count; i++)
         sum += hash_bytes(self->payloads[i].data, self->payloads[i].size);
+    for (size_t i = 0; self->graphs != NULL && i < self->graph_count; i++)
+        sum += self->graphs[i].number + self->graphs[i].start_rows;
     sum += hash_bytes(self->change.payload.data, self->change.payload.size);
     sum += hash_bytes(self->change.key.data, self->change.key.size);
     for (size_t i = 0; i < self->change.key_count; i++)

@@ -492,25 +492,56 @@ apply(shard *self, const plan *work)
     shard_set_version(self, write->operation);
 }
 
-/* Compactions start at log positions that follow from the log alone: after a COMPACT record, and when the share of
- * dead rows passes the threshold. One that is still at work must end before the next begins. */
-static oct_status
-lock_for_write(shard *self, batch_op op, oct_error *error)
+/* The write lock, for a write before which a compaction that began by itself may come. One that is still at work must end
+ * before the next begins, so that the same writes make the same log. A replay finds in the log where they began. */
+static void
+lock_for_write(shard *self, batch_op op, bool replayed)
 {
-    oct_status status = OCT_OK;
-
     (void)pthread_mutex_lock(&self->write_lock);
-    while (op != BATCH_RESTORE && (op == BATCH_COMPACT || shard_wants_compaction(self)) &&
+    while ((op == BATCH_COMPACT || (!replayed && shard_wants_compaction(self))) &&
            atomic_load(&self->compacting) != NULL) {
         (void)pthread_mutex_unlock(&self->write_lock);
         shard_wait_compacted(self);
         (void)pthread_mutex_lock(&self->write_lock);
     }
-    if (op != BATCH_COMPACT && op != BATCH_RESTORE && shard_wants_compaction(self))
-        status = shard_begin_compaction(self, false, error);
-    if (status != OCT_OK)
-        (void)pthread_mutex_unlock(&self->write_lock);
-    return status;
+}
+
+/* Log, apply and begin a compaction. `write` is a BATCH_COMPACT. */
+static oct_status
+compact(shard *self, plan *work, bool forced, uint64_t *sequence, oct_error *error)
+{
+    batch      *write = work->write;
+    compaction *planned = NULL;
+    oct_slice  *parts;
+    size_t      part_count;
+    oct_status  status = shard_plan_compaction(self, write, forced, &work->memory, &planned, error);
+
+    if (status == OCT_OK)
+        status = batch_encode(write, &work->memory, &parts, &part_count, error);
+    if (status == OCT_OK)
+        status = log_append(self->log, self->id, parts, part_count, sequence, error);
+    write->graphs = NULL; /* they lie in memory that goes before the write does */
+    write->graph_count = 0;
+    if (status != OCT_OK) {
+        shard_compaction_free(planned);
+        return status;
+    }
+    apply(self, work);
+    self->sequence = *sequence;
+    return shard_begin_compaction(self, planned, error);
+}
+
+/* When much is dead. Whatever prevents it (no memory, a full disk) prevents nothing else: the next write tries again. */
+static void
+compact_if_wanted(shard *self)
+{
+    batch    write = {.op = BATCH_COMPACT, .operation = self->operation};
+    plan     work = {.write = &write};
+    uint64_t sequence;
+
+    if (shard_wants_compaction(self) && atomic_load(&self->compacting) == NULL)
+        (void)compact(self, &work, false, &sequence, NULL);
+    plan_clear(&work);
 }
 
 oct_status
@@ -530,23 +561,24 @@ shard_write_resolved(shard *self, batch *write, shard_resolve resolve, void *con
 
     *sequence = 0;
     shard_wait_tail(self); /* a replay does not wait: the tail answers until the graph has caught up */
-    status = lock_for_write(self, write->op, error);
-    if (status != OCT_OK)
-        return status;
+    lock_for_write(self, write->op, false);
+    if (write->op != BATCH_COMPACT)
+        compact_if_wanted(self);
     write->operation = self->operation + 1;
-    if (resolve != NULL)
-        status = resolve(context, write, &work.memory, error);
-    if (status == OCT_OK)
-        status = make_plan(&work, self, error);
-    if (status == OCT_OK)
-        status = batch_encode(write, &work.memory, &parts, &part_count, error);
-    if (status == OCT_OK)
-        status = log_append(self->log, self->id, parts, part_count, sequence, error);
-    if (status == OCT_OK) {
-        apply(self, &work);
-        self->sequence = *sequence;
-        if (write->op == BATCH_COMPACT)
-            status = shard_begin_compaction(self, true, error);
+    if (write->op == BATCH_COMPACT) {
+        status = compact(self, &work, true, sequence, error);
+    } else {
+        status = resolve == NULL ? OCT_OK : resolve(context, write, &work.memory, error);
+        if (status == OCT_OK)
+            status = make_plan(&work, self, error);
+        if (status == OCT_OK)
+            status = batch_encode(write, &work.memory, &parts, &part_count, error);
+        if (status == OCT_OK)
+            status = log_append(self->log, self->id, parts, part_count, sequence, error);
+        if (status == OCT_OK) {
+            apply(self, &work);
+            self->sequence = *sequence;
+        }
     }
     (void)pthread_mutex_unlock(&self->write_lock);
     plan_clear(&work);
@@ -568,19 +600,20 @@ shard_replay(shard *self, uint64_t sequence, oct_slice body, oct_error *error)
     }
     if (sequence <= shard_saved_sequence(self))
         return OCT_OK;
-    status = lock_for_write(self, (batch_op)op, error);
-    if (status != OCT_OK)
-        return status;
+    lock_for_write(self, (batch_op)op, true);
     if (op == BATCH_RESTORE) {
         status = shard_restore_apply(self, body, error);
     } else {
+        compaction *planned = NULL;
+
         status = batch_decode(body, &work.memory, &write, error);
-        if (status == OCT_OK)
+        if (status == OCT_OK && op == BATCH_COMPACT)
+            status = shard_plan_compaction(self, &write, true, &work.memory, &planned, error);
+        else if (status == OCT_OK)
             status = make_plan(&work, self, error);
         if (status == OCT_OK) {
             apply(self, &work);
-            if (op == BATCH_COMPACT)
-                status = shard_begin_compaction(self, true, error);
+            status = shard_begin_compaction(self, planned, error);
         }
     }
     if (status == OCT_OK)

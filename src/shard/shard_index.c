@@ -2,10 +2,10 @@
  *
  * THE INDEX JOB   One at a time per shard, queued by the first write that leaves a full batch in a tail. It moves
  *                 batches until there is none, giving the worker back now and then so that other shards get theirs.
- * A COMPACTION    begins in the writer, at a position that follows from the log (shard.c): it takes down which rows
- *                 are alive. Its job copies those rows into a new graph, builds it while everything goes on, and in
- *                 the end, with both locks held, appends the rows that came since, takes over who is alive now,
- *                 and swaps the pointers. The result is a function of the log: rows alive at its
+ * A COMPACTION    begins in the writer, at its record in the log (shard.c), which says what is built and with which settings.
+ *                 It takes down which rows are alive. Its job copies those rows into a new graph, builds it while everything
+ *                 goes on, and in the end, with both locks held, appends the rows that came since, takes over who is
+ *                 alive now, and swaps the pointers. The result is a function of the log: rows alive at its
  *                 record in row order, then all rows after it.
  */
 #include "shard/shard_internal.h"
@@ -264,8 +264,8 @@ shard_wants_compaction(shard *self)
     return false;
 }
 
-static void
-compaction_free(compaction *self)
+void
+shard_compaction_free(compaction *self)
 {
     if (self == NULL)
         return;
@@ -370,7 +370,7 @@ compact_job(void *context)
     atomic_store(&target->compacting, NULL);
     announce(target);
     (void)pthread_mutex_unlock(&target->index_lock);
-    compaction_free(self);
+    shard_compaction_free(self);
 }
 
 void
@@ -386,7 +386,7 @@ shard_end_jobs(shard *self)
             atomic_store(&self->indexing, false);
         if (work != NULL && workers_cancel(self->pool, compact_job, work)) {
             atomic_store(&self->compacting, NULL);
-            compaction_free(work);
+            shard_compaction_free(work);
         }
         if (atomic_load(&self->indexing) || atomic_load(&self->compacting) != NULL)
             wait_moved(self, TAIL_WAIT_MS);
@@ -394,50 +394,107 @@ shard_end_jobs(shard *self)
     (void)pthread_mutex_unlock(&self->index_lock);
 }
 
-oct_status
-shard_begin_compaction(shard *self, bool forced, oct_error *error)
+/* Has this name anything to gain? */
+static bool
+needs_compaction(const shard_vector *vector, bool forced)
 {
-    const vector_set *set = shard_set(self);
-    compaction       *work = oct_calloc(1, sizeof *work + set->count * sizeof work->vectors[0]);
-    shard_vector     *chosen[OCT_VECTORS_MAX];
-    size_t            count;
+    /* What an earlier compaction left behind for want of memory counts too. */
+    const bool has_dead = vector_row_count(vector) > vector_live_rows(vector);
+
+    return forced ? has_dead || params_differ(vector) : has_many_dead(vector);
+}
+
+/* The names of a record, or those that need it. */
+static void
+choose_vectors(compaction *self, const batch *write, bool forced)
+{
+    const vector_set *set = shard_set(self->shard);
+
+    for (size_t v = 0; v < set->count; v++) {
+        shard_vector      *vector = set->items[v];
+        const batch_graph *given = NULL;
+
+        for (size_t i = 0; write->graphs != NULL && i < write->graph_count; i++) {
+            if (write->graphs[i].number == vector->number)
+                given = &write->graphs[i];
+        }
+        if (write->graphs == NULL ? !needs_compaction(vector, forced) : given == NULL)
+            continue;
+        self->vectors[self->count].vector = vector;
+        self->vectors[self->count].params = vector->config.params;
+        if (given != NULL && !vector_is_sparse(vector)) {
+            self->vectors[self->count].params.m = given->m;
+            self->vectors[self->count].params.ef_construct = given->ef_construct;
+            self->vectors[self->count].params.start_rows = given->start_rows;
+        }
+        self->count++;
+    }
+}
+
+oct_status
+shard_plan_compaction(shard *self, batch *write, bool forced, arena *memory, compaction **out, oct_error *error)
+{
+    const size_t vector_count = shard_set(self)->count;
+    compaction  *plan = oct_calloc(1, sizeof *plan + vector_count * sizeof plan->vectors[0]);
+    batch_graph *graphs = arena_array(memory, vector_count + 1, sizeof *graphs);
 
     OCT_MUST(atomic_load(&self->compacting) == NULL);
-    if (work == NULL)
-        return oct_fail_memory(error, sizeof *work);
-    work->shard = self;
-    for (size_t v = 0; v < set->count; v++) {
-        shard_vector             *vector = set->items[v];
-        struct compaction_vector *what = &work->vectors[work->count];
-        /* What an earlier compaction left behind for want of memory counts too. */
-        const bool has_dead = vector_row_count(vector) > vector_live_rows(vector);
+    *out = NULL;
+    if (plan == NULL || graphs == NULL) {
+        shard_compaction_free(plan);
+        return oct_fail_memory(error, sizeof *plan);
+    }
+    plan->shard = self;
+    choose_vectors(plan, write, forced);
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct compaction_vector *what = &plan->vectors[i];
 
-        if (!(forced ? has_dead || params_differ(vector) : has_many_dead(vector)))
-            continue;
-        if (vector_is_sparse(vector))
-            what->row_count = vector_row_count(vector);
+        graphs[i] = vector_is_sparse(what->vector)
+                        ? (batch_graph){.number = what->vector->number}
+                        : (batch_graph){what->vector->number, what->params.m, what->params.ef_construct,
+                                        what->params.start_rows};
+    }
+    if (write->graphs == NULL) {
+        write->graphs = graphs;
+        write->graph_count = plan->count;
+    }
+    if (plan->count > 0)
+        *out = plan;
+    else
+        shard_compaction_free(plan);
+    return OCT_OK;
+}
+
+oct_status
+shard_begin_compaction(shard *self, compaction *plan, oct_error *error)
+{
+    shard_vector *chosen[OCT_VECTORS_MAX];
+    const size_t  count = plan == NULL ? 0 : plan->count;
+
+    for (size_t i = 0; i < count; i++) {
+        struct compaction_vector *what = &plan->vectors[i];
+
+        chosen[i] = what->vector;
+        if (vector_is_sparse(what->vector))
+            what->row_count = vector_row_count(what->vector);
         else
-            what->live = graph_live_bits(vector_graph(vector), &what->row_count);
-        if (what->live == NULL && !vector_is_sparse(vector)) {
-            compaction_free(work);
-            return oct_fail_memory(error, vector_row_count(vector) / 8);
+            what->live = graph_live_bits(vector_graph(what->vector), &what->row_count);
+        if (what->live == NULL && !vector_is_sparse(what->vector)) {
+            const uint32_t row_count = vector_row_count(what->vector);
+
+            shard_compaction_free(plan);
+            return oct_fail_memory(error, row_count / 8);
         }
-        what->vector = vector;
-        what->params = vector->config.params;
-        chosen[work->count++] = vector;
     }
-    count = work->count;
-    if (count == 0) {
-        compaction_free(work);
+    if (count == 0)
         return OCT_OK;
-    }
-    atomic_store(&self->compacting, work);
-    if (!workers_submit(self->pool, compact_job, work)) {
+    atomic_store(&self->compacting, plan);
+    if (!workers_submit(self->pool, compact_job, plan)) {
         atomic_store(&self->compacting, NULL);
-        compaction_free(work);
-        return oct_fail_memory(error, sizeof *work);
+        shard_compaction_free(plan);
+        return oct_fail_memory(error, sizeof *plan);
     }
-    /* The job may be over already, without memory, and `work` with it. */
+    /* The job may be over already, without memory, and the plan with it. */
     for (size_t i = 0; i < count; i++)
         chosen[i]->logical_rows = vector_live_rows(chosen[i]);
     return OCT_OK;

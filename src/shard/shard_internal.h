@@ -49,7 +49,7 @@ struct shard_image {
     const vector_set *set; /* while it is being saved: the names it is of */
 };
 
-/* A compaction from its record to its swap. */
+/* A compaction from its record to its swap (shard_index.c). */
 typedef struct compaction {
     shard *shard;
     size_t count;
@@ -184,8 +184,13 @@ void shard_set_version(shard *self, uint64_t operation);
 void shard_end_jobs(shard *self);
 /* All with write_lock held. */
 bool shard_wants_compaction(shard *self);
-/* Take down what is alive now and start the job. `forced`: also if nothing is dead. */
-oct_status shard_begin_compaction(shard *self, bool forced, oct_error *error);
+/* A compaction is planned first, which may fail, and begun when its record is in the log. Plan: choose names - those that have
+ * many dead rows; `forced`: those that have any or other settings than those configured - and say so in write->graphs, in
+ * `memory`. Of a replayed record that says so already: take these. *out NULL: there is nothing to do. */
+oct_status shard_plan_compaction(shard *self, batch *write, bool forced, arena *memory, compaction **out, oct_error *error);
+/* Take down what is alive now and start the job. Takes the plan; NULL is fine. */
+oct_status shard_begin_compaction(shard *self, compaction *plan, oct_error *error);
+void       shard_compaction_free(compaction *plan); /* one that was not begun; accepts NULL */
 void       shard_index_moved(shard *self);
 /* Without it: wait until the tails are short enough for another write. */
 void shard_wait_tail(shard *self);

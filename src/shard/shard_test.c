@@ -243,6 +243,58 @@ TEST(compaction_between_save_and_manifest_is_kept)
     }
 }
 
+/* Other settings for all names, from now on. */
+static void
+configure(stage *self, uint32_t m, double deleted_threshold)
+{
+    shard_vectors *names = NULL;
+
+    for (size_t v = 0; v < self->vector_count; v++) {
+        self->vectors[v].params.m = m;
+        self->vectors[v].deleted_threshold = deleted_threshold;
+    }
+    CHECK_OK(shard_plan_vectors(self->shard, self->vectors, self->vector_count, &names, NULL));
+    shard_set_vectors(self->shard, names);
+}
+
+/* Goal:   a compaction that is replayed builds what it built when it was logged: with the settings of that moment, of the names
+ *         of that moment, at that place; also one that began by itself.
+ * Method: the whole log is replayed into a shard that knows only the last settings (as after a checkpoint that had to leave
+ *         the shard out because a compaction was at work). Even seeds: compactions by themselves and one that was asked
+ *         for, then another m, and a threshold that nothing passes. Odd seeds: a threshold that nothing passes, much is deleted,
+ *         then one that is passed at once. Seeds 391 to 398. */
+TEST(replayed_compactions_build_what_they_built)
+{
+    uint64_t by_themselves = 0;
+
+    for (uint64_t seed = 391; seed < 399 && !test_has_failed(); seed++) {
+        const bool early = seed % 2 == 0;
+        stage      self;
+        batch      compact = {.op = BATCH_COMPACT};
+        uint64_t   sequence, checksum;
+
+        stage_open(&self, seed, 1, 1 + (uint32_t)(seed % 2));
+        configure(&self, 5, early ? 0.2 : 0.99);
+        for (int i = 0; i < 150; i++)
+            stage_write(&self);
+        if (early) {
+            CHECK_OK(shard_write(self.shard, &compact, &sequence, NULL));
+            self.operation++;
+            self.records = sequence;
+        }
+        configure(&self, early ? 9 : 5, early ? 0.99 : 0.1);
+        for (int i = 0; i < 5; i++)
+            stage_write(&self);
+        checksum = stage_checksum(&self);
+        by_themselves += log_last_sequence(self.log) - self.operation;
+        stage_reopen(&self, true);
+        stage_check(&self, "replayed");
+        CHECK_MSG(stage_checksum(&self) == checksum, "seed %llu: the log's graph is another", (unsigned long long)seed);
+        stage_close(&self);
+    }
+    CHECK_MSG(by_themselves >= 8, "%llu", (unsigned long long)by_themselves);
+}
+
 /* --- background work and the end ------------------------------------------------------------------------ */
 
 typedef struct freeing {
