@@ -1,10 +1,13 @@
 """Goal:   the official clients of other languages get what is written here, whichever door they come by.
-Method: one program each (javascript/, go/) walks collections, points, queries, aliases and errors of a server of its own, and
-        prints a line for each step. A toolchain or package that this machine lacks is a skip that says so; what to
-        install stands in docs/clients.md.
+Method: one program each (javascript/, go/, rust/, java/) walks the surface that its client offers, over a server of its own,
+        and prints a line for each step: a short walk over the daily things, a wide one over named, sparse and multivectors,
+        every kind of query, payload and vector edits, field indexes, snapshots, aliases and errors. All get the same.
+        Programs are built under build/clients, once. A toolchain or package that this machine lacks, and cannot fetch, is
+        a skip that says so; docs/clients.md has what to install.
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +18,8 @@ from typing import Any, Dict, List
 import pytest
 
 HERE = Path(__file__).resolve().parent
+BUILT = HERE.parents[1] / "build" / "clients"
+BUILD_S_MAX = 900  # the crates take a minute on two idle cores
 sys.path.insert(0, str(HERE.parent / "conformance"))
 
 import doors  # noqa: E402
@@ -38,6 +43,40 @@ WANTED: Dict[str, Any] = {
     "no collection": "not found",
     "wrong size": "invalid",
     "delete collection": True,
+    "wide create": True,
+    "field index": "completed",
+    "wide upsert": "completed",
+    "info": [4, True, ["color", "size"]],
+    "sparse": [[2, 1], [1, 0.5], [4, 0.5], [3, 0.25]],
+    "euclid": [[3, 0], [2, 1], [4, 1], [1, 2]],
+    "multivector": [[4, 4], [3, 3], [2, 2], [1, 1]],
+    "rrf": [2, 4, 1],
+    "dbsf": [2, 4, 3],
+    "order by": [4, 3, 2, 1],
+    "sample": 4,
+    "discover": [3],
+    "context": [1, 3],
+    "formula": [[4, 6.75], [3, 4.5]],
+    "batch": [[4, 3], [2]],
+    "facet": [["blue", 1], ["green", 1], ["red", 2]],
+    "matrix": [4, 4],
+    "overwrite payload": ["only"],
+    "delete payload": ["color"],
+    "clear payload": [],
+    "update vectors": [[4, 0]],
+    "delete vectors": ["dense", "other"],
+    "batch update": ["completed", "completed"],
+    "update collection": True,
+    "snapshot": [True, 0],
+    "full snapshot": [True, 0],
+    "rename alias": ["second"],
+    "delete alias": 0,
+    "delete field index": "completed",
+    "create twice": "exists",
+    "no such vector": "invalid",
+    "health": True,
+    "wide delete": True,
+    "exists no more": False,
 }
 
 
@@ -59,21 +98,55 @@ def played(command: List[str], folder: Path, uses_grpc: bool) -> Dict[str, Any]:
     return {name: json.loads(text) for name, text in lines}
 
 
+def built(command: List[str], folder: Path, product: Path, **environment: str) -> None:
+    """Run a build; one that cannot be done here is a skip, unless an earlier one left something that is no longer built."""
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    made = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=BUILD_S_MAX, env={**os.environ, **environment}
+    )
+    if made.returncode != 0:
+        words = (made.stdout + made.stderr).strip()
+        # A program that does not compile is a failure; a package that cannot be fetched is none of ours.
+        assert not any(mark in words for mark in ("error[E", "COMPILATION ERROR", "main.go:")), words[-3000:]
+        pytest.skip(f"{' '.join(command)} did not succeed: {words[-300:]}")
+    assert product.exists()
+
+
 @pytest.mark.parametrize("program", ["rest.mjs", "grpc.mjs"])
 def test_javascript(program: str) -> None:
-    folder = HERE / "javascript"
+    folder = BUILT / "javascript"
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = (HERE / "javascript" / "package.json").read_text()
+    for name in (program, "package.json"):
+        shutil.copy(HERE / "javascript" / name, folder / name)
+    installed = folder / "node_modules" / "installed.json"  # by what
+    if not installed.exists() or installed.read_text() != wanted:
+        built(["npm", "install", "--no-audit", "--no-fund", "--no-package-lock"], folder, folder / "node_modules")
+        installed.write_text(wanted)
     if shutil.which("node") is None:
         pytest.skip("node is not installed")
-    if not (folder / "node_modules").exists():
-        pytest.skip("run npm install in tests/clients/javascript")
     assert played(["node", program], folder, program == "grpc.mjs") == WANTED
 
 
-def test_go(tmp_path: Path) -> None:
-    folder = HERE / "go"
-    if shutil.which("go") is None:
-        pytest.skip("go is not installed")
-    made = subprocess.run(["go", "build", "-o", str(tmp_path / "walk"), "."], cwd=folder, capture_output=True, text=True)
-    if made.returncode != 0:
-        pytest.skip(f"go build: {made.stderr.strip()[-300:]}")
-    assert played([str(tmp_path / "walk")], folder, True) == WANTED
+def test_go() -> None:
+    program = BUILT / "go" / "walk"
+    built(["go", "build", "-o", str(program), "."], HERE / "go", program)
+    assert played([str(program)], program.parent, True) == WANTED
+
+
+def test_rust() -> None:
+    program = BUILT / "rust" / "debug" / "walk"
+    built(["cargo", "build", "--locked", "--quiet", "--jobs", "2"], HERE / "rust", program, CARGO_TARGET_DIR=str(BUILT / "rust"))
+    assert played([str(program)], program.parent, True) == WANTED
+
+
+def test_java() -> None:
+    folder = BUILT / "java"
+    archive, source = folder / "walk.jar", HERE / "java"
+    newest = max(path.stat().st_mtime for path in [source / "pom.xml", *source.rglob("*.java")])
+    if not archive.exists() or archive.stat().st_mtime < newest:  # maven takes its time to see that nothing is to be done
+        built(["mvn", "--batch-mode", "--quiet", "package"], source, archive)
+    if shutil.which("java") is None:
+        pytest.skip("java is not installed")
+    assert played(["java", "-cp", f"{archive}{os.pathsep}{folder / 'libraries'}/*", "Walk"], folder, True) == WANTED

@@ -1,19 +1,20 @@
-// The short walk of test_others.py by github.com/qdrant/go-client. usage: go run . PORT
+// The walks of test_others.py by github.com/qdrant/go-client. usage: go run . PORT
 package main
 
 import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/qdrant/go-client/qdrant"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
-
-const c = "short"
 
 func say(name string, value any) {
 	text, _ := json.Marshal(value)
@@ -64,10 +65,8 @@ func ids(hits []*qdrant.ScoredPoint) []uint64 {
 	return list
 }
 
-func main() {
-	ctx := context.Background()
-	port := must(strconv.Atoi(os.Args[1]))
-	client := must(qdrant.NewClient(&qdrant.Config{Host: "127.0.0.1", Port: port, SkipCompatibilityCheck: true}))
+func shortWalk(ctx context.Context, client *qdrant.Client) {
+	c := "short"
 	red := &qdrant.Filter{Must: []*qdrant.Condition{qdrant.NewMatch("color", "red")}}
 	yes, limit2, limit3, wait := qdrant.PtrOf(true), qdrant.PtrOf(uint64(2)), qdrant.PtrOf(uint64(3)), qdrant.PtrOf(true)
 	check(client.CreateCollection(ctx, &qdrant.CreateCollection{CollectionName: c,
@@ -138,4 +137,176 @@ func main() {
 	say("wrong size", map[bool]string{true: "invalid", false: fmt.Sprint(err)}[status.Code(err) == codes.InvalidArgument])
 	check(client.DeleteCollection(ctx, c))
 	say("delete collection", true)
+}
+
+func state(result *qdrant.UpdateResult) string {
+	if result.GetStatus() == qdrant.UpdateStatus_Completed {
+		return "completed"
+	}
+	return "other"
+}
+
+func scored(hits []*qdrant.ScoredPoint) []any {
+	list := []any{}
+	for _, hit := range hits {
+		list = append(list, []any{hit.GetId().GetNum(), hit.GetScore()})
+	}
+	return list
+}
+
+func coded(err error, wanted codes.Code, text string) string {
+	if status.Code(err) == wanted {
+		return text
+	}
+	return fmt.Sprint(err)
+}
+
+func sortedKeys[T any](of map[string]T) []string {
+	return slices.Sorted(maps.Keys(of))
+}
+
+func only(number uint64) *qdrant.PointsSelector {
+	return qdrant.NewPointsSelector(qdrant.NewIDNum(number))
+}
+
+func wideWalk(ctx context.Context, client *qdrant.Client) {
+	c := "wide"
+	yes, limit := qdrant.PtrOf(true), func(n uint64) *uint64 { return &n }
+	words := qdrant.NewQuerySparse([]uint32{1, 3}, []float32{1, 0.5})
+	target := func() *qdrant.Query { return qdrant.NewQuery(1, 0, 0, 0) }
+	query := func(request *qdrant.QueryPoints) []*qdrant.ScoredPoint {
+		request.CollectionName = c
+		return must(client.Query(ctx, request))
+	}
+	on := func(name string, what *qdrant.Query, most uint64) *qdrant.QueryPoints {
+		return &qdrant.QueryPoints{CollectionName: c, Query: what, Using: &name, Limit: &most}
+	}
+	one := func(number uint64) *qdrant.RetrievedPoint {
+		return must(client.Get(ctx, &qdrant.GetPoints{CollectionName: c, Ids: []*qdrant.PointId{qdrant.NewIDNum(number)},
+			WithPayload: qdrant.NewWithPayload(true), WithVectors: qdrant.NewWithVectors(true)}))[0]
+	}
+	check(client.CreateCollection(ctx, &qdrant.CreateCollection{CollectionName: c,
+		VectorsConfig: qdrant.NewVectorsConfigMap(map[string]*qdrant.VectorParams{
+			"dense": {Size: 4, Distance: qdrant.Distance_Dot},
+			"other": {Size: 2, Distance: qdrant.Distance_Euclid},
+			"many": {Size: 2, Distance: qdrant.Distance_Dot,
+				MultivectorConfig: &qdrant.MultiVectorConfig{Comparator: qdrant.MultiVectorComparator_MaxSim}}}),
+		SparseVectorsConfig: qdrant.NewSparseVectorsConfig(map[string]*qdrant.SparseVectorParams{"words": {}})}))
+	say("wide create", true)
+	index := func(name string, kind qdrant.FieldType) *qdrant.UpdateResult {
+		return must(client.CreateFieldIndex(ctx, &qdrant.CreateFieldIndexCollection{CollectionName: c, Wait: yes, FieldName: name,
+			FieldType: &kind}))
+	}
+	say("field index", state(index("color", qdrant.FieldType_FieldTypeKeyword)))
+	index("size", qdrant.FieldType_FieldTypeInteger)
+	points := []*qdrant.PointStruct{}
+	for i, color := range []string{"red", "green", "blue", "red"} {
+		points = append(points, &qdrant.PointStruct{Id: qdrant.NewIDNum(uint64(i + 1)),
+			Vectors: qdrant.NewVectorsMap(map[string]*qdrant.Vector{
+				"dense": qdrant.NewVector(float32(i)/4, 0.5, float32(4-i)/8, -0.25),
+				"other": qdrant.NewVector(float32(i), 1),
+				"many":  qdrant.NewVectorMulti([][]float32{{float32(i), 0}, {0, 1}}),
+				"words": qdrant.NewVectorSparse([]uint32{uint32(i), uint32(i + 1)}, []float32{1, 0.5})}),
+			Payload: qdrant.NewValueMap(map[string]any{"color": color, "size": i})})
+	}
+	say("wide upsert", state(must(client.Upsert(ctx, &qdrant.UpsertPoints{CollectionName: c, Wait: yes, Points: points}))))
+	info := must(client.GetCollectionInfo(ctx, c))
+	say("info", []any{info.GetPointsCount(), info.GetStatus() == qdrant.CollectionStatus_Green, sortedKeys(info.GetPayloadSchema())})
+	say("sparse", scored(query(on("words", words, 4))))
+	say("euclid", scored(query(on("other", qdrant.NewQuery(2, 1), 4))))
+	say("multivector", scored(query(on("many", qdrant.NewQueryMulti([][]float32{{1, 0}, {0, 1}}), 4))))
+	dense := &qdrant.PrefetchQuery{Query: target(), Using: qdrant.PtrOf("dense"), Limit: limit(4)}
+	sparse := &qdrant.PrefetchQuery{Query: words, Using: qdrant.PtrOf("words"), Limit: limit(4)}
+	both := []*qdrant.PrefetchQuery{dense, sparse}
+	say("rrf", ids(query(&qdrant.QueryPoints{Prefetch: both, Query: qdrant.NewQueryFusion(qdrant.Fusion_RRF), Limit: limit(3)})))
+	say("dbsf", ids(query(&qdrant.QueryPoints{Prefetch: both, Query: qdrant.NewQueryFusion(qdrant.Fusion_DBSF), Limit: limit(3)})))
+	falling := &qdrant.OrderBy{Key: "size", Direction: qdrant.Direction_Desc.Enum()}
+	say("order by", ids(query(&qdrant.QueryPoints{Query: qdrant.NewQueryOrderBy(falling), Limit: limit(4)})))
+	say("sample", len(query(&qdrant.QueryPoints{Query: qdrant.NewQuerySample(qdrant.Sample_Random), Limit: limit(9)})))
+	example := func(number uint64) *qdrant.VectorInput { return qdrant.NewVectorInputID(qdrant.NewIDNum(number)) }
+	pair := &qdrant.ContextInput{Pairs: []*qdrant.ContextInputPair{{Positive: example(2), Negative: example(4)}}}
+	say("discover", ids(query(on("dense", qdrant.NewQueryDiscover(&qdrant.DiscoverInput{Target: example(1), Context: pair}), 4))))
+	near := ids(query(on("dense", qdrant.NewQueryContext(pair), 4)))
+	slices.Sort(near)
+	say("context", near)
+	raised := &qdrant.Formula{Expression: qdrant.NewExpressionSum(&qdrant.SumExpression{Sum: []*qdrant.Expression{
+		qdrant.NewExpressionVariable("$score"),
+		qdrant.NewExpressionMult(&qdrant.MultExpression{Mult: []*qdrant.Expression{
+			qdrant.NewExpressionConstant(2), qdrant.NewExpressionVariable("size")}})}})}
+	say("formula", scored(query(&qdrant.QueryPoints{Prefetch: both[:1], Query: qdrant.NewQueryFormula(raised), Limit: limit(2)})))
+	batch := []any{}
+	for _, x := range must(client.QueryBatch(ctx, &qdrant.QueryBatchPoints{CollectionName: c,
+		QueryPoints: []*qdrant.QueryPoints{on("dense", target(), 2), on("words", words, 1)}})) {
+		batch = append(batch, ids(x.GetResult()))
+	}
+	say("batch", batch)
+	counted := map[string]uint64{}
+	for _, x := range must(client.Facet(ctx, &qdrant.FacetCounts{CollectionName: c, Key: "color", Exact: yes, Limit: limit(10)})) {
+		counted[x.GetValue().GetStringValue()] = x.GetCount()
+	}
+	facet := []any{}
+	for _, name := range sortedKeys(counted) {
+		facet = append(facet, []any{name, counted[name]})
+	}
+	say("facet", facet)
+	matrix := must(client.GetPointsClient().SearchMatrixOffsets(ctx, &qdrant.SearchMatrixPoints{CollectionName: c,
+		Using: qdrant.PtrOf("dense"), Sample: limit(4), Limit: limit(1)})).GetResult()
+	say("matrix", []int{len(matrix.GetIds()), len(matrix.GetScores())})
+	must(client.OverwritePayload(ctx, &qdrant.SetPayloadPoints{CollectionName: c, Wait: yes,
+		Payload: qdrant.NewValueMap(map[string]any{"only": 1}), PointsSelector: only(1)}))
+	say("overwrite payload", sortedKeys(one(1).GetPayload()))
+	must(client.DeletePayload(ctx, &qdrant.DeletePayloadPoints{CollectionName: c, Wait: yes, Keys: []string{"size"}, PointsSelector: only(2)}))
+	say("delete payload", sortedKeys(one(2).GetPayload()))
+	must(client.ClearPayload(ctx, &qdrant.ClearPayloadPoints{CollectionName: c, Wait: yes, Points: only(3)}))
+	say("clear payload", append([]string{}, sortedKeys(one(3).GetPayload())...))
+	must(client.UpdateVectors(ctx, &qdrant.UpdatePointVectors{CollectionName: c, Wait: yes, Points: []*qdrant.PointVectors{
+		{Id: qdrant.NewIDNum(4), Vectors: qdrant.NewVectorsMap(map[string]*qdrant.Vector{"other": qdrant.NewVector(9, 9)})}}}))
+	say("update vectors", scored(query(on("other", qdrant.NewQuery(9, 9), 1))))
+	must(client.DeleteVectors(ctx, &qdrant.DeletePointVectors{CollectionName: c, Wait: yes, PointsSelector: only(4),
+		Vectors: &qdrant.VectorsSelector{Names: []string{"many", "words"}}}))
+	say("delete vectors", sortedKeys(one(4).GetVectors().GetVectors().GetVectors()))
+	states := []string{}
+	for _, x := range must(client.UpdateBatch(ctx, &qdrant.UpdateBatchPoints{CollectionName: c, Wait: yes,
+		Operations: []*qdrant.PointsUpdateOperation{
+			qdrant.NewPointsUpdateSetPayload(&qdrant.PointsUpdateOperation_SetPayload{
+				Payload: qdrant.NewValueMap(map[string]any{"mixed": true}), PointsSelector: only(1)}),
+			qdrant.NewPointsUpdateDeletePoints(&qdrant.PointsUpdateOperation_DeletePoints{Points: only(2)})}})) {
+		states = append(states, state(x))
+	}
+	say("batch update", states)
+	check(client.UpdateCollection(ctx, &qdrant.UpdateCollection{CollectionName: c,
+		OptimizersConfig: &qdrant.OptimizersConfigDiff{IndexingThreshold: limit(5000)}}))
+	say("update collection", true)
+	kept := must(client.CreateSnapshot(ctx, c)).GetName()
+	before := must(client.ListSnapshots(ctx, c))
+	check(client.DeleteSnapshot(ctx, c, kept))
+	say("snapshot", []any{len(before) == 1 && before[0].GetName() == kept, len(must(client.ListSnapshots(ctx, c)))})
+	kept = must(client.CreateFullSnapshot(ctx)).GetName()
+	before = must(client.ListFullSnapshots(ctx))
+	check(client.DeleteFullSnapshot(ctx, kept))
+	say("full snapshot", []any{len(before) == 1 && before[0].GetName() == kept, len(must(client.ListFullSnapshots(ctx)))})
+	check(client.CreateAlias(ctx, "first", c))
+	check(client.RenameAlias(ctx, "first", "second"))
+	say("rename alias", must(client.ListCollectionAliases(ctx, c)))
+	check(client.DeleteAlias(ctx, "second"))
+	say("delete alias", len(must(client.ListCollectionAliases(ctx, c))))
+	say("delete field index", state(must(client.DeleteFieldIndex(ctx, &qdrant.DeleteFieldIndexCollection{CollectionName: c, Wait: yes,
+		FieldName: "size"}))))
+	err := client.CreateCollection(ctx, &qdrant.CreateCollection{CollectionName: c,
+		VectorsConfig: qdrant.NewVectorsConfig(&qdrant.VectorParams{Size: 4, Distance: qdrant.Distance_Dot})})
+	say("create twice", coded(err, codes.AlreadyExists, "exists"))
+	_, err = client.Query(ctx, on("nothing", target(), 4))
+	say("no such vector", coded(err, codes.InvalidArgument, "invalid"))
+	say("health", strings.Contains(must(client.HealthCheck(ctx)).GetTitle(), "qdrant"))
+	check(client.DeleteCollection(ctx, c))
+	say("wide delete", true)
+	say("exists no more", must(client.CollectionExists(ctx, c)))
+}
+
+func main() {
+	ctx := context.Background()
+	port := must(strconv.Atoi(os.Args[1]))
+	client := must(qdrant.NewClient(&qdrant.Config{Host: "127.0.0.1", Port: port, SkipCompatibilityCheck: true}))
+	shortWalk(ctx, client)
+	wideWalk(ctx, client)
 }

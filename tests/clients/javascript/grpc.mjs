@@ -1,4 +1,4 @@
-// The short walk of test_others.py by @qdrant/js-client-grpc. usage: node grpc.mjs PORT
+// The walks of test_others.py by @qdrant/js-client-grpc. usage: node grpc.mjs PORT
 import { QdrantClient } from '@qdrant/js-client-grpc';
 
 const client = new QdrantClient({ host: '127.0.0.1', port: Number(process.argv[2]), checkCompatibility: false });
@@ -72,4 +72,98 @@ try {
     say('wrong size', reason.code === 3 ? 'invalid' : String(reason));
 }
 say('delete collection', (await collections.delete({ collectionName })).result);
+
+const w = 'wide';
+const snapshots = client.api('snapshots');
+const state = (x) => (x.status === 2 ? 'completed' : 'other');
+const scored = (answer) => answer.result.map((x) => [number(x), x.score]);
+const vector = (data) => ({ vector: { case: 'dense', value: { data } } });
+const several = (rows) => ({ vectors: rows.map((data) => ({ data })) });
+const query = (request) => points.query({ collectionName: w, ...request });
+const words = { variant: { case: 'nearest', value: { variant: { case: 'sparse', value: { indices: [1, 3], values: [1, 0.5] } } } } };
+const one = async (n) => (await points.get({ collectionName: w, ids: [id(n)], withPayload: all, withVectors: all })).result[0];
+const target = nearest([1, 0, 0, 0]);
+say('wide create', (await collections.create({ collectionName: w,
+    vectorsConfig: { config: { case: 'paramsMap', value: { map: { dense: { size: 4n, distance: 3 }, other: { size: 2n, distance: 2 },
+        many: { size: 2n, distance: 3, multivectorConfig: { comparator: 0 } } } } } },
+    sparseVectorsConfig: { map: { words: {} } } })).result);
+const index = (fieldName, fieldType) => points.createFieldIndex({ collectionName: w, wait, fieldName, fieldType });
+say('field index', state((await index('color', 0)).result));
+await index('size', 1);
+say('wide upsert', state((await points.upsert({ collectionName: w, wait, points: ['red', 'green', 'blue', 'red'].map((color, i) => ({
+    id: id(i + 1), payload: { color: text(color), size: integer(i) }, vectors: { vectorsOptions: { case: 'vectors', value: { vectors: {
+        dense: vector([i / 4, 0.5, (4 - i) / 8, -0.25]), other: vector([i, 1]),
+        many: { vector: { case: 'multiDense', value: several([[i, 0], [0, 1]]) } },
+        words: { vector: { case: 'sparse', value: { indices: [i, i + 1], values: [1, 0.5] } } } } } } } })) })).result));
+const info = (await collections.get({ collectionName: w })).result;
+say('info', [info.pointsCount, info.status === 1, Object.keys(info.payloadSchema).sort()]);
+say('sparse', scored(await query({ query: words, using: 'words', limit: 4n })));
+say('euclid', scored(await query({ query: nearest([2, 1]), using: 'other', limit: 4n })));
+say('multivector', scored(await query({ using: 'many', limit: 4n, query: { variant: { case: 'nearest', value: {
+    variant: { case: 'multiDense', value: several([[1, 0], [0, 1]]) } } } } })));
+const prefetch = [{ query: target, using: 'dense', limit: 4n }, { query: words, using: 'words', limit: 4n }];
+const variant = (name, value) => ({ variant: { case: name, value } });
+say('rrf', ids((await query({ prefetch, query: variant('fusion', 0), limit: 3n })).result));
+say('dbsf', ids((await query({ prefetch, query: variant('fusion', 1), limit: 3n })).result));
+say('order by', ids((await query({ query: variant('orderBy', { key: 'size', direction: 1 }), limit: 4n })).result));
+say('sample', (await query({ query: variant('sample', 0), limit: 9n })).result.length);
+const context = { pairs: [{ positive: example(2), negative: example(4) }] };
+say('discover', ids((await query({ query: variant('discover', { target: example(1), context }), using: 'dense', limit: 4n })).result));
+say('context', ids((await query({ query: variant('context', context), using: 'dense', limit: 4n })).result).sort());
+const formula = { expression: variant('sum', { sum: [variant('variable', '$score'),
+    variant('mult', { mult: [variant('constant', 2), variant('variable', 'size')] })] }) };
+say('formula', scored(await query({ prefetch: prefetch.slice(0, 1), query: variant('formula', formula), limit: 2n })));
+say('batch', (await points.queryBatch({ collectionName: w, queryPoints: [
+    { collectionName: w, query: target, using: 'dense', limit: 2n },
+    { collectionName: w, query: words, using: 'words', limit: 1n }] })).result.map((x) => ids(x.result)));
+const facet = (await points.facet({ collectionName: w, key: 'color', exact: true, limit: 10n })).hits;
+say('facet', facet.map((x) => [x.value.variant.value, Number(x.count)]).sort());
+const matrix = (await points.searchMatrixOffsets({ collectionName: w, using: 'dense', sample: 4n, limit: 1n })).result;
+say('matrix', [matrix.ids.length, matrix.scores.length]);
+await points.overwritePayload({ collectionName: w, wait, payload: { only: integer(1) }, pointsSelector: selector(1) });
+say('overwrite payload', Object.keys((await one(1)).payload).sort());
+await points.deletePayload({ collectionName: w, wait, keys: ['size'], pointsSelector: selector(2) });
+say('delete payload', Object.keys((await one(2)).payload).sort());
+await points.clearPayload({ collectionName: w, wait, points: selector(3) });
+say('clear payload', Object.keys((await one(3)).payload).sort());
+await points.updateVectors({ collectionName: w, wait, points: [{ id: id(4),
+    vectors: { vectorsOptions: { case: 'vectors', value: { vectors: { other: vector([9, 9]) } } } } }] });
+say('update vectors', scored(await query({ query: nearest([9, 9]), using: 'other', limit: 1n })));
+await points.deleteVectors({ collectionName: w, wait, pointsSelector: selector(4), vectors: { names: ['many', 'words'] } });
+say('delete vectors', Object.keys((await one(4)).vectors.vectorsOptions.value.vectors).sort());
+say('batch update', (await points.updateBatch({ collectionName: w, wait, operations: [
+    { operation: { case: 'setPayload', value: { payload: { mixed: { kind: { case: 'boolValue', value: true } } }, pointsSelector: selector(1) } } },
+    { operation: { case: 'deletePoints', value: { points: selector(2) } } }] })).result.map(state));
+say('update collection', (await collections.update({ collectionName: w, optimizersConfig: { indexingThreshold: 5000n } })).result);
+let kept = (await snapshots.create({ collectionName: w })).snapshotDescription.name;
+let before = (await snapshots.list({ collectionName: w })).snapshotDescriptions;
+await snapshots.delete({ collectionName: w, snapshotName: kept });
+const left = (await snapshots.list({ collectionName: w })).snapshotDescriptions.length;
+say('snapshot', [before.length === 1 && before[0].name === kept, left]);
+kept = (await snapshots.createFull({})).snapshotDescription.name;
+before = (await snapshots.listFull({})).snapshotDescriptions;
+await snapshots.deleteFull({ snapshotName: kept });
+say('full snapshot', [before.length === 1 && before[0].name === kept, (await snapshots.listFull({})).snapshotDescriptions.length]);
+const alias = (name, value) => collections.updateAliases({ actions: [{ action: { case: name, value } }] });
+const named = async () => (await collections.listCollectionAliases({ collectionName: w })).aliases.map((x) => x.aliasName);
+await alias('createAlias', { collectionName: w, aliasName: 'first' });
+await alias('renameAlias', { oldAliasName: 'first', newAliasName: 'second' });
+say('rename alias', await named());
+await alias('deleteAlias', { aliasName: 'second' });
+say('delete alias', (await named()).length);
+say('delete field index', state((await points.deleteFieldIndex({ collectionName: w, wait, fieldName: 'size' })).result));
+const status = async (call, wanted, what) => {
+    try {
+        await call;
+        return 'no error';
+    } catch (reason) {
+        return reason.code === wanted ? what : String(reason);
+    }
+};
+say('create twice', await status(collections.create({ collectionName: w, vectorsConfig: {
+    config: { case: 'params', value: { size: 4n, distance: 3 } } } }), 6, 'exists'));
+say('no such vector', await status(query({ query: target, using: 'nothing', limit: 4n }), 3, 'invalid'));
+say('health', (await client.api('service').healthCheck({})).title.includes('qdrant'));
+say('wide delete', (await collections.delete({ collectionName: w })).result);
+say('exists no more', (await collections.collectionExists({ collectionName: w })).result.exists);
 process.exit(0);

@@ -1,4 +1,4 @@
-// The short walk of test_others.py by @qdrant/js-client-rest. usage: node rest.mjs PORT
+// The walks of test_others.py by @qdrant/js-client-rest. usage: node rest.mjs PORT
 import { QdrantClient } from '@qdrant/js-client-rest';
 
 const client = new QdrantClient({ host: '127.0.0.1', port: Number(process.argv[2]), checkCompatibility: false });
@@ -44,3 +44,81 @@ try {
     say('wrong size', reason.status === 400 ? 'invalid' : String(reason));
 }
 say('delete collection', await client.deleteCollection(c));
+
+const w = 'wide';
+const words = { indices: [1, 3], values: [1, 0.5] };
+const target = [1, 0, 0, 0];
+const scored = (answer) => answer.points.map((x) => [x.id, x.score]);
+const ids = (answer) => answer.points.map((x) => x.id);
+const one = async (id) => (await client.retrieve(w, { ids: [id], with_payload: true, with_vector: true }))[0];
+const wait = true;
+say('wide create', await client.createCollection(w, {
+    vectors: { dense: { size: 4, distance: 'Dot' }, other: { size: 2, distance: 'Euclid' },
+        many: { size: 2, distance: 'Dot', multivector_config: { comparator: 'max_sim' } } },
+    sparse_vectors: { words: {} } }));
+say('field index', (await client.createPayloadIndex(w, { wait, field_name: 'color', field_schema: 'keyword' })).status);
+await client.createPayloadIndex(w, { wait, field_name: 'size', field_schema: 'integer' });
+say('wide upsert', (await client.upsert(w, { wait, points: colors.slice(0, 4).map((color, i) => ({
+    id: i + 1, payload: { color, size: i }, vector: { dense: [i / 4, 0.5, (4 - i) / 8, -0.25], other: [i, 1],
+        many: [[i, 0], [0, 1]], words: { indices: [i, i + 1], values: [1, 0.5] } } })) })).status);
+const info = await client.getCollection(w);
+say('info', [info.points_count, info.status === 'green', Object.keys(info.payload_schema).sort()]);
+say('sparse', scored(await client.query(w, { query: words, using: 'words', limit: 4 })));
+say('euclid', scored(await client.query(w, { query: [2, 1], using: 'other', limit: 4 })));
+say('multivector', scored(await client.query(w, { query: [[1, 0], [0, 1]], using: 'many', limit: 4 })));
+const prefetch = [{ query: target, using: 'dense', limit: 4 }, { query: words, using: 'words', limit: 4 }];
+say('rrf', ids(await client.query(w, { prefetch, query: { fusion: 'rrf' }, limit: 3 })));
+say('dbsf', ids(await client.query(w, { prefetch, query: { fusion: 'dbsf' }, limit: 3 })));
+say('order by', ids(await client.query(w, { query: { order_by: { key: 'size', direction: 'desc' } }, limit: 4 })));
+say('sample', (await client.query(w, { query: { sample: 'random' }, limit: 9 })).points.length);
+const context = [{ positive: 2, negative: 4 }];
+say('discover', ids(await client.query(w, { query: { discover: { target: 1, context } }, using: 'dense', limit: 4 })));
+say('context', ids(await client.query(w, { query: { context }, using: 'dense', limit: 4 })).sort());
+say('formula', scored(await client.query(w, { prefetch: prefetch.slice(0, 1), limit: 2,
+    query: { formula: { sum: ['$score', { mult: [2, 'size'] }] } } })));
+say('batch', (await client.queryBatch(w, { searches: [
+    { query: target, using: 'dense', limit: 2 }, { query: words, using: 'words', limit: 1 }] })).map(ids));
+const facet = (await client.facet(w, { key: 'color', exact: true, limit: 10 })).hits;
+say('facet', facet.map((x) => [x.value, x.count]).sort());
+const matrix = await client.searchMatrixOffsets(w, { using: 'dense', sample: 4, limit: 1 });
+say('matrix', [matrix.ids.length, matrix.scores.length]);
+await client.overwritePayload(w, { wait, payload: { only: 1 }, points: [1] });
+say('overwrite payload', Object.keys((await one(1)).payload).sort());
+await client.deletePayload(w, { wait, keys: ['size'], points: [2] });
+say('delete payload', Object.keys((await one(2)).payload).sort());
+await client.clearPayload(w, { wait, points: [3] });
+say('clear payload', Object.keys((await one(3)).payload ?? {}).sort());
+await client.updateVectors(w, { wait, points: [{ id: 4, vector: { other: [9, 9] } }] });
+say('update vectors', scored(await client.query(w, { query: [9, 9], using: 'other', limit: 1 })));
+await client.deleteVectors(w, { wait, points: [4], vector: ['many', 'words'] });
+say('delete vectors', Object.keys((await one(4)).vector).sort());
+say('batch update', (await client.batchUpdate(w, { wait, operations: [
+    { set_payload: { payload: { mixed: true }, points: [1] } }, { delete: { points: [2] } }] })).map((x) => x.status));
+say('update collection', await client.updateCollection(w, { optimizers_config: { indexing_threshold: 5000 } }));
+let kept = (await client.createSnapshot(w)).name;
+let before = await client.listSnapshots(w);
+await client.deleteSnapshot(w, kept);
+say('snapshot', [before.length === 1 && before[0].name === kept, (await client.listSnapshots(w)).length]);
+kept = (await client.createFullSnapshot()).name;
+before = await client.listFullSnapshots();
+await client.deleteFullSnapshot(kept);
+say('full snapshot', [before.length === 1 && before[0].name === kept, (await client.listFullSnapshots()).length]);
+await client.updateCollectionAliases({ actions: [{ create_alias: { collection_name: w, alias_name: 'first' } }] });
+await client.updateCollectionAliases({ actions: [{ rename_alias: { old_alias_name: 'first', new_alias_name: 'second' } }] });
+say('rename alias', (await client.getCollectionAliases(w)).aliases.map((x) => x.alias_name));
+await client.updateCollectionAliases({ actions: [{ delete_alias: { alias_name: 'second' } }] });
+say('delete alias', (await client.getCollectionAliases(w)).aliases.length);
+say('delete field index', (await client.deletePayloadIndex(w, 'size', { wait })).status);
+const status = async (call, wanted, text) => {
+    try {
+        await call;
+        return 'no error';
+    } catch (reason) {
+        return reason.status === wanted ? text : String(reason);
+    }
+};
+say('create twice', await status(client.createCollection(w, { vectors: { size: 4, distance: 'Dot' } }), 409, 'exists'));
+say('no such vector', await status(client.query(w, { query: target, using: 'nothing', limit: 4 }), 400, 'invalid'));
+say('health', (await client.versionInfo()).title.includes('qdrant'));
+say('wide delete', await client.deleteCollection(w));
+say('exists no more', (await client.collectionExists(w)).exists);
