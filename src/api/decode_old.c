@@ -191,7 +191,7 @@ decode_old_search_groups(const json_path *at, yyjson_val *body, arena *memory, a
     if (status == OCT_OK)
         status = decode_threshold(at, values[THRESHOLD], query, error);
     out->request.select = out->select.select;
-    return status == OCT_OK ? decode_grouping(at, at, values[GROUP_BY], values[GROUP_SIZE],
+    return status == OCT_OK ? decode_grouping(at, values[GROUP_BY], values[GROUP_SIZE],
                                               values[WITH_LOOKUP], memory, out, error)
                             : status;
 }
@@ -229,7 +229,7 @@ decode_old_recommend_groups(const json_path *at, yyjson_val *body, arena *memory
     if (status == OCT_OK)
         status = decode_recommended(at, values, &values[POSITIVE], values[THRESHOLD], memory, query, &out->select, error);
     out->request.select = out->select.select;
-    return status == OCT_OK ? decode_grouping(at, at, values[GROUP_BY], values[GROUP_SIZE],
+    return status == OCT_OK ? decode_grouping(at, values[GROUP_BY], values[GROUP_SIZE],
                                               values[WITH_LOOKUP], memory, out, error)
                             : status;
 }

@@ -200,17 +200,16 @@ decode_with_lookup(const json_path *at, yyjson_val *value, arena *memory, api_gr
 }
 
 oct_status
-decode_grouping(const json_path *up, const json_path *checked, yyjson_val *group_by, yyjson_val *group_size,
+decode_grouping(const json_path *up, yyjson_val *group_by, yyjson_val *group_size,
                 yyjson_val *with_lookup, arena *memory, api_group_query *out, oct_error *error)
 {
     const json_path by_at = json_at(up, "group_by"), lookup_at = json_at(up, "with_lookup");
-    const json_path by_checked = json_at(checked, "group_by");
     oct_status      status = json_get_text(&by_at, group_by, &out->request.group_by, error);
 
     out->request.group_size = GROUP_SIZE_DEFAULT;
     if (status == OCT_OK && out->request.group_by.size == 0)
-        status = json_fail_length(&by_checked, out->request.group_by, 1, SIZE_MAX, error);
+        status = json_fail_length(&by_at, out->request.group_by, 1, SIZE_MAX, error);
     if (status == OCT_OK)
-        status = decode_count(checked, "group_size", group_size, 1, &out->request.group_size, error);
+        status = decode_count(up, "group_size", group_size, 1, &out->request.group_size, error);
     return status == OCT_OK ? decode_with_lookup(&lookup_at, with_lookup, memory, out, error) : status;
 }

@@ -110,11 +110,18 @@ row_size(yyjson_val *row)
     return yyjson_is_raw(row) ? unsafe_yyjson_get_len(row) / sizeof(float) : yyjson_arr_size(row);
 }
 
+/* Qdrant checks vectors of a union, or of a map, as an item without a name. */
+static json_path
+any_of(const json_path *at)
+{
+    return at != NULL && at->range_name != NULL ? *at : json_at_range(at, (oct_slice){"", 0}, "?");
+}
+
 /* Rows of one length, none of them empty. */
 static oct_status
 decode_rows(const json_path *at, yyjson_val *array, arena *memory, oct_vector *out, oct_error *error)
 {
-    const json_path any_at = json_at(at, "?"), data_at = json_at(&any_at, "data");
+    const json_path any_at = any_of(at), data_at = json_at(&any_at, "data");
     const size_t    rows = yyjson_arr_size(array), dim = row_size(yyjson_arr_get_first(array));
     yyjson_arr_iter iter = yyjson_arr_iter_with(array);
     yyjson_val     *row;
@@ -174,7 +181,7 @@ static oct_status
 decode_sparse(const json_path *at, yyjson_val *indices, yyjson_val *values, arena *memory, oct_vector *out,
               oct_error *error)
 {
-    const json_path any_at = json_at(at, "?"), indices_at = json_at(&any_at, "indices");
+    const json_path any_at = any_of(at), indices_at = json_at(&any_at, "indices");
     const json_path values_at = json_at(&any_at, "values");
     const size_t    count = yyjson_arr_size(indices);
     yyjson_arr_iter iter;
@@ -266,7 +273,7 @@ decode_named_vectors(const json_path *at, yyjson_val *object, arena *memory, con
         return oct_fail_memory(error, size * sizeof *list);
     while ((key = yyjson_obj_iter_next(&iter)) != NULL) {
         const oct_slice name = {yyjson_get_str(key), yyjson_get_len(key)};
-        const json_path name_at = json_at_slice(at, name);
+        const json_path name_at = json_at_range(at, name, "?");
         oct_status      status;
         size_t          i = 0;
 

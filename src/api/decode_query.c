@@ -96,11 +96,11 @@ decode_strategy(const json_path *up, yyjson_val *value, oct_recommend *out, oct_
     return status;
 }
 
-/* --- kinds: each gets its own value; `at` and `checked` are the query's paths --------------------- */
+/* --- kinds: each gets its own value; `at` is the query's path ------------------------------------- */
 
 /* What a kind of query is decoded from. */
 typedef struct kind_source {
-    const json_path *at, *checked;
+    const json_path *at;
     yyjson_val      *query; /* the whole object, for kinds that have a second member */
     yyjson_val      *value; /* of the kind's own key */
     arena           *memory;
@@ -110,9 +110,9 @@ static oct_status
 decode_mmr(const kind_source *from, yyjson_val *object, oct_nearest *out, oct_error *error)
 {
     static const json_field fields[] = {{"diversity", NULL, false}, {"candidates_limit", NULL, false}};
-    const json_path         at = json_at(from->at, "mmr"), checked = json_at(from->checked, "mmr");
-    const json_path         diversity_at = json_at(&checked, "diversity");
-    const json_path         candidates_at = json_at(&checked, "candidates_limit");
+    const json_path         at = json_at(from->at, "mmr");
+    const json_path         diversity_at = json_at(&at, "diversity");
+    const json_path         candidates_at = json_at(&at, "candidates_limit");
     yyjson_val             *values[countof(fields)];
     uint64_t                candidates = 0;
     oct_status              status = json_fields(&at, object, fields, countof(fields), false, values, error);
@@ -240,14 +240,13 @@ decode_rrf(const kind_source *from, oct_query *out, oct_error *error)
 {
     static const json_field fields[] = {{"k", NULL, false}, {"weights", NULL, false}};
     const json_path         at = json_at(from->at, "rrf"), weights_at = json_at(&at, "weights");
-    const json_path         checked = json_at(from->checked, "rrf");
     oct_rrf                *made = &out->as.rrf;
     yyjson_val             *values[countof(fields)];
     oct_status status = json_fields(&at, from->value, fields, countof(fields), false, values, error);
 
     out->kind = OCT_QUERY_RRF;
     if (status == OCT_OK)
-        status = decode_count(&checked, "k", values[0], 1, &made->k, error);
+        status = decode_count(&at, "k", values[0], 1, &made->k, error);
     if (status == OCT_OK && values[1] != NULL)
         status =
             decode_floats(&weights_at, values[1], from->memory, &made->weights, &made->weight_count, error);
@@ -308,16 +307,12 @@ decode_feedback_items(const json_path *at, yyjson_val *list, arena *memory, oct_
 
 /* {naive: {a, b, c}} */
 static oct_status
-decode_naive(const json_path *up, const json_path *checked_up, yyjson_val *value, oct_feedback *out,
-             oct_error *error)
+decode_naive(const json_path *up, yyjson_val *value, oct_feedback *out, oct_error *error)
 {
     static const json_field strategy_fields[] = {{"naive", NULL, true}};
     static const json_field fields[] = {{"a", NULL, true}, {"b", NULL, true}, {"c", NULL, true}};
     const json_path         strategy_at = json_at(up, "strategy"), at = json_at(&strategy_at, "naive");
-    const json_path         strategy_checked = json_at(checked_up, "strategy");
-    const json_path         checked = json_at(&strategy_checked, "naive");
     const json_path         a_at = json_at(&at, "a"), b_at = json_at(&at, "b"), c_at = json_at(&at, "c");
-    const json_path         b_checked = json_at(&checked, "b");
     yyjson_val             *naive = NULL, *values[countof(fields)];
     oct_status status = json_fields(&strategy_at, value, strategy_fields, 1, false, &naive, error);
 
@@ -328,8 +323,7 @@ decode_naive(const json_path *up, const json_path *checked_up, yyjson_val *value
     if (status == OCT_OK)
         status = json_get_float(&b_at, values[1], &out->b, error);
     if (status == OCT_OK && out->b < 0)
-        status = json_fail(&b_checked, error, OCT_RANGE, "value %g invalid, must be 0.0 or larger",
-                           (double)out->b);
+        status = json_fail(&b_at, error, OCT_RANGE, "value %g invalid, must be 0.0 or larger", (double)out->b);
     return status == OCT_OK ? json_get_float(&c_at, values[2], &out->c, error) : status;
 }
 
@@ -339,7 +333,6 @@ decode_feedback(const kind_source *from, oct_query *out, oct_error *error)
     static const json_field fields[] = {
         {"target", NULL, true}, {"feedback", NULL, true}, {"strategy", NULL, true}};
     const json_path at = json_at(from->at, "relevance_feedback");
-    const json_path checked = json_at(from->checked, "relevance_feedback");
     const json_path target_at = json_at(&at, "target"), items_at = json_at(&at, "feedback");
     oct_feedback   *made = &out->as.feedback;
     yyjson_val     *values[countof(fields)];
@@ -351,9 +344,9 @@ decode_feedback(const kind_source *from, oct_query *out, oct_error *error)
     if (status == OCT_OK)
         status = decode_feedback_items(&items_at, values[1], from->memory, made, error);
     if (status == OCT_OK)
-        status = decode_naive(&at, &checked, values[2], made, error);
+        status = decode_naive(&at, values[2], made, error);
     if (status == OCT_OK && made->item_count == 0)
-        status = json_fail(&checked, error, OCT_RANGE,
+        status = json_fail(&at, error, OCT_RANGE,
                            "Validation error: feedback elements must be non-empty [{}]");
     return status;
 }
@@ -362,8 +355,7 @@ typedef oct_status (*kind_decoder)(const kind_source *from, oct_query *out, oct_
 
 /* An object with one of these keys is that kind of query; any other value is a vector or an id. */
 static oct_status
-decode_kind(const json_path *at, const json_path *checked, yyjson_val *value, arena *memory, oct_query *out,
-            oct_error *error)
+decode_kind(const json_path *at, yyjson_val *value, arena *memory, oct_query *out, oct_error *error)
 {
     static const json_field   fields[] = {{"nearest", NULL, false},  {"recommend", NULL, false},
                                           {"discover", NULL, false}, {"context", NULL, false},
@@ -373,7 +365,7 @@ decode_kind(const json_path *at, const json_path *checked, yyjson_val *value, ar
     static const kind_decoder decoders[countof(fields)] = {
         decode_nearest, decode_recommend, decode_discover,      decode_context, decode_order_by,
         decode_fusion,  decode_rrf,       decode_formula_query, decode_sample,  decode_feedback};
-    kind_source from = {at, checked, value, NULL, memory};
+    kind_source from = {at, value, NULL, memory};
     yyjson_val *values[countof(fields)];
     size_t      given = 0, kind = 0;
     oct_status  status;
@@ -413,26 +405,24 @@ enum { PREFETCH, QUERY, USING, FILTER, PARAMS, THRESHOLD, LIMIT, LOOKUP, LEVEL_F
         "lookup_from", NULL, false                                                                           \
     }
 
-static oct_status decode_prefetches(const json_path *at, const json_path *checked, yyjson_val *value,
-                                    arena *memory, oct_query *out, oct_error *error);
+static oct_status decode_prefetches(const json_path *at, yyjson_val *value, arena *memory, oct_query *out,
+                                    oct_error *error);
 
 static oct_status
-decode_level(const json_path *at, const json_path *checked, yyjson_val **values, arena *memory,
-             oct_query *out, oct_error *error)
+decode_level(const json_path *at, yyjson_val **values, arena *memory, oct_query *out, oct_error *error)
 {
-    const json_path query_at = json_at(at, "query"), query_checked = json_at(checked, "query");
+    const json_path query_at = json_at(at, "query"), prefetch_at = json_at(at, "prefetch");
     const json_path using_at = json_at(at, "using"), filter_at = json_at(at, "filter");
-    const json_path prefetch_at = json_at(at, "prefetch"), prefetch_checked = json_at(checked, "prefetch");
     oct_status      status;
 
     *out = (oct_query){.limit = LIMIT_DEFAULT, .using_vector = {"", 0}};
-    status = decode_kind(&query_at, &query_checked, values[QUERY], memory, out, error);
+    status = decode_kind(&query_at, values[QUERY], memory, out, error);
     if (status == OCT_OK)
         status = json_get_text(&using_at, values[USING], &out->using_vector, error);
     if (status == OCT_OK)
         status = decode_threshold(at, values[THRESHOLD], out, error);
     if (status == OCT_OK)
-        status = decode_count(checked, "limit", values[LIMIT], 1, &out->limit, error);
+        status = decode_count(at, "limit", values[LIMIT], 1, &out->limit, error);
     if (status == OCT_OK)
         status = decode_params(at, values[PARAMS], memory, out, error);
     if (status == OCT_OK)
@@ -440,25 +430,23 @@ decode_level(const json_path *at, const json_path *checked, yyjson_val **values,
     if (status == OCT_OK)
         status = decode_filter(&filter_at, values[FILTER], memory, &out->filter, error);
     if (status == OCT_OK)
-        status = decode_prefetches(&prefetch_at, &prefetch_checked, values[PREFETCH], memory, out, error);
+        status = decode_prefetches(&prefetch_at, values[PREFETCH], memory, out, error);
     return status;
 }
 
 static oct_status
-decode_prefetch(const json_path *at, const json_path *checked, yyjson_val *object, arena *memory,
-                oct_query *out, oct_error *error)
+decode_prefetch(const json_path *at, yyjson_val *object, arena *memory, oct_query *out, oct_error *error)
 {
     static const json_field fields[] = {LEVEL_FIELD_LIST};
     yyjson_val             *values[countof(fields)];
     const oct_status        status = json_fields(at, object, fields, countof(fields), false, values, error);
 
-    return status == OCT_OK ? decode_level(at, checked, values, memory, out, error) : status;
+    return status == OCT_OK ? decode_level(at, values, memory, out, error) : status;
 }
 
 /* One, a list, or none. The recursion is as deep as JSON may be nested. */
 static oct_status
-decode_prefetches(const json_path *at, const json_path *checked, yyjson_val *value, arena *memory,
-                  oct_query *out, oct_error *error)
+decode_prefetches(const json_path *at, yyjson_val *value, arena *memory, oct_query *out, oct_error *error)
 {
     const size_t    size = yyjson_is_arr(value) ? yyjson_arr_size(value) : 1;
     oct_query      *list;
@@ -474,22 +462,28 @@ decode_prefetches(const json_path *at, const json_path *checked, yyjson_val *val
     out->prefetch = list;
     if (!yyjson_is_arr(value)) {
         out->prefetch_count = 1;
-        return decode_prefetch(at, checked, value, memory, list, error);
+        return decode_prefetch(at, value, memory, list, error);
     }
     iter = yyjson_arr_iter_with(value);
     while (status == OCT_OK && (item = yyjson_arr_iter_next(&iter)) != NULL) {
         const json_path item_at = json_at_index(at, out->prefetch_count);
-        const json_path item_checked = json_at_index(checked, out->prefetch_count);
 
-        status = decode_prefetch(&item_at, &item_checked, item, memory, &list[out->prefetch_count++], error);
+        status = decode_prefetch(&item_at, item, memory, &list[out->prefetch_count++], error);
     }
     return status;
 }
 
 /* --- requests --------------------------------------------------------------------------------- */
 
+/* Qdrant's REST request is a shard key beside an inner request, `internal`, that is flattened into it. */
+static json_path
+internal(const json_path *up)
+{
+    return json_at_range(up, (oct_slice){"", 0}, "internal");
+}
+
 oct_status
-decode_query(const json_path *at, yyjson_val *body, arena *memory, api_query *out, oct_error *error)
+decode_query(const json_path *up, yyjson_val *body, arena *memory, api_query *out, oct_error *error)
 {
     enum { SHARD_KEY = LEVEL_FIELDS, OFFSET, WITH_VECTOR, WITH_PAYLOAD };
     static const json_field fields[] = {LEVEL_FIELD_LIST,
@@ -497,26 +491,26 @@ decode_query(const json_path *at, yyjson_val *body, arena *memory, api_query *ou
                                         {"offset", NULL, false},
                                         {"with_vector", "with_vectors", false},
                                         {"with_payload", NULL, false}};
-    const json_path         checked = json_at(at, "internal");
+    const json_path         at = internal(up);
     yyjson_val             *values[countof(fields)];
-    oct_status              status = json_fields(at, body, fields, countof(fields), false, values, error);
+    oct_status              status = json_fields(&at, body, fields, countof(fields), false, values, error);
 
     *out = (api_query){0};
     if (status == OCT_OK)
-        status = decode_level(at, &checked, values, memory, &out->request.query, error);
+        status = decode_level(&at, values, memory, &out->request.query, error);
     if (status == OCT_OK)
-        status = decode_shard_filter(at, values[SHARD_KEY], memory, &out->request.query.filter, error);
+        status = decode_shard_filter(up, values[SHARD_KEY], memory, &out->request.query.filter, error);
     if (status == OCT_OK)
-        status = decode_count(&checked, "offset", values[OFFSET], 0, &out->request.offset, error);
+        status = decode_count(&at, "offset", values[OFFSET], 0, &out->request.offset, error);
     if (status == OCT_OK)
         status =
-            decode_select(at, values[WITH_PAYLOAD], values[WITH_VECTOR], false, memory, &out->select, error);
+            decode_select(&at, values[WITH_PAYLOAD], values[WITH_VECTOR], false, memory, &out->select, error);
     out->request.select = out->select.select;
     return status;
 }
 
 oct_status
-decode_query_groups(const json_path *at, yyjson_val *body, arena *memory, api_group_query *out,
+decode_query_groups(const json_path *up, yyjson_val *body, arena *memory, api_group_query *out,
                     oct_error *error)
 {
     enum { SHARD_KEY = LEVEL_FIELDS, WITH_VECTOR, WITH_PAYLOAD, GROUP_BY, GROUP_SIZE, WITH_LOOKUP };
@@ -527,21 +521,21 @@ decode_query_groups(const json_path *at, yyjson_val *body, arena *memory, api_gr
                                         {"group_by", NULL, true},
                                         {"group_size", NULL, false},
                                         {"with_lookup", NULL, false}};
-    const json_path         checked = json_at(at, "internal");
+    const json_path         at = internal(up);
     yyjson_val             *values[countof(fields)];
-    oct_status              status = json_fields(at, body, fields, countof(fields), false, values, error);
+    oct_status              status = json_fields(&at, body, fields, countof(fields), false, values, error);
 
     *out = (api_group_query){0};
     if (status == OCT_OK)
-        status = decode_level(at, &checked, values, memory, &out->request.query, error);
+        status = decode_level(&at, values, memory, &out->request.query, error);
     if (status == OCT_OK)
-        status = decode_shard_filter(at, values[SHARD_KEY], memory, &out->request.query.filter, error);
+        status = decode_shard_filter(up, values[SHARD_KEY], memory, &out->request.query.filter, error);
     if (status == OCT_OK)
-        status = decode_grouping(at, &checked, values[GROUP_BY], values[GROUP_SIZE], values[WITH_LOOKUP],
+        status = decode_grouping(&at, values[GROUP_BY], values[GROUP_SIZE], values[WITH_LOOKUP],
                                  memory, out, error);
     if (status == OCT_OK)
         status =
-            decode_select(at, values[WITH_PAYLOAD], values[WITH_VECTOR], false, memory, &out->select, error);
+            decode_select(&at, values[WITH_PAYLOAD], values[WITH_VECTOR], false, memory, &out->select, error);
     out->request.select = out->select.select;
     return status;
 }

@@ -1,7 +1,4 @@
 /* decode_query.h - what the decoders of query routes share. For src/api/decode_*.c only.
- *
- * PLACES   A value that breaks a range is shown below `internal`, as Qdrant's flattened request is, one of a wrong type
- *          where it stands. So what has ranges takes two paths.
  */
 #ifndef OCT_API_DECODE_QUERY_H
 #define OCT_API_DECODE_QUERY_H
@@ -21,7 +18,7 @@ oct_status decode_lookup_from(const json_path *up, yyjson_val *value, arena *mem
 oct_status decode_count(const json_path *up, const char *name, yyjson_val *value, uint64_t min, size_t *out,
                         oct_error *error);
 /* `group_by`, `group_size` and `with_lookup`. */
-oct_status decode_grouping(const json_path *up, const json_path *checked, yyjson_val *group_by,
+oct_status decode_grouping(const json_path *up, yyjson_val *group_by,
                            yyjson_val *group_size, yyjson_val *with_lookup, arena *memory,
                            api_group_query *out, oct_error *error);
 oct_status decode_unit_interval(const json_path *at, yyjson_val *value, float *out, oct_error *error);

@@ -112,7 +112,7 @@ path_add(char *text, size_t size, const char *part, size_t part_size)
 }
 
 static size_t
-path_text(const json_path *at, char *text)
+path_text(const json_path *at, bool of_range, char *text)
 {
     const json_path *chain[JSON_DEPTH_MAX + 8];
     size_t           depth = 0, size = 0;
@@ -128,9 +128,15 @@ path_text(const json_path *at, char *text)
 
             size = path_add(text, size, number, (size_t)digits);
         } else {
+            const bool       other = of_range && at->range_name != NULL;
+            const char      *name = other ? at->range_name : at->name;
+            const size_t     name_size = other ? strlen(name) : at->name_size;
+
+            if (at->range_name != NULL && name_size == 0)
+                continue;
             if (size > 0)
                 size = path_add(text, size, ".", 1);
-            size = path_add(text, size, at->name, at->name_size);
+            size = path_add(text, size, name, name_size);
         }
     }
     text[size] = '\0';
@@ -146,7 +152,7 @@ json_fail(const json_path *at, oct_error *error, oct_status status, const char *
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (path_text(at, path) == 0)
+    if (path_text(at, status == OCT_RANGE, path) == 0)
         return oct_fail(error, status, "%s", text);
     return oct_fail(error, status, "%s: %.*s", path, (int)(OCT_ERROR_TEXT_MAX - PATH_BYTES_MAX), text);
 }

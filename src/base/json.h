@@ -29,6 +29,7 @@ typedef struct json_path {
     const char             *name; /* NULL: an element of an array */
     size_t                  name_size;
     size_t                  index;
+    const char             *range_name; /* NULL: `name`. Of a broken range (OCT_RANGE) this step is shown so */
 } json_path;
 
 typedef struct json_document {
@@ -45,19 +46,27 @@ void       json_document_clear(json_document *self);
 static inline json_path
 json_at(const json_path *up, const char *name)
 {
-    return (json_path){up, name, strlen(name), 0};
+    return (json_path){up, name, strlen(name), 0, NULL};
 }
 
 static inline json_path
 json_at_slice(const json_path *up, oct_slice name)
 {
-    return (json_path){up, name.data, name.size, 0};
+    return (json_path){up, name.data, name.size, 0, NULL};
 }
 
 static inline json_path
 json_at_index(const json_path *up, size_t index)
 {
-    return (json_path){up, NULL, 0, index};
+    return (json_path){up, NULL, 0, index, NULL};
+}
+
+/* A step that only a broken range shows, under `range_name`: Qdrant checks ranges in structures of its own, which are
+ * flattened or without keys on the wire. A `name` that is not empty stands in all other errors. */
+static inline json_path
+json_at_range(const json_path *up, oct_slice name, const char *range_name)
+{
+    return (json_path){up, name.data, name.size, 0, range_name};
 }
 
 /* `PATH: text`, or only the text at the root. */
