@@ -559,7 +559,7 @@ weigh(planner *self, gathering *all, uint32_t number)
         } else {
             memcpy(values, vector->values, vector->count * sizeof *values);
             if (index != NULL)
-                sparse_weigh(index, &scope, vector->indices, values, vector->count);
+                status = sparse_weigh(index, &scope, vector->indices, values, vector->count, self->error);
             vector->values = values;
         }
     }

@@ -298,7 +298,7 @@ reserve(const plan *self, shard *target, oct_error *error)
             return oct_fail(error, OCT_CORRUPT, "a write has vectors of another kind for number %u, which %s sparse",
                             column->number, vector_is_sparse(vector) ? "is" : "is not");
         if (vector_is_sparse(vector)) {
-            status = vector_sparse_reserve(vector, column, point_count, error);
+            status = vector_sparse_reserve(vector, column, point_count, self->replayed, error);
             continue;
         }
         vectors = vector_graph(vector);
@@ -620,8 +620,7 @@ shard_replay(shard *self, uint64_t sequence, oct_slice body, oct_error *error)
         self->sequence = sequence;
     (void)pthread_mutex_unlock(&self->write_lock);
     plan_clear(&work);
-    shard_kick(self);
-    return status;
+    return status; /* no job is started before all is replayed: who opens waits for nothing else */
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------ */

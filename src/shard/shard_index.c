@@ -2,6 +2,7 @@
  *
  * THE INDEX JOB   One at a time per shard, queued by the first write that leaves a full batch in a tail. It moves
  *                 batches until there is none, giving the worker back now and then so that other shards get theirs.
+ *                 Lists of sparse vectors that are behind, after opening, catch up in turns with that.
  * A COMPACTION    begins in the writer, at its record in the log (shard.c), which says what is built and with which settings.
  *                 It takes down which rows are alive. Its job copies those rows into a new graph, builds it while everything
  *                 goes on, and in the end, with both locks held, appends the rows that came since, takes over who is
@@ -46,7 +47,8 @@ has_batch(const shard *self)
     epoch_pin();
     set = shard_set(self);
     for (size_t v = 0; v < set->count && !any; v++)
-        any = !vector_is_sparse(set->items[v]) && graph_has_batch(vector_graph(set->items[v]));
+        any = vector_is_sparse(set->items[v]) ? sparse_is_behind(vector_sparse(set->items[v]))
+                                              : graph_has_batch(vector_graph(set->items[v]));
     epoch_unpin();
     return any;
 }
@@ -66,11 +68,12 @@ index_job(void *context)
         for (size_t v = 0; v < set->count; v++) {
             shard_vector *vector = set->items[v];
             bool          one = false;
+            oct_status    status;
 
-            if (vector_is_sparse(vector))
-                continue;
-            if (graph_build_batch(vector_graph(vector), self->pool, atomic_load(&vector->threads_max), &one,
-                                  NULL) != OCT_OK) {
+            status = vector_is_sparse(vector) ? vector_sparse_catch_up(self, vector, &one)
+                                              : graph_build_batch(vector_graph(vector), self->pool,
+                                                                  atomic_load(&vector->threads_max), &one, NULL);
+            if (status != OCT_OK) {
                 (void)atomic_fetch_add(&self->index_failures, 1);
                 failed = true;
             } else if (one) {

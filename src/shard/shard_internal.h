@@ -214,7 +214,11 @@ oct_status shard_load_column(shard *self, const shard_image *image, const char *
                              column_check **check, oct_error *error);
 
 /* shard_sparse.c: what is different for names whose vectors are sparse. */
-oct_status vector_sparse_reserve(shard_vector *self, const batch_column *column, uint32_t point_count, oct_error *error);
+/* `replayed`: the lists are left for later; else, if they are behind, the write takes its part in catching up. */
+oct_status vector_sparse_reserve(shard_vector *self, const batch_column *column, uint32_t point_count, bool replayed,
+                                 oct_error *error);
+/* Bring the lists of one name nearer. *more: they are still behind, or were. */
+oct_status vector_sparse_catch_up(shard *self, shard_vector *vector, bool *more);
 void       vector_sparse_append(shard_vector *self, uint32_t point, const batch_column *column, const batch_cursor *at);
 /* The columns that only grow, up to the counts of the image's entry `v`. */
 oct_status vector_sparse_save(shard *self, shard_image *image, const shard_vector *vector, size_t v, oct_error *error);

@@ -1,6 +1,7 @@
 /* What is different for vector names whose vectors are sparse: how a column of a write becomes rows, what is saved, how they
  * are compacted. The index itself is sparse/sparse.h; what is the same for all names is in shard_internal.h. */
 #include <inttypes.h>
+#include <sched.h>
 #include <stdio.h>
 
 #include "base/epoch.h"
@@ -8,9 +9,20 @@
 
 /* --- writes ------------------------------------------------------------------------------------------- */
 
+#define LIST_ENTRIES (1u << 15) /* listed at a time by the job, with the write lock held: some milliseconds */
+
 oct_status
-vector_sparse_reserve(shard_vector *self, const batch_column *column, uint32_t point_count, oct_error *error)
+vector_sparse_reserve(shard_vector *self, const batch_column *column, uint32_t point_count, bool replayed, oct_error *error)
 {
+    oct_status status = OCT_OK;
+
+    /* More than it adds, so that lists catch up however much is written. */
+    if (replayed)
+        sparse_defer_lists(vector_sparse(self));
+    else
+        status = sparse_list_rows(vector_sparse(self), 2 * batch_value_count(column), error);
+    if (status != OCT_OK)
+        return status;
     return sparse_reserve(vector_sparse(self), column->counts, column->indices, column->present_count, point_count, error);
 }
 
@@ -21,6 +33,21 @@ vector_sparse_append(shard_vector *self, uint32_t point, const batch_column *col
                                   (uint32_t)batch_cursor_count(at, column)};
 
     self->logical_rows += sparse_append(vector_sparse(self), point, &vector);
+}
+
+oct_status
+vector_sparse_catch_up(shard *self, shard_vector *vector, bool *more)
+{
+    oct_status status;
+
+    *more = sparse_is_behind(vector_sparse(vector));
+    if (!*more)
+        return OCT_OK;
+    (void)pthread_mutex_lock(&self->write_lock);
+    status = sparse_list_rows(vector_sparse(vector), LIST_ENTRIES, NULL);
+    (void)pthread_mutex_unlock(&self->write_lock);
+    (void)sched_yield(); /* writers wait for that lock */
+    return status;
 }
 
 /* --- files ---------------------------------------------------------------------------------------------- */

@@ -106,7 +106,9 @@ sparse_reserve(sparse_index *self, const uint32_t *counts, const uint32_t *indic
         status = reserve_seats(self, point_count, error);
     if (status == OCT_OK)
         status = reserve_entries(self, counts, count, error);
-    return status == OCT_OK ? postings_reserve(&self->lists, indices, total, error) : status;
+    if (status == OCT_OK && !atomic_load_explicit(&self->behind, memory_order_relaxed))
+        status = postings_reserve(&self->lists, indices, total, error);
+    return status;
 }
 
 /* Its entries can be read without a check: it is in the lists. */
@@ -115,6 +117,8 @@ count_terms_out(sparse_index *self, uint32_t row)
 {
     sparse_vector old;
 
+    if (row >= atomic_load_explicit(&self->listed, memory_order_relaxed))
+        return;
     if (sparse_get_row(self, row, &old, NULL) != OCT_OK) {
         (void)atomic_fetch_sub(&self->damaged, 1);
         return;
@@ -144,8 +148,11 @@ add_row(sparse_index *self, uint32_t point, const sparse_vector *vector, uint32_
         memcpy(self->scratch + half, vector->values, half);
         head->document = heap_add(&self->entries, (oct_slice){self->scratch, bytes});
     }
+    if (atomic_load_explicit(&self->behind, memory_order_relaxed))
+        return row;
     for (uint32_t i = 0; i < vector->count; i++)
         postings_add(&self->lists, vector->indices[i], row, vector->values[i], live);
+    atomic_store_explicit(&self->listed, row + 1, memory_order_release);
     return row;
 }
 
@@ -203,6 +210,60 @@ void
 sparse_publish(sparse_index *self)
 {
     atomic_store_explicit(&self->row_count, self->rows_appended, memory_order_release);
+}
+
+/* --- lists that are behind ---------------------------------------------------------------------------- */
+
+void
+sparse_defer_lists(sparse_index *self)
+{
+    atomic_store(&self->behind, true);
+}
+
+bool
+sparse_is_behind(const sparse_index *self)
+{
+    return atomic_load(&self->behind);
+}
+
+static oct_status
+list_row(sparse_index *self, uint32_t row, uint64_t *entries, oct_error *error)
+{
+    const bool    live = atomic_load(sparse_seat(self, sparse_point_of(self, row))) == row;
+    sparse_vector vector;
+    oct_status    status;
+
+    if (sparse_get_row(self, row, &vector, NULL) != OCT_OK) {
+        if (live) {
+            atomic_store(&self->damaged_row, row);
+            (void)atomic_fetch_add(&self->damaged, 1);
+        }
+        return OCT_OK;
+    }
+    *entries += vector.count;
+    status = postings_reserve(&self->lists, vector.indices, vector.count, error);
+    for (uint32_t i = 0; i < vector.count && status == OCT_OK; i++)
+        postings_add(&self->lists, vector.indices[i], row, vector.values[i], live);
+    return status;
+}
+
+oct_status
+sparse_list_rows(sparse_index *self, uint64_t entries_max, oct_error *error)
+{
+    uint32_t   row = atomic_load_explicit(&self->listed, memory_order_relaxed);
+    uint64_t   entries = 0;
+    oct_status status = OCT_OK;
+
+    if (!sparse_is_behind(self))
+        return OCT_OK;
+    for (; row < self->rows_appended && entries <= entries_max && status == OCT_OK; entries++) {
+        status = list_row(self, row, &entries, error);
+        row += status == OCT_OK;
+    }
+    atomic_store_explicit(&self->listed, row, memory_order_release);
+    if (row == self->rows_appended)
+        atomic_store(&self->behind, false);
+    return status;
 }
 
 /* --- reading ------------------------------------------------------------------------------------------ */
@@ -302,7 +363,7 @@ check_row(const sparse_index *self, uint32_t row, oct_error *error)
         if (i > 0 && vector.indices[i] <= vector.indices[i - 1])
             status = oct_fail(error, OCT_CORRUPT, "sparse row %u has index %u after %u", row, vector.indices[i],
                               vector.indices[i - 1]);
-        else if (postings_find(&self->lists, vector.indices[i]) == NULL)
+        else if (row < atomic_load(&self->listed) && postings_find(&self->lists, vector.indices[i]) == NULL)
             status = oct_fail(error, OCT_CORRUPT, "index %u of sparse row %u has no list", vector.indices[i], row);
     }
     return status;
@@ -321,7 +382,7 @@ check_list(const sparse_index *self, const posting_list *list, uint64_t *total, 
         for (; at.at < at.end; at.at++, ++*total) {
             const uint32_t row = at.at->row;
 
-            if ((int64_t)row <= last || row >= self->rows_appended)
+            if ((int64_t)row <= last || row >= atomic_load(&self->listed))
                 return oct_fail(error, OCT_CORRUPT, "the list of sparse index %u has row %u after %lld", list->term, row,
                                 (long long)last);
             live += sparse_row_of(self, sparse_point_of(self, row)) == row;
@@ -343,7 +404,7 @@ sparse_check(const sparse_index *self, oct_error *error)
 
     for (uint32_t row = 0; row < self->rows_appended && status == OCT_OK; row++) {
         status = check_row(self, row, error);
-        entries += sparse_head_at(self, row)->count;
+        entries += row < atomic_load(&self->listed) ? sparse_head_at(self, row)->count : 0;
     }
     for (uint32_t point = 0; point < self->point_count && status == OCT_OK; point++) {
         const uint32_t row = sparse_row_of(self, point);

@@ -2,7 +2,11 @@
  *
  * OWNS     vectors (row after row, never changed), the maps row -> point and point -> row, and for each term (an index
  *          that some vector has) the list of the rows that have it, with their weights: postings.h. The lists are not
- *          stored: they are made again from the vectors when a shard is opened.
+ *          stored: they are made again from the vectors after a shard was opened.
+ * LISTED   Rows [0, listed) are in the lists, and as a rule all are. An index that was loaded, or whose writes are replayed,
+ *          begins with none (sparse_defer_lists), so that opening costs no more than mapping its files; a job and the
+ *          writers then add them in order, some at a time. Until they are there a search looks through the vectors of
+ *          the rows behind, with the same result.
  * POINTS   As in graph.h: a new vector for a point takes a new row, the old one dies, and dead rows stay in the lists
  *          until a compaction.
  * SCORE    The dot product over the terms that both have: products and sums in 64-bit floats, by ascending term, rounded
@@ -54,6 +58,12 @@ void sparse_append_dead(sparse_index *self, uint32_t point, const sparse_vector 
 void sparse_remove(sparse_index *self, uint32_t point);
 /* Let searches see what was appended. */
 void sparse_publish(sparse_index *self);
+/* Leave what is appended from now on out of the lists, until sparse_list_rows has caught up. */
+void sparse_defer_lists(sparse_index *self);
+/* Add rows to the lists that are not there yet, until that were some `entries_max` entries or there are no more. */
+oct_status sparse_list_rows(sparse_index *self, uint64_t entries_max, oct_error *error);
+/* Any thread: are there such rows? */
+bool sparse_is_behind(const sparse_index *self);
 
 /* --- reading ------------------------------------------------------------------------------------ */
 
@@ -97,8 +107,9 @@ oct_status sparse_search(const sparse_index *self, const sparse_query *query, to
                          oct_error *error);
 
 /* Multiply the weights of a query's terms by their inverse document frequency, ln(1 + (n - df + 0.5) / (df + 0.5)): of the n
- * points in scope that have a vector, df have the term. */
-void sparse_weigh(const sparse_index *self, const sparse_scope *scope, const uint32_t *indices, float *values, uint32_t count);
+ * points in scope that have a vector, df have the term. Indices ascend. OCT_NOMEM. */
+oct_status sparse_weigh(const sparse_index *self, const sparse_scope *scope, const uint32_t *indices, float *values, uint32_t count,
+                        oct_error *error);
 
 /* --- compacting: a new index takes over from an old one ---------------------------------------- */
 
@@ -130,8 +141,8 @@ typedef struct sparse_state {
 /* With the writer's lock held. */
 void sparse_columns(sparse_index *self, sparse_column columns[SPARSE_COLUMNS]);
 void sparse_get_state(const sparse_index *self, sparse_state *state);
-/* An index whose columns the caller fills before any other call; then sparse_loaded makes the lists. A damaged vector does
- * not fail it: searches will name it, and its point can be given another. */
+/* An index whose columns the caller fills before any other call; then sparse_loaded. The lists are empty yet. A damaged vector
+ * does not fail it: searches will name it, and its point can be given another. */
 oct_status sparse_load_begin(const sparse_state *state, sparse_index **out, oct_error *error);
 oct_status sparse_loaded(sparse_index *self, oct_error *error);
 

@@ -83,27 +83,6 @@ sparse_load_begin(const sparse_state *state, sparse_index **out, oct_error *erro
     return OCT_OK;
 }
 
-/* Put the row back into the lists. */
-static oct_status
-list_row(sparse_index *self, uint32_t row, oct_error *error)
-{
-    const bool    live = atomic_load(sparse_seat(self, sparse_point_of(self, row))) == row;
-    sparse_vector vector;
-    oct_status    status;
-
-    if (sparse_get_row(self, row, &vector, NULL) != OCT_OK) {
-        if (live) {
-            self->damaged_row = row;
-            (void)atomic_fetch_add(&self->damaged, 1);
-        }
-        return OCT_OK;
-    }
-    status = postings_reserve(&self->lists, vector.indices, vector.count, error);
-    for (uint32_t i = 0; i < vector.count && status == OCT_OK; i++)
-        postings_add(&self->lists, vector.indices[i], row, vector.values[i], live);
-    return status;
-}
-
 oct_status
 sparse_loaded(sparse_index *self, oct_error *error)
 {
@@ -113,7 +92,6 @@ sparse_loaded(sparse_index *self, oct_error *error)
         if (sparse_point_of(self, row) >= self->point_count)
             return oct_fail(error, OCT_CORRUPT, "sparse row %u is of point %u; there are %u", row, sparse_point_of(self, row),
                             self->point_count);
-        status = list_row(self, row, error);
     }
     for (uint32_t point = 0; point < self->point_count && status == OCT_OK; point++) {
         const uint32_t row = atomic_load(sparse_seat(self, point));
@@ -122,6 +100,7 @@ sparse_loaded(sparse_index *self, oct_error *error)
             return oct_fail(error, OCT_CORRUPT, "the sparse row %u of point %u is not its own", row, point);
     }
     atomic_store_explicit(&self->seat_count, self->point_count, memory_order_release);
+    sparse_defer_lists(self);
     sparse_publish(self);
     return status;
 }

@@ -20,14 +20,16 @@ struct sparse_index {
     heap             entries;       /* appended */
     rows             heads;         /* sparse_head; appended */
     rows             seats;         /* _Atomic uint32_t: row of each point, or SPARSE_NONE */
-    postings         lists;         /* of all rows that could be read */
+    postings         lists;         /* of all rows below `listed` that could be read */
+    _Atomic uint32_t listed;        /* the writer's to change; release after the postings */
+    atomic_bool      behind;        /* rows are appended without being listed; the writer's to change */
     uint32_t         rows_appended; /* the writer's */
     uint32_t         point_count;   /* seats there are; the writer's */
     _Atomic uint32_t seat_count;    /* the same, for readers */
     _Atomic uint32_t row_count;     /* published */
     _Atomic uint32_t live_count;
-    _Atomic uint32_t damaged;       /* live rows that were not readable when they were loaded: in no list */
-    uint32_t         damaged_row;   /* one of them; set when loaded */
+    _Atomic uint32_t damaged;       /* live rows that were not readable when they were listed: in no list */
+    _Atomic uint32_t damaged_row;   /* one of them */
     char            *scratch;       /* of the writer: a vector as the heap wants it */
     size_t           scratch_bytes;
 };

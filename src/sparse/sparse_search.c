@@ -27,6 +27,7 @@ typedef struct search {
     const sparse_index *index;
     const sparse_query *query;
     uint32_t            row_count;
+    uint32_t            listed; /* rows below are looked for in the lists, those behind by their vectors */
     top                 best;
 } search;
 
@@ -116,12 +117,12 @@ search_lists(search *self, posting_cursor *lists, window *sums)
             if (lists[i].at < lists[i].end && lists[i].at->row < first)
                 first = lists[i].at->row;
         }
-        if (first >= self->row_count)
+        if (first >= self->listed)
             return;
         if (deadline_has_passed())
             return; /* sparse_search tells */
         start = first / WINDOW_ROWS * WINDOW_ROWS;
-        end = start + WINDOW_ROWS < self->row_count ? start + WINDOW_ROWS : self->row_count;
+        end = start + WINDOW_ROWS < self->listed ? start + WINDOW_ROWS : self->listed;
         for (uint32_t i = 0; i < vector->count; i++)
             (void)add_list(sums, &lists[i], vector->values[i], start, end);
         empty_window(self, sums, start);
@@ -129,6 +130,39 @@ search_lists(search *self, posting_cursor *lists, window *sums)
 }
 
 /* --- by the vectors ----------------------------------------------------------------------------------- */
+
+static oct_status
+score_row(search *self, uint32_t row, uint32_t point, oct_error *error)
+{
+    sparse_vector    stored;
+    bool             overlap;
+    const oct_status status = sparse_get_row(self->index, row, &stored, error);
+    float            score;
+
+    if (status != OCT_OK)
+        return status;
+    score = sparse_dot(&self->query->vector, &stored, &overlap);
+    if (overlap)
+        top_offer(&self->best, 0.0f - score, point);
+    return OCT_OK;
+}
+
+/* The rows that are not in the lists yet. */
+static oct_status
+search_unlisted(search *self, oct_error *error)
+{
+    oct_status status = OCT_OK;
+
+    for (uint32_t row = self->listed; row < self->row_count && status == OCT_OK; row++) {
+        const uint32_t point = sparse_point_of(self->index, row);
+
+        if (row % WINDOW_ROWS == 0 && deadline_has_passed())
+            return OCT_OK; /* sparse_search tells */
+        if (in_scope(&self->query->scope, point) && sparse_visible_row(self->index, point, self->row_count) == row)
+            status = score_row(self, row, point, error);
+    }
+    return status;
+}
 
 static oct_status
 search_vectors(search *self, oct_error *error)
@@ -143,18 +177,9 @@ search_vectors(search *self, oct_error *error)
             const uint32_t point = word * 64 + (uint32_t)__builtin_ctzll(left);
             const uint32_t row = point < scope->allowed_points ? sparse_visible_row(self->index, point, self->row_count)
                                                                : SPARSE_NONE;
-            sparse_vector  stored;
-            bool           overlap;
-            float          score;
 
-            if (row == SPARSE_NONE)
-                continue;
-            status = sparse_get_row(self->index, row, &stored, error);
-            if (status != OCT_OK)
-                break;
-            score = sparse_dot(&self->query->vector, &stored, &overlap);
-            if (overlap)
-                top_offer(&self->best, 0.0f - score, point);
+            if (row != SPARSE_NONE)
+                status = score_row(self, row, point, error);
         }
     }
     return status;
@@ -193,6 +218,9 @@ sparse_search(const sparse_index *self, const sparse_query *query, top_hit *hits
                                 : oct_fail(error, OCT_CORRUPT, "%u stored sparse vectors are damaged",
                                            atomic_load(&self->damaged));
     }
+    work.listed = atomic_load_explicit(&self->listed, memory_order_acquire);
+    if (work.listed > work.row_count)
+        work.listed = work.row_count;
     top_init(&work.best, hits, query->limit, query->tie, query->tie_context);
     lists = oct_calloc((size_t)query->vector.count + 1, sizeof *lists);
     sums = oct_calloc(1, sizeof *sums);
@@ -206,10 +234,12 @@ sparse_search(const sparse_index *self, const sparse_query *query, top_hit *hits
         posting_cursor_init(&lists[i], &self->lists, list);
         posting_count += list == NULL ? 0 : atomic_load_explicit(&list->count, memory_order_relaxed);
     }
-    if (vectors_are_cheaper(&work, posting_count))
+    if (vectors_are_cheaper(&work, posting_count)) {
         status = search_vectors(&work, error);
-    else
+    } else {
         search_lists(&work, lists, sums);
+        status = search_unlisted(&work, error);
+    }
     if (status == OCT_OK)
         status = deadline_check(error);
     if (status == OCT_OK)
@@ -259,17 +289,51 @@ rows_in_scope(const sparse_index *self, const sparse_scope *scope, const posting
     return count;
 }
 
-void
-sparse_weigh(const sparse_index *self, const sparse_scope *scope, const uint32_t *indices, float *values, uint32_t count)
+/* The same for all terms, by the vectors, while lists are behind. A damaged one counts for nothing; the search names it. */
+static void
+count_by_vectors(const sparse_index *self, const sparse_scope *scope, const uint32_t *indices, uint32_t *counts, uint32_t count)
 {
-    const double n = points_in_scope(self, scope);
+    const uint32_t row_count = sparse_row_count(self);
 
+    for (uint32_t row = 0; row < row_count; row++) {
+        const uint32_t point = sparse_point_of(self, row);
+        sparse_vector  stored;
+        uint32_t       i = 0, j = 0;
+
+        if (!in_scope(scope, point) || sparse_visible_row(self, point, row_count) != row ||
+            sparse_get_row(self, row, &stored, NULL) != OCT_OK)
+            continue;
+        while (i < count && j < stored.count) {
+            if (indices[i] == stored.indices[j])
+                counts[i]++;
+            if (indices[i] <= stored.indices[j])
+                i++;
+            else
+                j++;
+        }
+    }
+}
+
+oct_status
+sparse_weigh(const sparse_index *self, const sparse_scope *scope, const uint32_t *indices, float *values, uint32_t count,
+             oct_error *error)
+{
+    const bool   behind = sparse_is_behind(self);
+    const double n = points_in_scope(self, scope);
+    uint32_t    *counts = behind ? oct_calloc((size_t)count + 1, sizeof *counts) : NULL;
+
+    if (behind && counts == NULL)
+        return oct_fail_memory(error, count * sizeof *counts);
+    if (behind)
+        count_by_vectors(self, scope, indices, counts, count);
     for (uint32_t i = 0; i < count; i++) {
-        const double df = rows_in_scope(self, scope, postings_find(&self->lists, indices[i]));
+        const double df = behind ? counts[i] : rows_in_scope(self, scope, postings_find(&self->lists, indices[i]));
         /* Rounded before use: logarithms differ in their last bit from one machine to another. */
         const float  frequency = (float)log((n - df + 0.5) / (df + 0.5) + 1.0);
         const double weighed = (double)values[i] * (double)frequency;
 
         values[i] = (float)fmax(fmin(weighed, (double)FLT_MAX), -(double)FLT_MAX);
     }
+    oct_free(counts);
+    return OCT_OK;
 }

@@ -6,8 +6,10 @@
 
 #include <float.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 
+#include "base/epoch.h"
 #include "support/test.h"
 
 #define POINTS    300u
@@ -112,7 +114,7 @@ check_weights(const sparse_index *index, const model_vector *model, const sparse
     }
     for (uint32_t point = 0; point < POINTS; point++)
         n += model[point].there && allows(scope, point);
-    sparse_weigh(index, scope, indices, values, TERMS);
+    CHECK_OK(sparse_weigh(index, scope, indices, values, TERMS, NULL));
     for (uint32_t t = 0; t < TERMS; t++) {
         uint32_t df = 0;
 
@@ -225,9 +227,11 @@ reloaded(sparse_index *old, uint32_t damage)
     return fresh;
 }
 
-/* Seeds 1 .. 24. */
+/* Lists fall behind and catch up at random: after loading, and when writes say so, as a replay does. Seeds 1 .. 24. */
 TEST(sparse_index_agrees_with_the_model)
 {
+    uint64_t behind = 0;
+
     for (uint64_t seed = 1; seed <= test_scaled(24) && !test_has_failed(); seed++) {
         test_rng      rng = test_rng_seed(seed);
         model_vector *model = calloc(POINTS, sizeof *model);
@@ -245,11 +249,73 @@ TEST(sparse_index_agrees_with_the_model)
                 index = compacted(index, model, &rng);
             if (kind == 1)
                 index = reloaded(index, HEAP_NONE);
+            if (kind == 2)
+                sparse_defer_lists(index);
+            CHECK(kind < 1 || kind > 2 || sparse_is_behind(index));
+            for (uint64_t i = test_below(&rng, 200); i > 0; i--)
+                write_one(index, model, &rng);
             check_all(index, model, &rng, when);
+            for (int i = 0; i < 3; i++) {
+                CHECK_OK(sparse_list_rows(index, test_below(&rng, 600), NULL));
+                check_all(index, model, &rng, when);
+                behind += sparse_is_behind(index);
+            }
+            if (test_below(&rng, 2) == 0) {
+                CHECK_OK(sparse_list_rows(index, UINT64_MAX, NULL));
+                CHECK(!sparse_is_behind(index));
+                check_all(index, model, &rng, when);
+            }
         }
         sparse_free(index);
         free(model);
     }
+    CHECK(behind > 20);
+}
+
+typedef struct listing {
+    sparse_index *index;
+    atomic_bool   done;
+} listing;
+
+static void *
+list_slowly(void *context)
+{
+    listing *self = context;
+
+    while (sparse_is_behind(self->index))
+        CHECK_OK(sparse_list_rows(self->index, 40, NULL));
+    atomic_store(&self->done, true);
+    return NULL;
+}
+
+/* Goal:   searches and frequencies are the same before, while and after the lists are made.
+ * Method: an index is reloaded; a thread lists its rows a few at a time while this one searches. Seed 31. */
+TEST(searches_are_right_while_lists_are_made)
+{
+    test_rng      rng = test_rng_seed(31);
+    model_vector *model = calloc(POINTS, sizeof *model);
+    listing       work = {0};
+    pthread_t     thread;
+
+    CHECK_OK(sparse_new(&work.index, NULL));
+    for (int i = 0; i < 3000; i++)
+        write_one(work.index, model, &rng);
+    work.index = reloaded(work.index, HEAP_NONE);
+    OCT_MUST(pthread_create(&thread, NULL, list_slowly, &work) == 0);
+    while (!atomic_load(&work.done) && !test_has_failed()) {
+        const sparse_scope all = {0};
+        model_vector       query;
+
+        make_vector(&rng, &query);
+        epoch_pin();
+        check_search(work.index, model, &query, &all, 20, "while");
+        check_weights(work.index, model, &all);
+        epoch_unpin();
+    }
+    (void)pthread_join(thread, NULL);
+    check_all(work.index, model, &rng, "after");
+    sparse_free(work.index);
+    free(model);
 }
 
 /* Goal:   rows far apart, lists of many blocks and windows without postings change nothing.
