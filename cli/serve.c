@@ -1,9 +1,12 @@
 /* octant serve: configuration, database and server put together. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <yyjson.h>
 
 #include "cli.h"
 #include "octant_api.h"
@@ -102,18 +105,88 @@ when_ready(const server *self)
     notify("READY=1");
 }
 
+/* The value as JSON would have it: a number, true, false, or a string. */
+static yyjson_mut_val *
+json_of(yyjson_mut_doc *doc, const char *text)
+{
+    char        *end;
+    const double number = strtod(text, &end);
+
+    if (end != text && *end == '\0' && strspn(text, "+-.0123456789eE") == strlen(text))
+        return strpbrk(text, ".eE") == NULL ? yyjson_mut_sint(doc, strtoll(text, NULL, 10)) : yyjson_mut_real(doc, number);
+    if (strcasecmp(text, "true") == 0 || strcasecmp(text, "false") == 0)
+        return yyjson_mut_bool(doc, strcasecmp(text, "true") == 0);
+    return yyjson_mut_str(doc, text);
+}
+
+/* What the configuration says of new collections, as the body that would create one. *out: NULL if nothing; else free(). */
+static oct_status
+write_defaults(const server_config *config, char **out, oct_error *error)
+{
+    static const struct {
+        const char *key, *place; /* beginnings of a key, and of a JSON pointer (RFC 6901) */
+    } places[] = {
+        {"storage.hnsw_index.", "/hnsw_config/"},
+        {"storage.optimizers.", "/optimizers_config/"},
+        {"storage.wal.", "/wal_config/"},
+        {"storage.payload.", "/payload/"},
+        {"storage.collection.vectors.", "/vectors/"},
+        {"storage.collection.strict_mode.", "/strict_mode_config/"},
+        {"storage.collection.quantization.", "/quantization_config/"},
+        {"storage.collection.", "/"},
+        {"storage.", "/"},
+    };
+    yyjson_mut_doc *doc;
+    bool            done = true;
+
+    *out = NULL;
+    if (config->default_count == 0)
+        return OCT_OK;
+    doc = yyjson_mut_doc_new(NULL);
+    for (size_t i = 0; doc != NULL && done && i < config->default_count; i++) {
+        const char *name = config->defaults[i].name;
+        char        pointer[128], *at;
+        size_t      p = 0;
+
+        while (strncmp(name, places[p].key, strlen(places[p].key)) != 0)
+            p++;
+        (void)snprintf(pointer, sizeof pointer, "%s%s", places[p].place, name + strlen(places[p].key));
+        for (at = pointer; *at != '\0'; at++)
+            *at = *at == '.' ? '/' : *at;
+        done = yyjson_mut_doc_ptr_set(doc, pointer, json_of(doc, config->defaults[i].value));
+    }
+    *out = doc != NULL && done ? yyjson_mut_write(doc, 0, NULL) : NULL;
+    yyjson_mut_doc_free(doc);
+    return *out == NULL ? oct_fail(error, OCT_NOMEM, "out of memory for the defaults of new collections") : OCT_OK;
+}
+
+static oct_status
+set_quotas(const server_config *config, oct_database *database, oct_error *error)
+{
+    const oct_quota_config quotas = {
+        .enabled = true,
+        .max_resident_memory_percent = config->quota_memory_percent,
+        .max_disk_usage_percent = config->quota_disk_percent,
+        .release_margin_percent = config->quota_margin_percent,
+    };
+
+    return config->quotas_enabled ? oct_quota_set(database, &quotas, error) : OCT_OK;
+}
+
 /* The address first: a port in use should be told before a large database is opened. */
 static oct_status
 serve(const server_config *config, oct_error *error)
 {
-    const oct_open_options options = {
+    oct_open_options options = {
         .path = config->storage_path,
         .threads = (uint32_t)config->threads,
         .sync = config->sync,
         .sync_interval_ms = (uint32_t)config->sync_interval_ms,
         .no_snapshot_urls = !config->enable_snapshot_urls,
         .snapshots_path = config->snapshots_path,
+        .collections_max = (uint32_t)config->max_collections,
     };
+    char         *defaults = NULL;
     oct_database *database = NULL;
     server       *door = NULL;
     oct_status    status = server_open(config, &door, error);
@@ -121,7 +194,13 @@ serve(const server_config *config, oct_error *error)
 
     if (status != OCT_OK)
         return status;
-    status = oct_open(&options, &database, error);
+    status = write_defaults(config, &defaults, error);
+    options.collection_defaults = defaults;
+    if (status == OCT_OK)
+        status = oct_open(&options, &database, error);
+    free(defaults);
+    if (status == OCT_OK)
+        status = set_quotas(config, database, error);
     if (status == OCT_OK) {
         describe_database(config, database);
         served = config;

@@ -411,6 +411,9 @@ typedef struct oct_open_options {
     bool        read_only;        /* open without the writer's lock; writes are refused */
     bool        no_snapshot_urls; /* recovering a snapshot from an http(s) URL is refused */
     const char *snapshots_path;   /* where snapshots are kept; NULL: PATH/snapshots, or in memory with the database */
+    const char *collection_defaults; /* JSON, as the body of PUT /collections/{c}: what a new collection has where its creator
+                                        says nothing; `vectors` there has `on_disk` and `memory` of every vector. NULL: none */
+    uint32_t    collections_max;  /* creating more is refused; 0: no limit */
 } oct_open_options;
 
 /**

@@ -68,7 +68,18 @@ oct_status
 oct_collection_create(oct_database *database, oct_slice name, const oct_collection_config *config,
                       oct_error *error)
 {
-    return catalogue_create(database, name, config, error);
+    oct_collection_config whole;
+    arena                 memory = {0};
+    oct_status            status = OCT_OK;
+
+    if (database->new_collections != NULL) {
+        status = config_add_new(config, database->new_collections, &memory, &whole, error);
+        config = &whole;
+    }
+    if (status == OCT_OK)
+        status = catalogue_create(database, name, config, error);
+    arena_clear(&memory);
+    return status;
 }
 
 oct_status

@@ -47,6 +47,8 @@ open_options = _struct(
     ("read_only", c_bool),
     ("no_snapshot_urls", c_bool),
     ("snapshots_path", c_char_p),
+    ("collection_defaults", c_char_p),
+    ("collections_max", c_uint32),
 )
 database_info = _struct(
     "database_info",

@@ -423,6 +423,10 @@ catalogue_create(oct_database *self, oct_slice name, const oct_collection_config
                           "Can't create collection with name " SLICE_FMT
                           ". Alias with the same name already exists",
                           SLICE_ARG(name));
+    else if (self->collections_max != 0 && self->collection_count >= self->collections_max)
+        status = oct_fail(error, OCT_BAD_REQUEST,
+                          "Can't create collection with name " SLICE_FMT ". Max collections limit reached: %u",
+                          SLICE_ARG(name), self->collections_max);
     else
         status = reserve_collection(self, error);
     if (status == OCT_OK)

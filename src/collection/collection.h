@@ -80,6 +80,9 @@ struct oct_database {
     os   *snapshot_system; /* where snapshots are kept */
     char *snapshot_path;
     bool  no_snapshot_urls;
+    const oct_collection_config *new_collections; /* what they have unless told otherwise; NULL: nothing */
+    uint32_t                     collections_max; /* 0: no limit */
+    arena                        memory;          /* of the two lines above */
     os        *system;
     os        *own_system; /* to be freed, or NULL */
     char      *path;       /* NULL in memory */

@@ -255,6 +255,17 @@ config_table_merge(const config_table *table, void *config, const void *changes)
     }
 }
 
+void
+config_table_add(const config_table *table, void *config, const void *others)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const config_table one = {&table->fields[i], 1};
+
+        if (table->fields[i].type != FIELD_FIXED && !config_is_set(&table->fields[i], config))
+            config_table_merge(&one, config, others);
+    }
+}
+
 bool
 config_table_is_unset(const config_table *table, const void *config)
 {

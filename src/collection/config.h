@@ -39,6 +39,12 @@ void config_encode_params(const oct_collection_config *config, buffer *out);
 void       config_write(const oct_collection_config *config, buffer *out);
 oct_status config_read(oct_slice json, arena *memory, oct_collection_config *out, oct_error *error);
 
+/* What an operator wants of new collections, as JSON (oct_open_options): OCT_FORMAT, OCT_RANGE with the path of the field. */
+oct_status config_decode_new(oct_slice json, arena *memory, oct_collection_config *out, oct_error *error);
+/* `given` with what it leaves unset taken from there. Vectors are copied into `memory` if need be. */
+oct_status config_add_new(const oct_collection_config *given, const oct_collection_config *wanted, arena *memory,
+                          oct_collection_config *out, oct_error *error);
+
 /* Set what is unset and has a default. Vectors keep only what was set for them: see config_vector_hnsw. */
 void config_fill_defaults(oct_collection_config *config);
 

@@ -72,6 +72,7 @@ double  *config_double_in(const config_field *field, const void *config);
 bool     config_is_set(const config_field *field, const void *config);
 void     config_table_init(const config_table *table, void *config); /* every field unset */
 void     config_table_merge(const config_table *table, void *config, const void *changes);
+void     config_table_add(const config_table *table, void *config, const void *others); /* what is unset */
 oct_status config_table_check(const json_path *up, const config_table *table, const void *config, oct_error *error);
 bool     config_table_is_unset(const config_table *table, const void *config);
 
@@ -80,6 +81,13 @@ oct_status config_fail_uint(const json_path *at, const config_field *field, uint
                             oct_error *error);
 oct_status config_check_double(const json_path *at, const config_field *field, double value,
                                oct_error *error);
+
+/* --- config_json.c: sections of a body; NULL objects are left out --- */
+
+oct_status config_section_decode(const json_path *up, const char *name, const config_table *table, yyjson_val *object,
+                                 json_form form, void *config, oct_error *error);
+oct_status config_quantization_decode(const json_path *up, yyjson_val *value, json_form form, bool may_disable,
+                                      oct_quantization_config *out, oct_error *error);
 
 /* --- config_json.c: one table, one key ---------------------------------------------------------- */
 

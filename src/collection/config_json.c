@@ -144,8 +144,8 @@ config_table_encode(const config_table *table, const void *config, json_form for
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-static oct_status
-decode_section(const json_path *up, const char *name, const config_table *table, yyjson_val *object,
+oct_status
+config_section_decode(const json_path *up, const char *name, const config_table *table, yyjson_val *object,
                json_form form, void *config, oct_error *error)
 {
     const json_path at = json_at(up, name);
@@ -154,8 +154,8 @@ decode_section(const json_path *up, const char *name, const config_table *table,
 }
 
 /* `{"scalar": {..}}` and its kin; in updates and in the log also "Disabled". */
-static oct_status
-decode_quantization(const json_path *up, yyjson_val *value, json_form form, bool may_disable,
+oct_status
+config_quantization_decode(const json_path *up, yyjson_val *value, json_form form, bool may_disable,
                     oct_quantization_config *out, oct_error *error)
 {
     static const json_field kinds[] = {
@@ -183,7 +183,7 @@ decode_quantization(const json_path *up, yyjson_val *value, json_form form, bool
             out->kind = (int64_t)i + OCT_QUANTIZATION_SCALAR;
         }
     if (given == 1)
-        return decode_section(&at, config_quantization_kinds[out->kind].name,
+        return config_section_decode(&at, config_quantization_kinds[out->kind].name,
                               &config_quantization_kinds[out->kind].table,
                               values[out->kind - OCT_QUANTIZATION_SCALAR], form, out, error);
     if (form == FORM_STORED && given == 0) /* a kind of a later version */
@@ -219,13 +219,13 @@ decode_vector(const json_path *at, oct_slice name, yyjson_val *object, vector_us
     status = config_table_decode(at, use == VECTOR_UPDATE ? &config_vector_update_table : &config_vector_table,
                           object, form, out, error);
     if (status == OCT_OK)
-        status = decode_section(at, "hnsw_config", &config_hnsw_table, values[HNSW], form, &out->hnsw, error);
+        status = config_section_decode(at, "hnsw_config", &config_hnsw_table, values[HNSW], form, &out->hnsw, error);
     /* An empty object takes the vector's own settings away. */
     if (status == OCT_OK && use != VECTOR_CREATE && values[HNSW] != NULL &&
         yyjson_obj_size(values[HNSW]) == 0)
         out->hnsw.m = OCT_CLEAR;
     if (status == OCT_OK)
-        status = decode_quantization(at, values[QUANTIZATION], form, use != VECTOR_CREATE, &out->quantization,
+        status = config_quantization_decode(at, values[QUANTIZATION], form, use != VECTOR_CREATE, &out->quantization,
                                      error);
     if (status == OCT_OK && values[MULTIVECTOR] != NULL && use != VECTOR_UPDATE) {
         const json_path  multi_at = json_at(at, "multivector_config");
@@ -412,7 +412,7 @@ config_decode_create(yyjson_val *body, arena *memory, oct_collection_config *out
     if (status == OCT_OK)
         status = config_strict_decode(values[STRICT], FORM_REQUEST, memory, &out->strict, error);
     if (status == OCT_OK)
-        status = decode_section(NULL, "payload", &config_payload_table, values[PAYLOAD], FORM_REQUEST, out, error);
+        status = config_section_decode(NULL, "payload", &config_payload_table, values[PAYLOAD], FORM_REQUEST, out, error);
     if (status == OCT_OK && values[VECTORS] != NULL) {
         if (!yyjson_is_obj(values[VECTORS]))
             status = json_fail_type(&at, values[VECTORS], "vector parameters or a map of them", error);
@@ -428,17 +428,17 @@ config_decode_create(yyjson_val *body, arena *memory, oct_collection_config *out
     if (status == OCT_OK)
         status = config_table_decode(NULL, &config_params_table, body, FORM_REQUEST, out, error);
     if (status == OCT_OK)
-        status = decode_section(NULL, "hnsw_config", &config_hnsw_table, values[HNSW], FORM_REQUEST,
+        status = config_section_decode(NULL, "hnsw_config", &config_hnsw_table, values[HNSW], FORM_REQUEST,
                                 &out->hnsw, error);
     if (status == OCT_OK)
-        status = decode_section(NULL, "wal_config", &config_wal_table, values[WAL], FORM_REQUEST, &out->wal,
+        status = config_section_decode(NULL, "wal_config", &config_wal_table, values[WAL], FORM_REQUEST, &out->wal,
                                 error);
     if (status == OCT_OK)
-        status = decode_section(NULL, "optimizers_config", &config_optimizer_table, values[OPTIMIZERS],
+        status = config_section_decode(NULL, "optimizers_config", &config_optimizer_table, values[OPTIMIZERS],
                                 FORM_REQUEST, &out->optimizer, error);
     if (status == OCT_OK)
         status =
-            decode_quantization(NULL, values[QUANTIZATION], FORM_REQUEST, false, &out->quantization, error);
+            config_quantization_decode(NULL, values[QUANTIZATION], FORM_REQUEST, false, &out->quantization, error);
     if (status == OCT_OK)
         status = decode_metadata(values[METADATA], memory, &out->metadata, error);
     return status == OCT_OK ? config_check(out, error) : status;
@@ -465,7 +465,7 @@ config_decode_update(yyjson_val *body, arena *memory, oct_collection_config *out
     if (status == OCT_OK)
         status = config_strict_decode(values[STRICT], FORM_REQUEST, memory, &out->strict, error);
     if (status == OCT_OK && yyjson_is_obj(values[PARAMS]))
-        status = decode_section(NULL, "payload", &config_payload_table, yyjson_obj_get(values[PARAMS], "payload"),
+        status = config_section_decode(NULL, "payload", &config_payload_table, yyjson_obj_get(values[PARAMS], "payload"),
                                 FORM_REQUEST, out, error);
     if (status == OCT_OK && values[VECTORS] != NULL) {
         if (!yyjson_is_obj(values[VECTORS]))
@@ -476,17 +476,17 @@ config_decode_update(yyjson_val *body, arena *memory, oct_collection_config *out
     if (status == OCT_OK)
         status = decode_sparse_map(values[SPARSE], memory, out, error);
     if (status == OCT_OK)
-        status = decode_section(NULL, "params", &config_params_update_table, values[PARAMS], FORM_REQUEST,
+        status = config_section_decode(NULL, "params", &config_params_update_table, values[PARAMS], FORM_REQUEST,
                                 out, error);
     if (status == OCT_OK)
-        status = decode_section(NULL, "hnsw_config", &config_hnsw_table, values[HNSW], FORM_REQUEST,
+        status = config_section_decode(NULL, "hnsw_config", &config_hnsw_table, values[HNSW], FORM_REQUEST,
                                 &out->hnsw, error);
     if (status == OCT_OK)
-        status = decode_section(NULL, "optimizers_config", &config_optimizer_table, values[OPTIMIZERS],
+        status = config_section_decode(NULL, "optimizers_config", &config_optimizer_table, values[OPTIMIZERS],
                                 FORM_REQUEST, &out->optimizer, error);
     if (status == OCT_OK)
         status =
-            decode_quantization(NULL, values[QUANTIZATION], FORM_REQUEST, true, &out->quantization, error);
+            config_quantization_decode(NULL, values[QUANTIZATION], FORM_REQUEST, true, &out->quantization, error);
     if (status == OCT_OK)
         status = decode_metadata(values[METADATA], memory, &out->metadata, error);
     return status;
@@ -564,25 +564,25 @@ config_read(oct_slice json, arena *memory, oct_collection_config *out, oct_error
         status = read_vectors(values[VECTORS], memory, out, error);
     if (status == OCT_OK)
         status =
-            decode_section(NULL, "params", &config_params_table, values[PARAMS], FORM_STORED, out, error);
+            config_section_decode(NULL, "params", &config_params_table, values[PARAMS], FORM_STORED, out, error);
     if (status == OCT_OK)
-        status = decode_section(NULL, "hnsw_config", &config_hnsw_table, values[HNSW], FORM_STORED,
+        status = config_section_decode(NULL, "hnsw_config", &config_hnsw_table, values[HNSW], FORM_STORED,
                                 &out->hnsw, error);
     if (status == OCT_OK)
-        status = decode_section(NULL, "optimizer_config", &config_optimizer_table, values[OPTIMIZER],
+        status = config_section_decode(NULL, "optimizer_config", &config_optimizer_table, values[OPTIMIZER],
                                 FORM_STORED, &out->optimizer, error);
     if (status == OCT_OK)
         status =
-            decode_section(NULL, "wal_config", &config_wal_table, values[WAL], FORM_STORED, &out->wal, error);
+            config_section_decode(NULL, "wal_config", &config_wal_table, values[WAL], FORM_STORED, &out->wal, error);
     if (status == OCT_OK)
         status =
-            decode_quantization(NULL, values[QUANTIZATION], FORM_STORED, true, &out->quantization, error);
+            config_quantization_decode(NULL, values[QUANTIZATION], FORM_STORED, true, &out->quantization, error);
     if (status == OCT_OK)
         status = decode_metadata(values[METADATA], memory, &out->metadata, error);
     if (status == OCT_OK)
         status = config_strict_decode(values[STRICT], FORM_STORED, memory, &out->strict, error);
     if (status == OCT_OK)
-        status = decode_section(NULL, "payload", &config_payload_table, values[PAYLOAD], FORM_STORED, out, error);
+        status = config_section_decode(NULL, "payload", &config_payload_table, values[PAYLOAD], FORM_STORED, out, error);
     if (status == OCT_OK)
         status = config_shard_keys_read(values[KEYS], values[KEYS_MADE], memory, out, error);
     if (status == OCT_OK)

@@ -259,6 +259,7 @@ release(oct_database *self)
     (void)log_close(self->log, NULL);
     os_close(self->lock);
     os_free(self->own_system);
+    arena_clear(&self->memory);
     oct_free(self->path);
     quota_clear(&self->quotas);
     (void)pthread_mutex_destroy(&self->catalogue_lock);
@@ -278,6 +279,20 @@ database_open(const oct_open_options *options, oct_database **out, oct_error *er
     const bool in_memory = options->path == NULL || strcmp(options->path, ":memory:") == 0;
 
     return database_open_on(in_memory ? NULL : os_posix(), options, out, error);
+}
+
+static oct_status
+plan_new_collections(oct_database *self, const char *json, oct_error *error)
+{
+    oct_collection_config *wanted = arena_array(&self->memory, 1, sizeof *wanted);
+    oct_error              reason = {0};
+    oct_status             status;
+
+    if (wanted == NULL)
+        return oct_fail_memory(error, sizeof *wanted);
+    status = config_decode_new(slice_of(json), &self->memory, wanted, &reason);
+    self->new_collections = wanted;
+    return status == OCT_OK ? OCT_OK : oct_fail(error, status, "defaults of new collections: %s", reason.text);
 }
 
 static oct_status
@@ -302,6 +317,7 @@ open_once(os *system, const oct_open_options *options, bool always_files, oct_da
     self->read_only = options->read_only;
     self->always_files = always_files;
     self->no_snapshot_urls = options->no_snapshot_urls;
+    self->collections_max = options->collections_max;
     atomic_store(&self->checkpoint_at_bytes, CHECKPOINT_LOG_BYTES);
     if (system == NULL) {
         status = os_memory_new(&self->own_system, error);
@@ -315,6 +331,8 @@ open_once(os *system, const oct_open_options *options, bool always_files, oct_da
             status = oct_fail(error, OCT_INVALID, "the path has %zu bytes; it must have 1 to %u",
                               strlen(self->path), OS_PATH_MAX / 2);
     }
+    if (status == OCT_OK && options->collection_defaults != NULL)
+        status = plan_new_collections(self, options->collection_defaults, error);
     if (status == OCT_OK)
         status = snapshot_store_init(self, options->snapshots_path, error);
     if (status != OCT_OK)

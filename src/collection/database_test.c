@@ -474,3 +474,44 @@ TEST(limits_are_checked)
     oct_collection_close(open);
     close_database(database);
 }
+
+/* Goal:   what the opener wants of new collections is in those that leave it open, stays when it opens with other wishes, and
+ *         bad wishes are refused by name; no more collections than allowed. */
+TEST(new_collections_have_what_the_opener_wants)
+{
+    os                   *disk = NULL;
+    oct_open_options      options = {.path = "d", .collections_max = 1,
+                                     .collection_defaults = "{\"hnsw_config\":{\"m\":9,\"payload_m\":3},"
+                                                            "\"vectors\":{\"on_disk\":true},\"write_consistency_factor\":2}"};
+    oct_database         *database = NULL;
+    oct_collection       *made;
+    oct_collection_info  *info;
+    oct_collection_config config;
+    oct_error             error = {0};
+
+    CHECK_OK(os_memory_new(&disk, NULL));
+    CHECK_OK(database_open_on(disk, &options, &database, NULL));
+    made = create_plain(database, "a", 3); /* chooses m 6 */
+    oct_collection_config_init(&config);
+    CHECK_STATUS(oct_collection_create(database, slice_of("b"), &config, &error), OCT_BAD_REQUEST);
+    CHECK(strstr(error.text, "Max collections limit reached: 1") != NULL);
+    oct_collection_close(made);
+    CHECK_OK(oct_close(database, NULL));
+
+    options.collection_defaults = "{\"hnsw_config\":{\"m\":77}}";
+    CHECK_OK(database_open_on(disk, &options, &database, NULL));
+    CHECK_OK(oct_collection_open(database, slice_of("a"), &made, NULL));
+    CHECK_OK(oct_collection_describe(made, &info, NULL));
+    CHECK_INT(info->config.hnsw.m, 6);
+    CHECK_INT(info->config.hnsw.payload_m, 3);
+    CHECK_INT(info->config.vectors[0].on_disk, 1);
+    CHECK_INT(info->config.write_consistency_factor, 2);
+    oct_collection_info_free(info);
+    oct_collection_close(made);
+    CHECK_OK(oct_close(database, NULL));
+
+    options.collection_defaults = "{\"hnsw_config\":{\"m\":-1}}";
+    CHECK_STATUS(database_open_on(disk, &options, &database, &error), OCT_FORMAT);
+    CHECK(strstr(error.text, "defaults of new collections: hnsw_config.m") != NULL);
+    os_free(disk);
+}

@@ -9,6 +9,10 @@
 #define AT(field)   offsetof(server_config, field)
 #define SECONDS_MAX 86400
 
+/* What new collections have unless told otherwise. */
+#define NEW_COLLECTION(key) {"storage." key, CONFIG_DEFAULT, 0, 0, 0}
+#define NEW_STRICT(key)     NEW_COLLECTION("collection.strict_mode." key)
+
 /* In the order of Qdrant's documentation. Numbers carry their range. */
 const config_key config_keys[] = {
     {"log_level", CONFIG_LEVEL, AT(level), 0, 0},
@@ -31,6 +35,71 @@ const config_key config_keys[] = {
     {"storage.sync_interval_ms", CONFIG_NUMBER, AT(sync_interval_ms), 1, 60000},
     {"storage.threads", CONFIG_NUMBER, AT(threads), 0, 256},
 
+    {"storage.max_collections", CONFIG_NUMBER, AT(max_collections), 0, UINT32_MAX},
+    {"storage.quotas.enabled", CONFIG_BOOL, AT(quotas_enabled), 0, 0},
+    {"storage.quotas.max_resident_memory_percent", CONFIG_NUMBER, AT(quota_memory_percent), 1, 100},
+    {"storage.quotas.max_disk_usage_percent", CONFIG_NUMBER, AT(quota_disk_percent), 1, 100},
+    {"storage.quotas.release_margin_percent", CONFIG_NUMBER, AT(quota_margin_percent), 0, 100},
+
+    NEW_COLLECTION("hnsw_index.m"),
+    NEW_COLLECTION("hnsw_index.ef_construct"),
+    NEW_COLLECTION("hnsw_index.full_scan_threshold"),
+    NEW_COLLECTION("hnsw_index.full_scan_threshold_kb"),
+    NEW_COLLECTION("hnsw_index.max_indexing_threads"),
+    NEW_COLLECTION("hnsw_index.on_disk"),
+    NEW_COLLECTION("hnsw_index.payload_m"),
+    NEW_COLLECTION("hnsw_index.inline_storage"),
+    NEW_COLLECTION("optimizers.deleted_threshold"),
+    NEW_COLLECTION("optimizers.vacuum_min_vector_number"),
+    NEW_COLLECTION("optimizers.default_segment_number"),
+    NEW_COLLECTION("optimizers.max_segment_size"),
+    NEW_COLLECTION("optimizers.max_segment_size_kb"),
+    NEW_COLLECTION("optimizers.memmap_threshold"),
+    NEW_COLLECTION("optimizers.memmap_threshold_kb"),
+    NEW_COLLECTION("optimizers.indexing_threshold"),
+    NEW_COLLECTION("optimizers.indexing_threshold_kb"),
+    NEW_COLLECTION("optimizers.flush_interval_sec"),
+    NEW_COLLECTION("optimizers.max_optimization_threads"),
+    NEW_COLLECTION("optimizers.prevent_unoptimized"),
+    NEW_COLLECTION("wal.wal_capacity_mb"),
+    NEW_COLLECTION("wal.wal_segments_ahead"),
+    NEW_COLLECTION("wal.wal_retain_closed"),
+    NEW_COLLECTION("on_disk_payload"),
+    NEW_COLLECTION("payload.memory"),
+    NEW_COLLECTION("collection.replication_factor"),
+    NEW_COLLECTION("collection.write_consistency_factor"),
+    NEW_COLLECTION("collection.vectors.on_disk"),
+    NEW_COLLECTION("collection.vectors.memory"),
+    NEW_COLLECTION("collection.quantization.scalar.type"),
+    NEW_COLLECTION("collection.quantization.scalar.quantile"),
+    NEW_COLLECTION("collection.quantization.scalar.always_ram"),
+    NEW_COLLECTION("collection.quantization.product.compression"),
+    NEW_COLLECTION("collection.quantization.product.always_ram"),
+    NEW_COLLECTION("collection.quantization.binary.always_ram"),
+    NEW_COLLECTION("collection.quantization.binary.encoding"),
+    NEW_COLLECTION("collection.quantization.binary.query_encoding"),
+    NEW_COLLECTION("collection.quantization.turbo.bits"),
+    NEW_COLLECTION("collection.quantization.turbo.always_ram"),
+    NEW_STRICT("enabled"),
+    NEW_STRICT("max_query_limit"),
+    NEW_STRICT("max_timeout"),
+    NEW_STRICT("unindexed_filtering_retrieve"),
+    NEW_STRICT("unindexed_filtering_update"),
+    NEW_STRICT("search_max_hnsw_ef"),
+    NEW_STRICT("search_allow_exact"),
+    NEW_STRICT("search_max_oversampling"),
+    NEW_STRICT("upsert_max_batchsize"),
+    NEW_STRICT("search_max_batchsize"),
+    NEW_STRICT("max_collection_vector_size_bytes"),
+    NEW_STRICT("max_collection_payload_size_bytes"),
+    NEW_STRICT("max_points_count"),
+    NEW_STRICT("read_rate_limit"),
+    NEW_STRICT("write_rate_limit"),
+    NEW_STRICT("filter_max_conditions"),
+    NEW_STRICT("condition_max_size"),
+    NEW_STRICT("max_payload_index_count"),
+    NEW_STRICT("max_resident_memory_percent"),
+
     {"service.enable_tls", CONFIG_NOT_TRUE, 0, 0, 0},
     {"service.jwt_rbac", CONFIG_WARN_TRUE, 0, 0, 0},
     {"cluster.enabled", CONFIG_WARN_TRUE, 0, 0, 0},
@@ -48,26 +117,21 @@ const config_key config_keys[] = {
     {"service.hardware_reporting", CONFIG_IGNORED, 0, 0, 0},
     {"service.metrics_prefix", CONFIG_IGNORED, 0, 0, 0},
     {"storage.temp_path", CONFIG_IGNORED, 0, 0, 0},
-    {"storage.on_disk_payload", CONFIG_IGNORED, 0, 0, 0},
     {"storage.low_memory_mode", CONFIG_IGNORED, 0, 0, 0},
     {"storage.update_concurrency", CONFIG_IGNORED, 0, 0, 0},
     {"storage.update_queue_size", CONFIG_IGNORED, 0, 0, 0},
     {"storage.node_type", CONFIG_IGNORED, 0, 0, 0},
-    {"storage.max_collections", CONFIG_IGNORED, 0, 0, 0},
     {"storage.shard_transfer_method", CONFIG_IGNORED, 0, 0, 0},
     {"storage.recovery_mode", CONFIG_IGNORED, 0, 0, 0},
     {"storage.handle_collection_load_errors", CONFIG_IGNORED, 0, 0, 0},
     {"storage.mmap_advice", CONFIG_IGNORED, 0, 0, 0},
     {"storage.snapshots_config", CONFIG_IGNORED_TREE, 0, 0, 0},
-    {"storage.payload", CONFIG_IGNORED_TREE, 0, 0, 0},
-    {"storage.wal", CONFIG_IGNORED_TREE, 0, 0, 0},
     {"storage.performance", CONFIG_IGNORED_TREE, 0, 0, 0},
-    {"storage.optimizers", CONFIG_IGNORED_TREE, 0, 0, 0},
     {"storage.optimizers_overwrite", CONFIG_IGNORED_TREE, 0, 0, 0},
-    {"storage.hnsw_index", CONFIG_IGNORED_TREE, 0, 0, 0},
     {"storage.hnsw_global_config", CONFIG_IGNORED_TREE, 0, 0, 0},
-    {"storage.collection", CONFIG_IGNORED_TREE, 0, 0, 0},
-    {"storage.quotas", CONFIG_IGNORED_TREE, 0, 0, 0},
+    {"storage.collection.shard_number_per_node", CONFIG_IGNORED, 0, 0, 0},
+    {"storage.collection.strict_mode.multivector_config", CONFIG_IGNORED_TREE, 0, 0, 0},
+    {"storage.collection.strict_mode.sparse_config", CONFIG_IGNORED_TREE, 0, 0, 0},
     {"cluster.p2p", CONFIG_IGNORED_TREE, 0, 0, 0},
     {"cluster.consensus", CONFIG_IGNORED_TREE, 0, 0, 0},
     {"audit.dir", CONFIG_IGNORED, 0, 0, 0},
@@ -216,6 +280,21 @@ set_unsupported(const config_key *key, const char *value, const char *source, oc
     return OCT_OK;
 }
 
+static oct_status
+set_default(server_config *self, const config_key *key, const char *value, oct_error *error)
+{
+    config_default *at = self->defaults;
+
+    while (at < self->defaults + self->default_count && at->name != key->name)
+        at++;
+    if (at == self->defaults + countof(self->defaults))
+        return oct_fail(error, OCT_RANGE, "%s: more than %zu defaults of new collections", key->name, countof(self->defaults));
+    if (at == self->defaults + self->default_count)
+        self->default_count++;
+    *at = (config_default){key->name, arena_text(&self->texts, value, strlen(value))};
+    return at->value == NULL ? oct_fail_memory(error, strlen(value) + 1) : OCT_OK;
+}
+
 oct_status
 config_key_set(server_config *self, const config_key *key, const char *value, const char *source,
                oct_error *error)
@@ -241,6 +320,8 @@ config_key_set(server_config *self, const config_key *key, const char *value, co
         return set_level(self, value, source, error);
     case CONFIG_SYNC:
         return set_sync(self, value, source, error);
+    case CONFIG_DEFAULT:
+        return set_default(self, key, value, error);
     case CONFIG_NOT_TRUE:
     case CONFIG_WARN_TRUE:
         return set_unsupported(key, value, source, error);
@@ -280,6 +361,9 @@ server_config_init(server_config *self, oct_error *error)
         .enable_snapshot_urls = true,
         .sync = OCT_SYNC_ALWAYS,
         .sync_interval_ms = 100,
+        .quota_memory_percent = OCT_UNSET,
+        .quota_disk_percent = OCT_UNSET,
+        .quota_margin_percent = OCT_UNSET,
     };
     status = keep_text(self, AT(host), "0.0.0.0", error);
     if (status == OCT_OK)

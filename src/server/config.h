@@ -24,6 +24,14 @@
 #define SERVER_CONFIG_DEPTH_MAX      16u
 #define SERVER_HTTP_PORT             6333u
 
+#define SERVER_CONFIG_DEFAULTS_MAX   96u /* keys that say what new collections have */
+
+/* What a new collection has unless its creator says otherwise. Judged when the database is opened. */
+typedef struct config_default {
+    const char *name; /* the key, such as "storage.hnsw_index.m" */
+    char       *value;
+} config_default;
+
 typedef struct server_config {
     log_level level;
     /* service */
@@ -45,6 +53,11 @@ typedef struct server_config {
     oct_sync sync;
     int64_t  sync_interval_ms;
     int64_t  threads; /* background threads; 0: one per CPU */
+    int64_t  max_collections; /* 0: no limit */
+    bool     quotas_enabled;  /* false: those of the database stay */
+    int64_t  quota_memory_percent, quota_disk_percent, quota_margin_percent; /* OCT_UNSET: none */
+    config_default defaults[SERVER_CONFIG_DEFAULTS_MAX];
+    size_t         default_count;
     arena    texts;   /* owns every char * above */
 } server_config;
 

@@ -13,6 +13,7 @@ typedef enum config_kind {
     CONFIG_BOOL,
     CONFIG_LEVEL,
     CONFIG_SYNC,
+    CONFIG_DEFAULT,   /* of new collections */
     CONFIG_NOT_TRUE,  /* true is refused: ignoring it would be unsafe */
     CONFIG_WARN_TRUE, /* true is ignored, with a word */
     CONFIG_IGNORED,

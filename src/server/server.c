@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <time.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -274,17 +275,43 @@ stop_loops(server *self)
         loop_ask_stop(&self->loops[i]);
 }
 
+/* A signal to a process and another to its group, as timeout(1) and shells send them, are one wish: only one that comes later
+ * asks to stop at once. */
+#define SAME_WISH_NS 100000000u
+
+static volatile sig_atomic_t stop_is_asked;
+static uint64_t              stop_asked_ns; /* written before stop_is_asked */
+
+static uint64_t
+now_ns(void) /* safe in a signal handler */
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static bool
+asks_again(void)
+{
+    return stop_is_asked != 0 && now_ns() - stop_asked_ns > SAME_WISH_NS;
+}
+
 static void
 on_signal(uv_signal_t *handle, int number)
 {
     server *self = handle->data;
 
     if (self->is_stopping) {
+        if (!asks_again())
+            return;
         log_line(LOG_LEVEL_WARN, "stopped at once; the log will be replayed at the next start");
         _exit(128 + number);
     }
     log_line(LOG_LEVEL_INFO, "%s: finishing requests, then closing the database (once more: stop at once)",
              number == SIGTERM ? "SIGTERM" : "SIGINT");
+    stop_asked_ns = now_ns();
+    stop_is_asked = 1;
     stop_loops(self);
 }
 
@@ -310,7 +337,8 @@ watch_signals(server *self, oct_error *error)
 static void
 exit_at_once(int number)
 {
-    _exit(128 + number);
+    if (stop_is_asked == 0 || asks_again())
+        _exit(128 + number);
 }
 
 /* The first loop has drained and no longer hears signals, but others, or the checkpoint, may take a while. */

@@ -626,6 +626,17 @@ def test_sigterm_finishes_what_was_begun():
         assert any("stopped" in line for line in stopping.log)
 
 
+def test_a_signal_sent_twice_in_one_breath_is_one_signal(tmp_path):
+    """As timeout(1) does: to the process, and to its group."""
+    with Server(path=str(tmp_path / "data")) as stopping:
+        assert stopping.call("PUT", "/collections/kept", VECTORS)[0] == 200
+        for _ in range(2):
+            stopping.process.send_signal(signal.SIGTERM)
+        assert stopping.process.wait(10 * SLOW) == 0
+        stopping.reader.join()
+        assert any("stopped" in line and "at once" not in line for line in stopping.log), stopping.log
+
+
 def test_second_signal_stops_at_once():
     with Server() as stopping, stopping.connect() as begun:
         begun.send(put("/collections/late", VECTORS)[:-1])
@@ -719,6 +730,44 @@ def test_configuration_files(tmp_path):
     (tmp_path / "other.yaml").write_text("service:\n  enable_tls: true\n")
     result = run("serve", "--path", ":memory:", "--config", "other.yaml", cwd=tmp_path)
     assert result.returncode == 1 and "other.yaml:2: service.enable_tls" in result.stderr
+
+
+def test_what_new_collections_have_comes_from_the_configuration(tmp_path):
+    (tmp_path / "c.yaml").write_text("""
+storage:
+  on_disk_payload: false
+  max_collections: 2
+  hnsw_index: {m: 24, ef_construct: 77, full_scan_threshold_kb: 5000}
+  optimizers: {deleted_threshold: 0.4, max_optimization_threads: null}
+  collection:
+    vectors: {on_disk: true}
+    strict_mode: {enabled: true, max_query_limit: 50}
+    quantization: {scalar: {type: int8, always_ram: true}}
+  quotas: {enabled: true, max_disk_usage_percent: 99}
+""")
+    env = {"QDRANT__STORAGE__HNSW_INDEX__M": "20"}
+    with Server("--config", "c.yaml", cwd=tmp_path, env=env) as configured:
+        body = {**VECTORS, "hnsw_config": {"ef_construct": 88}}
+        assert configured.call("PUT", "/collections/a", body)[0] == 200
+        config = json.loads(configured.call("GET", "/collections/a")[2])["result"]["config"]
+        assert config["params"]["vectors"] == {"size": 4, "distance": "Dot", "on_disk": True}
+        assert config["params"]["on_disk_payload"] is False
+        assert [config["hnsw_config"][key] for key in ("m", "ef_construct", "full_scan_threshold")] == [20, 88, 5000]
+        assert config["optimizer_config"]["deleted_threshold"] == 0.4
+        assert config["quantization_config"] == {"scalar": {"type": "int8", "always_ram": True}}
+        assert config["strict_mode_config"] == {"enabled": True, "max_query_limit": 50}
+        chosen = {"vectors": {"size": 4, "distance": "Dot", "on_disk": False}, "hnsw_config": {"m": 8}}
+        assert configured.call("PUT", "/collections/b", chosen)[0] == 200
+        config = json.loads(configured.call("GET", "/collections/b")[2])["result"]["config"]
+        assert config["params"]["vectors"]["on_disk"] is False and config["hnsw_config"]["m"] == 8
+        status, _, body = configured.call("PUT", "/collections/c", VECTORS)
+        assert status == 400 and b"Max collections limit reached: 2" in body
+        assert json.loads(configured.call("GET", "/quotas")[2])["result"]["config"]["max_disk_usage_percent"] == 99
+    for wrong, text in (("hnsw_index: {m: x}", "hnsw_config.m"), ("hnsw_index: {m: 100000}", "512 or smaller"),
+                        ("collection: {strict_mode: {enabled: 7}}", "strict_mode_config.enabled")):  # fmt: skip
+        (tmp_path / "c.yaml").write_text(f"storage:\n  {wrong}\n")
+        result = run("serve", "--path", ":memory:", "--config", "c.yaml", cwd=tmp_path)
+        assert result.returncode == 1 and text in result.stderr
 
 
 def test_readiness_is_told_to_the_service_manager(tmp_path):
