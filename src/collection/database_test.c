@@ -479,8 +479,8 @@ TEST(limits_are_checked)
  *         bad wishes are refused by name; no more collections than allowed. */
 TEST(new_collections_have_what_the_opener_wants)
 {
-    os                   *disk = NULL;
-    oct_open_options      options = {.path = "d", .collections_max = 1,
+    os                   *disk = world_disk();
+    oct_open_options      options = {.path = WORLD_PATH, .collections_max = 1,
                                      .collection_defaults = "{\"hnsw_config\":{\"m\":9,\"payload_m\":3},"
                                                             "\"vectors\":{\"on_disk\":true},\"write_consistency_factor\":2}"};
     oct_database         *database = NULL;
@@ -489,7 +489,6 @@ TEST(new_collections_have_what_the_opener_wants)
     oct_collection_config config;
     oct_error             error = {0};
 
-    CHECK_OK(os_memory_new(&disk, NULL));
     CHECK_OK(database_open_on(disk, &options, &database, NULL));
     made = create_plain(database, "a", 3); /* chooses m 6 */
     oct_collection_config_init(&config);
