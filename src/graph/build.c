@@ -16,6 +16,7 @@
  * BATCHES     end at row numbers given by graph_batch_rows: small while the graph is small, so that a row
  *   always finds most of what came before it, and never so large that the tail takes long to scan.
  */
+#include <float.h>
 #include <stdlib.h>
 
 #include "graph/graph_internal.h"
@@ -25,6 +26,9 @@
                              * larger than a row has links, is linked to itself alone and walls itself off */
 #define BATCH_SHARE    32u  /* a batch is at most this part of the graph ... */
 #define BATCH_ROWS_MAX 128u /* ... and this many rows: the tail that every search scans */
+
+#define SPREAD_ROWS_MIN 40u /* with fewer candidates than this there is no slope between near and far ones */
+#define SPREAD_BATCHES  8   /* the newest batch makes up so large a part of the average: of hundreds of rows */
 
 /* A link to be made, seen from either end. */
 typedef struct edge {
@@ -70,6 +74,9 @@ typedef struct batch {
     size_t      edge_count;
     size_t     *groups; /* where a new target begins */
     size_t      group_count;
+    /* Of each row: how far its GRAPH_NEAR_RANKth candidate and its last were, if it had as many as it may. */
+    float       near[BATCH_ROWS_MAX], far[BATCH_ROWS_MAX];
+    bool        measured[BATCH_ROWS_MAX];
     atomic_bool failed; /* some thread had no memory to search */
 } batch;
 
@@ -251,6 +258,17 @@ choose_links(batch *work, graph_scratch *scratch, bench *at, uint32_t index, uin
     memcpy(out->chosen, suitors, out->count * sizeof *suitors);
 }
 
+/* Keep what measure_spread asks of the row's candidates. */
+static void
+note_distances(batch *work, const graph_scratch *scratch, uint32_t index)
+{
+    if (scratch->pool_size < work->graph->params.ef_construct || scratch->pool_size < SPREAD_ROWS_MIN)
+        return;
+    work->near[index] = candidate_distance(scratch->pool[GRAPH_NEAR_RANK - 1]);
+    work->far[index] = candidate_distance(scratch->pool[scratch->pool_size - 1]);
+    work->measured[index] = true;
+}
+
 static void
 search_row(void *context, size_t index, uint32_t worker)
 {
@@ -279,10 +297,12 @@ search_row(void *context, size_t index, uint32_t worker)
     for (uint32_t level = own_level + 1; level-- > 0;) {
         scratch->pool_size = 0;
         if (work->first > 0 && level <= top_level) {
-            if (level == 0)
+            if (level == 0) {
                 graph_walk_rows(self, &walk, scratch, at, distance, NULL);
-            else
+                note_distances(work, scratch, (uint32_t)index);
+            } else {
                 graph_walk_nodes(self, &walk, scratch, level, at, distance, NULL);
+            }
         }
         choose_links(work, scratch, &work->benches[worker], (uint32_t)index, level);
         /* The nearest found here is where the level below begins. */
@@ -458,6 +478,57 @@ prepare(batch *work, uint32_t thread_count, oct_error *error)
     return OCT_OK;
 }
 
+/* Logarithm to base 2 of a number of at least 1, times GRAPH_SPREAD_ONE, rounded down: by nothing but exact operations and
+ * multiplication, as a mathematics library's last bit is its own affair and replicas must agree. */
+static uint32_t
+log2_fixed(double value)
+{
+    uint32_t result = 0;
+
+    for (; value >= 2 && result < 32 * GRAPH_SPREAD_ONE; result += GRAPH_SPREAD_ONE)
+        value /= 2;
+    for (uint32_t bit = GRAPH_SPREAD_ONE / 2; bit > 0; bit /= 2) {
+        value *= value;
+        if (value >= 2) {
+            value /= 2;
+            result += bit;
+        }
+    }
+    return result;
+}
+
+/* SPREAD   How fast do distances grow with rank? Near a point, the distance of its r-th neighbour grows like r to the power
+ *          of 2 / d for squared distances in d (intrinsic) dimensions. The rows of a batch have just looked for their
+ *          neighbours, so the exponent costs nothing: it is the slope between the GRAPH_NEAR_RANKth and the last of
+ *          what they found. Batches are averaged, later ones weighing more, since the data may drift. */
+static void
+measure_spread(const batch *work)
+{
+    graph       *self = work->graph;
+    const double ranks = (double)self->params.ef_construct / GRAPH_NEAR_RANK;
+    const int64_t before = atomic_load(&self->spread);
+    double       near = 0, far = 0;
+    float        origin;
+    int64_t      now;
+
+    if (!graph_distance_origin(self->params.distance, &origin))
+        return;
+    for (uint32_t i = 0; i < work->count; i++) {
+        if (work->measured[i]) {
+            near += (double)work->near[i] + (double)origin;
+            far += (double)work->far[i] + (double)origin;
+        }
+    }
+    if (!(near > 0 && far >= near && far <= (double)FLT_MAX * BATCH_ROWS_MAX)) /* none measured, or nothing but twins */
+        return;
+    now = (int64_t)log2_fixed(far / near) * GRAPH_SPREAD_ONE / log2_fixed(ranks);
+    if (now > GRAPH_SPREAD_MAX)
+        now = GRAPH_SPREAD_MAX;
+    if (before > 0)
+        now = before + (now - before) / SPREAD_BATCHES;
+    atomic_store(&self->spread, (uint32_t)(now > 0 ? now : 1));
+}
+
 static void
 publish(const batch *work)
 {
@@ -504,6 +575,7 @@ graph_build_batch(graph *self, workers *pool, uint32_t threads_max, bool *built,
     }
     turn_around(work);
     workers_split(pool, work->group_count, threads_max, merge_target, work);
+    measure_spread(work);
     publish(work);
     *built = true;
 out:

@@ -499,6 +499,7 @@ graph_checksum(const graph *self)
     if (graph_count == 0)
         return hash;
     hash = mix64(hash ^ atomic_load(&self->entry));
+    hash = mix64(hash ^ atomic_load(&self->spread));
     for (uint32_t row = 0; row < graph_count; row++)
         hash = hash_list(hash, graph_links(self, row), self->link_count);
     for (uint32_t level = 1; level < GRAPH_LEVELS_MAX; level++) {
@@ -670,6 +671,7 @@ graph_get_state(const graph *self, graph_state *state)
         .point_count = self->point_count,
         .entry_level = (uint32_t)(entry >> 32),
         .entry_node = (uint32_t)entry,
+        .spread = atomic_load(&self->spread),
     };
     for (uint32_t level = 0; level < GRAPH_LEVELS_MAX; level++)
         state->level_counts[level] = self->level_counts[level];
@@ -688,6 +690,7 @@ graph_load_begin(const graph_params *params, const graph_state *state, graph **o
     atomic_store(&(*out)->dead_count, state->row_count - state->live_count);
     atomic_store(&(*out)->graph_count, state->graph_count);
     atomic_store(&(*out)->entry, (uint64_t)state->entry_level << 32 | state->entry_node);
+    atomic_store(&(*out)->spread, state->spread < GRAPH_SPREAD_MAX ? state->spread : GRAPH_SPREAD_MAX);
     for (uint32_t level = 1; level < GRAPH_LEVELS_MAX && status == OCT_OK; level++) {
         (*out)->level_counts[level] = state->level_counts[level];
         if (state->level_counts[level] > 0)

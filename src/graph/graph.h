@@ -110,7 +110,7 @@ float graph_distance_of_score(const graph *self, float score);
 typedef struct graph_query {
     const float    *vector;         /* prepared, dim floats */
     size_t          limit;          /* hits wanted */
-    size_t          ef;             /* candidates of the walk; raised to `limit` */
+    size_t          ef;             /* effort: candidates of the walk (search.c says how exactly); raised to `limit` */
     uint32_t        full_scan_rows; /* with fewer live vectors: scan instead of walking */
     /* How many candidates are ranked by their vectors. As many as an estimate's error asks for; but at least rank_min of them
      * (SIZE_MAX: all that the walk keeps), and with rank_few no more than `limit`: then the codes choose the hits. */
@@ -163,7 +163,7 @@ oct_status graph_catch_up(graph *self, const graph *from, const uint64_t *live, 
 
 /* --- checking, saving --------------------------------------------------------------------------------- */
 
-uint64_t graph_checksum(const graph *self); /* of links, levels and entry; not while a batch is built */
+uint64_t graph_checksum(const graph *self); /* of links, levels, entry and spread; not while a batch is built */
 /* Invariants of maps and links. OCT_CORRUPT names the row. Not while anything is written. */
 oct_status graph_check(const graph *self, oct_error *error);
 
@@ -186,6 +186,7 @@ typedef struct graph_state {
     uint32_t m, ef_construct, start_rows; /* it was made with; what is configured may have changed since */
     uint32_t row_count, graph_count, live_count, point_count;
     uint32_t entry_level, entry_node;
+    uint32_t spread; /* 0: not known */
     uint32_t level_counts[GRAPH_LEVELS_MAX];
 } graph_state;
 

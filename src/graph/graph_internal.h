@@ -53,6 +53,7 @@ struct graph {
     _Atomic uint32_t level_counts[GRAPH_LEVELS_MAX];
     _Atomic uint32_t graph_count; /* release after a batch's links */
     _Atomic uint64_t entry;       /* level << 32 | node; release after graph_count, acquired before it */
+    _Atomic uint32_t spread;      /* how fast distances grow with rank (build.c), in GRAPH_SPREAD_ONE; 0: not known */
 };
 
 static inline const float *
@@ -202,6 +203,19 @@ void graph_set_query(const graph *self, graph_scratch *scratch, const float *vec
  * estimates if coded. */
 void graph_estimates(const graph *self, graph_scratch *scratch, const void *const *targets, size_t count);
 
+#define GRAPH_SPREAD_ONE 65536u /* graph.spread is a fraction of this */
+#define GRAPH_SPREAD_MAX (4u * GRAPH_SPREAD_ONE) /* squared distances along a line grow with the square of the rank */
+#define GRAPH_NEAR_RANK  10u /* spread is measured between this candidate of a build's walk and its last */
+
+/* What makes distances of this metric start at zero: for unit vectors 1 - dot is half the squared distance. False: nothing
+ * does, and ratios of distances mean nothing. */
+static inline bool
+graph_distance_origin(oct_distance distance, float *origin)
+{
+    *origin = distance == OCT_COSINE ? 1.0f : 0.0f;
+    return distance != OCT_DOT;
+}
+
 #define GRAPH_HEADS     3u /* of a search's and a build's walk over rows: measured, docs/design/search.md */
 #define GRAPH_HEADS_MAX 4u
 
@@ -212,13 +226,17 @@ typedef struct graph_walk {
     uint32_t heads; /* candidates of level 0 whose links are followed in one step, at most GRAPH_HEADS_MAX; 0: one */
     size_t
         room; /* places in the pool: ef, and more if gated; part of the result, so never what there happens to be */
+    /* The walk ends early at candidates that lie `reach` times as far as the `anchor`th that counts, and `slack` more: see
+     * REACH in search.c. Distances are made to start at zero by adding `origin`. reach 0: it walks until ef. */
+    float           reach, slack, origin;
+    size_t          anchor, floor; /* floor: so many candidates that count are followed in any case */
     bool            gated;     /* only live rows of allowed points count towards ef */
     uint32_t        row_count; /* gated: the reader's row_count, see row_passes */
     const uint64_t *allowed;   /* gated: bits by point of those that count; NULL: all */
     uint32_t        allowed_points;
 } graph_walk;
 
-/* Walk level 0 from `start`; the pool then holds the candidates, best first, all rows expanded. */
+/* Walk level 0 from `start`; the pool then holds the candidates, best first; all were followed, unless the walk had a reach. */
 void graph_walk_rows(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t start,
                      float start_distance, graph_stats *stats);
 /* The same over the nodes of an upper level: candidates are node numbers. */

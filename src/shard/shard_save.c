@@ -626,10 +626,10 @@ write_graph(buffer *out, uint32_t number, const graph_state *state)
     buffer_format(out,
                   "{\"number\":%" PRIu32 ",\"m\":%" PRIu32 ",\"ef_construct\":%" PRIu32 ",\"start\":%" PRIu32
                   ",\"rows\":%" PRIu32 ",\"live\":%" PRIu32 ",\"points\":%" PRIu32 ",\"graph\":%" PRIu32
-                  ",\"entry_level\":%" PRIu32 ",\"entry_node\":%" PRIu32 ",\"levels\":[",
+                  ",\"entry_level\":%" PRIu32 ",\"entry_node\":%" PRIu32 ",\"spread\":%" PRIu32 ",\"levels\":[",
                   number, state->m, state->ef_construct, state->start_rows, state->row_count,
                   state->live_count, state->point_count, state->graph_count, state->entry_level,
-                  state->entry_node);
+                  state->entry_node, state->spread);
     for (uint32_t level = 1; level < GRAPH_LEVELS_MAX; level++)
         buffer_format(out, level == 1 ? "%" PRIu32 : ",%" PRIu32, state->level_counts[level]);
     buffer_add_text(out, "]}");
@@ -720,6 +720,8 @@ read_graph(yyjson_val *entry, uint32_t *number, graph_state *out, bool *wrong)
     out->graph_count = number32_of(entry, "graph", wrong);
     out->entry_level = number32_of(entry, "entry_level", wrong);
     out->entry_node = number32_of(entry, "entry_node", wrong);
+    /* Newer than the rest: without it walks are only slower, until the graph has grown a little. */
+    out->spread = yyjson_obj_get(entry, "spread") == NULL ? 0 : number32_of(entry, "spread", wrong);
     if (yyjson_arr_size(levels) != GRAPH_LEVELS_MAX - 1)
         *wrong = true;
     for (uint32_t level = 1; level < GRAPH_LEVELS_MAX; level++)
@@ -901,7 +903,7 @@ load_vector(shard *self, shard_image *image, shard_vector *vector, oct_error *er
     /* Links can be made again from the vectors, if it is only they that are damaged: all rows are tail then. The next
      * checkpoint with a graph writes new files. */
     bare = *state;
-    bare.graph_count = bare.entry_level = bare.entry_node = 0;
+    bare.graph_count = bare.entry_level = bare.entry_node = bare.spread = 0;
     memset(bare.level_counts, 0, sizeof bare.level_counts);
     if (load_graph(self, image, &bare, vector, NULL) != OCT_OK)
         return status; /* with the first finding */

@@ -1,0 +1,138 @@
+/* The reach of a walk (search.c) and the exponent it is made from (build.c). */
+#include "graph/graph_test.h"
+
+#define DIM_MAX 160u
+
+/* Spread of a graph as the exponent that it stands for. */
+static double
+spread_of(const twin *self)
+{
+    graph_state state;
+
+    graph_get_state(self->graph, &state);
+    return (double)state.spread / GRAPH_SPREAD_ONE;
+}
+
+/* Goal:   the spread is what it says: near 2 / d for squared distances and 1 / d for sums of differences, of points spread
+ *         evenly in d dimensions; not known for dot products, whose ratios mean nothing.
+ * Method: 3,000 even points in a cube, d 2, 3 and 5; m 8, ef_construct 80; seed 3.
+ * Bound:  points near the cube's walls have neighbours on one side only: a third more or less. */
+TEST(spread_is_the_exponent_of_distance_by_rank)
+{
+    static const uint32_t dims[] = {2, 3, 5};
+
+    for (size_t d = 0; d < countof(dims); d++) {
+        for (oct_distance distance = OCT_DOT; distance <= OCT_MANHATTAN; distance++) {
+            const graph_params params = {
+                .dim = dims[d], .distance = distance, .m = 8, .ef_construct = 80, .start_rows = 1};
+            const double right = (distance == OCT_EUCLID ? 2.0 : 1.0) / dims[d];
+            test_rng     rng = test_rng_seed(3);
+            twin         self;
+
+            if (distance == OCT_COSINE) /* all directions: d - 1 dimensions, which OCT_EUCLID shows as well */
+                continue;
+            twin_open(&self, &params, 3000, 2);
+            for (uint32_t point = 0; point < 3000; point++) {
+                float vector[5];
+
+                test_fill(&rng, vector, dims[d]);
+                (void)twin_put(&self, point, vector);
+            }
+            graph_publish(self.graph);
+            (void)twin_build(&self, 0);
+            if (distance == OCT_DOT)
+                CHECK(spread_of(&self) == 0);
+            else
+                CHECK_MSG(spread_of(&self) > right / 1.34 && spread_of(&self) < right * 1.34,
+                          "distance %d, %u dimensions: the spread is %.3f, not %.3f", (int)distance, dims[d], spread_of(&self),
+                          right);
+            twin_close(&self);
+        }
+    }
+}
+
+typedef struct outcome {
+    double recall, scored; /* means */
+} outcome;
+
+static outcome
+measure(const twin *self, clusters *tight, clusters *wide, size_t ef)
+{
+    const uint32_t queries = 200;
+    outcome        out = {.recall = 0};
+
+    for (uint32_t q = 0; q < queries; q++) {
+        float       vector[DIM_MAX], prepared[DIM_MAX];
+        graph_hit   right[10], hits[10];
+        graph_stats stats;
+        graph_query query;
+        size_t      count;
+
+        clusters_next(q % 2 == 0 ? tight : wide, vector);
+        query = twin_query(self, vector, prepared, 10, ef);
+        (void)twin_answer(self, &query, right);
+        count = twin_search(self, &query, hits, &stats);
+        twin_check_hits(self, &query, hits, count, "walk");
+        for (size_t i = 0; i < count; i++)
+            out.recall += hits[i].distance <= right[9].distance ? 1.0 / (10 * queries) : 0;
+        out.scored += (double)stats.scored / queries;
+    }
+    return out;
+}
+
+/* Goal:   a walk with a reach spends its effort where it is needed: no fewer hits than a plain walk that computes at least as
+ *         many distances, with codes and without, also where rows have died; and ef goes on to mean about as much work.
+ * Method: 6,000 vectors, every other one from tight clusters and from wide ones, 24 and 96 dimensions; 200 queries of both
+ *         kinds at ef 40; then with the spread forgotten, at the first ef from 40 on in steps of 4 that does as much work;
+ *         then a third of the points removed and the same again. Seeds 5 and 6.
+ * Bound:  recall at least the plain walk's less 0.002; that walk's ef at most 100: codes of 96 components leave a hundred
+ *         points of a tight cluster within their error, of which a plain walk at ef 40 misses one hit in fifteen. */
+TEST(reach_spends_effort_where_it_is_needed)
+{
+    static const uint32_t dims[] = {24, 96};
+
+    for (size_t d = 0; d < countof(dims); d++) {
+        const graph_params params = {
+            .dim = dims[d], .distance = OCT_COSINE, .m = 8, .ef_construct = 80, .start_rows = 1};
+        const uint32_t points = 6000;
+        clusters       tight, wide;
+        twin           self;
+
+        clusters_init(&tight, 5, dims[d], 30, 0.1f);
+        clusters_init(&wide, 6, dims[d], 30, 1.0f);
+        twin_open(&self, &params, points, 2);
+        for (uint32_t point = 0; point < points; point++) {
+            float vector[DIM_MAX];
+
+            clusters_next(point % 2 == 0 ? &tight : &wide, vector);
+            (void)twin_put(&self, point, vector);
+        }
+        graph_publish(self.graph);
+        (void)twin_build(&self, 0);
+        for (int dead = 0; dead <= 1; dead++) {
+            const uint32_t spread = atomic_load(&self.graph->spread);
+            const clusters tight_then = tight, wide_then = wide;
+            outcome        plain, reached;
+            size_t         ef = 40;
+
+            CHECK(spread > 0);
+            reached = measure(&self, &tight, &wide, 40);
+            atomic_store(&self.graph->spread, 0);
+            do {
+                tight.rng = tight_then.rng; /* the same queries */
+                wide.rng = wide_then.rng;
+                plain = measure(&self, &tight, &wide, ef);
+                ef += 4;
+            } while (plain.scored < reached.scored && ef <= 120);
+            atomic_store(&self.graph->spread, spread);
+            CHECK_MSG(reached.recall >= plain.recall - 0.002 && ef <= 100,
+                      "dim %u, dead %d: recall %.4f with %.0f distances; plain at ef %zu: %.4f with %.0f", dims[d], dead,
+                      reached.recall, reached.scored, ef, plain.recall, plain.scored);
+            for (uint32_t point = 0; point < points && dead == 0; point += 3)
+                twin_remove(&self, point);
+        }
+        clusters_clear(&tight);
+        clusters_clear(&wide);
+        twin_close(&self);
+    }
+}
