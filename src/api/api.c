@@ -188,10 +188,11 @@ retry_seconds(const oct_error *error)
     return seconds == 0 ? RETRY_SECONDS : seconds;
 }
 
+/* A request beyond all that a limit ever grants never succeeds: a client that waits would wait for ever. */
 uint32_t
 api_retry_after(const oct_error *error)
 {
-    return error->status == OCT_BUSY ? retry_seconds(error) : 0;
+    return error->status == OCT_BUSY && strstr(error->text, "request larger than") == NULL ? retry_seconds(error) : 0;
 }
 
 /* Messages of gRPC have no parts to tell apart, and its parser has no JSON to speak of. */

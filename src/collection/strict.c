@@ -394,6 +394,28 @@ strict_check_queries(oct_collection *collection, const oct_query_request *reques
     return end(status);
 }
 
+/* Groups need an index for matches. `titles` are Qdrant's names of types, within this one message. */
+static oct_status
+check_group_by(const checker *self, oct_slice key)
+{
+    static const char *const titles[] = {[OCT_FIELD_KEYWORD] = "Keyword",   [OCT_FIELD_INTEGER] = "Integer",
+                                         [OCT_FIELD_FLOAT] = "Float",       [OCT_FIELD_GEO] = "Geo",
+                                         [OCT_FIELD_TEXT] = "Text",         [OCT_FIELD_BOOL] = "Bool",
+                                         [OCT_FIELD_DATETIME] = "Datetime", [OCT_FIELD_UUID] = "Uuid"};
+    const oct_field_index   *field = config_find_field(&self->box->config, key);
+    const int                size = (int)size_min(key.size, 300);
+
+    if (has_index(self->box, key, BY_KEYWORD | BY_INTEGER | BY_UUID | BY_BOOL))
+        return OCT_OK;
+    if (field == NULL)
+        return oct_fail(self->error, OCT_BAD_REQUEST,
+                        "Index required but not found for \"%.*s\". Help: Create an index supporting `match` for this key.",
+                        size, key.data);
+    return oct_fail(self->error, OCT_BAD_REQUEST,
+                    "Index of type \"%s\" found for \"%.*s\". Help: Create an index supporting `match` for this key.",
+                    titles[field->type], size, key.data);
+}
+
 oct_status
 strict_check_groups(oct_collection *collection, const oct_group_request *request, oct_error *error)
 {
@@ -409,11 +431,8 @@ strict_check_groups(oct_collection *collection, const oct_group_request *request
     if (status == OCT_OK)
         status = check_limit(&self, "limit", (double)request->query.limit * (double)request->group_size,
                              (double)self.strict->max_query_limit);
-    if (status == OCT_OK && self.strict->unindexed_filtering_retrieve == 0 &&
-        !has_index(self.box, request->group_by, BY_KEYWORD | BY_INTEGER | BY_UUID | BY_BOOL))
-        status = oct_fail(error, OCT_BAD_REQUEST,
-                          "Index required but not found for \"%.*s\". Help: Create an index supporting `match` for this key.",
-                          (int)size_min(request->group_by.size, 300), request->group_by.data);
+    if (status == OCT_OK && self.strict->unindexed_filtering_retrieve == 0)
+        status = check_group_by(&self, request->group_by);
     if (status == OCT_OK)
         status = take_tokens(&self, &collection->rates->reads, "Read", self.strict->read_rate_limit, cost);
     return end(status);
