@@ -186,11 +186,14 @@ add_app(buffer *out, uint64_t level)
 {
     buffer_format(out, "\"app\":{\"name\":\"octant\",\"version\":\"%s\",\"startup\":\"%s\"", OCT_API_VERSION, startup);
     if (level >= 1) {
+        const char   *container = process_container();
         process_stats stats;
 
         process_describe(&stats);
         buffer_add_text(out, ",\"features\":{\"debug\":false,\"service_debug_feature\":false,\"recovery_mode\":false,"
-                             "\"gpu\":false,\"rocksdb\":false,\"staging\":false},\"system\":{\"is_docker\":false");
+                             "\"gpu\":false,\"rocksdb\":false,\"staging\":false},\"system\":{");
+        buffer_format(out, "\"is_docker\":%s,\"container_runtime\":\"%s\"", strcmp(container, "docker") == 0 ? "true" : "false",
+                      container);
         add_u64(out, ",\"cores\":", stats.cpus);
         add_u64(out, ",\"ram_size\":", stats.machine_ram_bytes / 1024);
         buffer_format(out, ",\"cpu_flags\":\"%s\",\"cpu_endian\":\"little\"}", oct_cpu_level());

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -86,6 +87,16 @@ process_describe(process_stats *out)
         out->retained_bytes = heap.fordblks;
     }
 #endif
+}
+
+const char *
+process_container(void)
+{
+    if (getenv("KUBERNETES_SERVICE_HOST") != NULL)
+        return "kubernetes";
+    if (access("/.dockerenv", F_OK) == 0)
+        return "docker";
+    return access("/run/.containerenv", F_OK) == 0 ? "other" : "none";
 }
 
 bool

@@ -12,6 +12,9 @@ typedef struct process_stats { /* 0: not known here */
 
 void process_describe(process_stats *out);
 
+/* What this process runs in, by the marks that container runtimes leave: "docker", "kubernetes", "other" or "none". */
+const char *process_container(void);
+
 /* Bytes of the file system that holds `path`. False: not known. */
 bool process_disk(const char *path, uint64_t *used, uint64_t *total);
 
