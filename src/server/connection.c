@@ -9,20 +9,11 @@
  * bytes (on_read), an exchange from a worker (connection_done), room in the socket (on_written), a turn
  * (connection_again). Nothing else moves a connection but its timeouts (connection_tick).
  *
- * CLOSING  uv_close first; memory goes when both the handle is closed and no worker holds an exchange.
+ * CLOSING  stream_close first; memory goes when both the socket is closed and no worker holds an exchange.
  *          After a refusal the client may still be sending, and a close would throw the answer away with a
  *          reset: so the sending half is shut and the rest is read and dropped for a while (lingering).
  */
 #include "server/server_internal.h"
-
-/* One uv_write, with what it must keep alive. */
-typedef struct write_op {
-    uv_write_t       request;
-    buffer           text;
-    buffer           packed;
-    oct_api_response answer;
-    bool             has_answer;
-} write_op;
 
 static void advance(connection *self, const char *fresh, size_t fresh_size);
 
@@ -31,7 +22,7 @@ static void advance(connection *self, const char *fresh, size_t fresh_size);
 static void
 release(connection *self)
 {
-    loop *home = self->loop;
+    loop *home = self->io.loop;
 
     while (self->first != NULL) {
         exchange *next = self->first->next;
@@ -57,125 +48,29 @@ release(connection *self)
 }
 
 static void
-on_closed(uv_handle_t *handle)
+on_closed(stream *io)
 {
-    connection *self = (connection *)handle;
+    connection *self = (connection *)io;
 
-    self->is_closed = true;
     if (!self->is_running)
         release(self);
-}
-
-void
-connection_abort(connection *self)
-{
-    if (self->is_closing)
-        return;
-    self->is_closing = true;
-    uv_close((uv_handle_t *)&self->handle, on_closed);
-}
-
-static uv_stream_t *
-stream_of(connection *self)
-{
-    return (uv_stream_t *)&self->handle;
-}
-
-static size_t
-unsent_bytes(connection *self)
-{
-    return uv_stream_get_write_queue_size(stream_of(self));
-}
-
-/* --- writing --------------------------------------------------------------------------------- */
-
-static void
-free_op(write_op *op)
-{
-    buffer_clear(&op->text);
-    buffer_clear(&op->packed);
-    if (op->has_answer)
-        oct_api_response_clear(&op->answer);
-    oct_free(op);
-}
-
-static void
-on_written(uv_write_t *request, int status)
-{
-    connection *self = (connection *)request->handle;
-
-    free_op((write_op *)request);
-    if (status != 0)
-        connection_abort(self);
-    if (!self->is_closing)
-        advance(self, NULL, 0);
-}
-
-/* Leave to libuv what the socket did not take. */
-static void
-write_later(connection *self, exchange *body_owner, uv_buf_t *parts, unsigned count, size_t sent)
-{
-    write_op *op = oct_calloc(1, sizeof *op);
-
-    if (op == NULL) {
-        connection_abort(self);
-        return;
-    }
-    op->text = self->output;
-    self->output = (buffer){0};
-    if (body_owner != NULL) {
-        op->packed = body_owner->packed;
-        body_owner->packed = (buffer){0};
-        op->answer = body_owner->answer;
-        op->has_answer = body_owner->is_called;
-        body_owner->is_called = false;
-    }
-    while (sent >= parts->len) {
-        sent -= parts->len;
-        parts++;
-        count--;
-    }
-    parts->base += sent;
-    parts->len -= sent;
-    if (uv_write(&op->request, stream_of(self), parts, count, on_written) != 0) {
-        free_op(op);
-        connection_abort(self);
-    }
 }
 
 /* Give the socket all output, and behind it `body`, which `body_owner` holds (both may be empty). */
 static void
 flush(connection *self, exchange *body_owner, oct_slice body)
 {
-    const size_t total = self->output.size + body.size;
-    uv_buf_t     parts[2];
-    unsigned     count = 0;
-    int          sent = 0;
+    stream_body kept = {.has_answer = false};
 
-    if (self->output.failed) {
-        connection_abort(self); /* an answer was cut short for want of memory */
+    if (body_owner == NULL) {
+        stream_send(&self->io, &self->output, body, NULL);
         return;
     }
-    if (self->output.size > 0)
-        parts[count++] = (uv_buf_t){.base = self->output.data, .len = self->output.size};
-    if (body.size > 0)
-        parts[count++] = (uv_buf_t){.base = (char *)(uintptr_t)body.data, .len = body.size};
-    if (count == 0 || self->is_closing)
-        return;
-    if (unsent_bytes(self) == 0) {
-        sent = uv_try_write(stream_of(self), parts, count);
-        if (sent == UV_EAGAIN)
-            sent = 0;
-        if (sent < 0) {
-            connection_abort(self);
-            return;
-        }
-    }
-    if ((size_t)sent < total)
-        write_later(self, body_owner, parts, count, (size_t)sent);
-    else if (self->output.capacity > COPIED_BODY_MAX)
-        buffer_clear(&self->output);
-    self->output.size = 0;
+    kept = (stream_body){body_owner->packed, body_owner->answer, body_owner->is_called};
+    stream_send(&self->io, &self->output, body, &kept);
+    body_owner->packed = kept.packed;
+    body_owner->answer = kept.answer;
+    body_owner->is_called = kept.has_answer;
 }
 
 /* --- answering ------------------------------------------------------------------------------- */
@@ -188,13 +83,13 @@ work(void *context)
     http1_packer packer = {0};
 
     if (!called->is_called)
-        exchange_call(called, called->owner->loop->owner->database);
+        exchange_call(called, called->owner->io.loop->owner->database);
     if (called->is_streaming)
         exchange_read_piece(called);
     else
         exchange_pack(called, &packer);
     http1_packer_clear(&packer);
-    loop_done(called->owner->loop, called);
+    loop_done(called->owner->io.loop, called);
 }
 
 /* False: no memory for the job. */
@@ -202,7 +97,7 @@ static bool
 submit(connection *self, exchange *called)
 {
     self->is_running = true;
-    if (workers_submit(self->loop->owner->pool, work, called))
+    if (workers_submit(self->io.loop->owner->pool, work, called))
         return true;
     self->is_running = false;
     return false;
@@ -218,7 +113,7 @@ take_first(connection *self)
         self->last = NULL;
     self->queue_count--;
     self->queue_bytes -= done->request.body.size;
-    loop_return_exchange(self->loop, done);
+    loop_return_exchange(self->io.loop, done);
 }
 
 /* Append the answer to the first request to the output, and take the request off the queue. */
@@ -226,14 +121,14 @@ static void
 answer_first(connection *self, http1_answer answer)
 {
     exchange            *done = self->first;
-    const http1_options *options = &self->loop->owner->http;
+    const http1_options *options = &self->io.loop->owner->http;
     oct_slice            body;
 
     /* While the server stops, the last answer says so, and the client will not try this connection again. */
-    if (self->loop->is_draining && self->queue_count == 1 && self->parser.phase == HTTP1_IN_IDLE)
+    if (self->io.loop->is_draining && self->queue_count == 1 && self->parser.phase == HTTP1_IN_IDLE)
         self->is_last = true;
     answer.close = self->is_last && self->queue_count == 1 && self->fail_status == 0;
-    answer.date = loop_date(self->loop);
+    answer.date = loop_date(self->io.loop);
     if (done->request.is_options && done->verdict == AUTH_ALLOWED) {
         http1_write_options(&done->request, options, answer.close, answer.date, &self->output);
         take_first(self);
@@ -254,7 +149,7 @@ stream_first(connection *self)
     exchange *sent = self->first;
 
     if (sent->has_failed) {
-        connection_abort(self); /* the length was promised; an early end is how the client learns */
+        stream_close(&self->io); /* the length was promised; an early end is how the client learns */
         return;
     }
     if (sent->packed.size > 0) {
@@ -268,7 +163,7 @@ stream_first(connection *self)
         }
         flush(self, NULL, (oct_slice){NULL, 0});
     }
-    if (!self->is_closing && sent->stream_at == oct_file_size(sent->answer.file))
+    if (!self->io.is_closing && sent->stream_at == oct_file_size(sent->answer.file))
         take_first(self);
 }
 
@@ -284,16 +179,16 @@ answer_called(connection *self)
     if (called->answer.file != NULL && !called->request.is_head) {
         http1_answer answer = exchange_answer(called);
 
-        if (self->loop->is_draining && self->queue_count == 1 && self->parser.phase == HTTP1_IN_IDLE)
+        if (self->io.loop->is_draining && self->queue_count == 1 && self->parser.phase == HTTP1_IN_IDLE)
             self->is_last = true;
         answer.close = self->is_last && self->queue_count == 1 && self->fail_status == 0;
-        answer.date = loop_date(self->loop);
-        (void)http1_write_head(&called->request, &self->loop->owner->http, &answer, &self->output);
+        answer.date = loop_date(self->io.loop);
+        (void)http1_write_head(&called->request, &self->io.loop->owner->http, &answer, &self->output);
         called->is_streaming = true;
         stream_first(self);
         return;
     }
-    exchange_pack(self->first, &self->loop->packer);
+    exchange_pack(self->first, &self->io.loop->packer);
     answer_first(self, exchange_answer(self->first));
 }
 
@@ -305,7 +200,7 @@ run_first(connection *self)
 
     if (next->is_streaming) {
         if (!submit(self, next))
-            connection_abort(self);
+            stream_close(&self->io);
         return;
     }
     if (next->verdict != AUTH_ALLOWED) {
@@ -321,7 +216,7 @@ run_first(connection *self)
             answer_first(self, exchange_no_memory());
         return;
     }
-    exchange_call(next, self->loop->owner->database);
+    exchange_call(next, self->io.loop->owner->database);
     if (next->answer.body.size > LOOP_PACK_MAX && next->request.accepts_gzip && submit(self, next))
         return;
     answer_called(self);
@@ -333,7 +228,7 @@ run_first(connection *self)
 static void
 restart_time(connection *self)
 {
-    self->since = self->loop->ticks;
+    stream_restart(&self->io);
     self->window_bytes = 0;
     self->phase = self->parser.phase;
 }
@@ -347,7 +242,7 @@ fail(connection *self, int status, const char *text)
     self->fail_status = status;
     self->fail_text = text;
     if (self->filling != NULL) {
-        loop_return_exchange(self->loop, self->filling);
+        loop_return_exchange(self->io.loop, self->filling);
         self->filling = NULL;
     }
 }
@@ -366,7 +261,7 @@ enqueue(connection *self)
     self->last = whole;
     self->queue_count++;
     self->queue_bytes += whole->request.body.size;
-    if (!whole->request.keep_alive || self->loop->owner->config->keep_alive_timeout_sec == 0)
+    if (!whole->request.keep_alive || self->io.loop->owner->config->keep_alive_timeout_sec == 0)
         self->is_last = true;
 }
 
@@ -376,9 +271,9 @@ meet_head(connection *self)
 {
     exchange *coming = self->filling;
 
-    exchange_judge(coming, &self->loop->owner->keys);
+    exchange_judge(coming, &self->io.loop->owner->keys);
     if (coming->verdict == AUTH_ALLOWED &&
-        !exchange_take_upload(coming, &self->parser, self->loop->owner->database)) {
+        !exchange_take_upload(coming, &self->parser, self->io.loop->owner->database)) {
         fail(self, 507, "Insufficient storage: no file for the upload can be made in the snapshot folder");
         return;
     }
@@ -403,7 +298,7 @@ read_next(connection *self, const char *data, size_t size, size_t *used)
     if (size == 0)
         return false;
     if (self->filling == NULL)
-        self->filling = loop_take_exchange(self->loop);
+        self->filling = loop_take_exchange(self->io.loop);
     if (self->filling == NULL) {
         fail(self, 503, "Out of memory for one more request; try again");
         return false;
@@ -416,7 +311,7 @@ read_next(connection *self, const char *data, size_t size, size_t *used)
         break;
     case HTTP1_REQUEST:
         if (!self->filling->is_judged)
-            exchange_judge(self->filling, &self->loop->owner->keys);
+            exchange_judge(self->filling, &self->io.loop->owner->keys);
         self->owes_continue = false;
         restart_time(self);
         enqueue(self);
@@ -429,52 +324,31 @@ read_next(connection *self, const char *data, size_t size, size_t *used)
 }
 
 static void
-on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+on_read(stream *io, const char *data, size_t size)
 {
-    loop *home = ((connection *)handle)->loop;
+    connection *self = (connection *)io;
 
-    (void)suggested;
-    *out = (uv_buf_t){.base = home->input, .len = sizeof home->input};
-}
-
-static void
-on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *bytes)
-{
-    connection *self = (connection *)stream;
-
-    if (size == 0 || self->is_closing)
-        return;
-    if (size < 0 && size != UV_EOF) {
-        connection_abort(self);
-        return;
-    }
-    if (size < 0) {
-        self->has_ended = true;
-        self->is_reading = false; /* libuv stops by itself */
+    if (io->has_ended) {
         advance(self, NULL, 0);
         return;
     }
-    self->window_bytes += (uint64_t)size;
+    self->window_bytes += size;
     if (self->is_lingering) {
-        self->linger_bytes += (uint64_t)size;
+        self->linger_bytes += size;
         if (self->linger_bytes > LINGER_BYTES_MAX)
-            connection_abort(self);
+            stream_close(io);
         return;
     }
-    advance(self, bytes->base, (size_t)size);
+    advance(self, data, size);
 }
 
 static void
-set_reading(connection *self, bool wanted)
+on_room(stream *io)
 {
-    if (wanted == self->is_reading)
-        return;
-    self->is_reading = wanted;
-    if (!wanted)
-        (void)uv_read_stop(stream_of(self));
-    else if (uv_read_start(stream_of(self), on_alloc, on_read) != 0)
-        connection_abort(self);
+    advance((connection *)io, NULL, 0);
 }
+
+static const stream_hooks hooks = {on_read, on_room, on_closed};
 
 /* --- the round ------------------------------------------------------------------------------- */
 
@@ -485,11 +359,11 @@ linger(connection *self)
     restart_time(self);
     buffer_clear(&self->input);
     self->input_at = 0;
-    if (uv_shutdown(&self->shutdown, stream_of(self), NULL) != 0) {
-        connection_abort(self);
+    if (!stream_shut(&self->io)) {
+        stream_close(&self->io);
         return;
     }
-    set_reading(self, true);
+    stream_read(&self->io, true);
 }
 
 static bool
@@ -508,25 +382,25 @@ is_full(const connection *self)
 static void
 settle(connection *self, bool turn_is_over)
 {
-    const size_t unsent = unsent_bytes(self);
+    const size_t unsent = stream_unsent(&self->io);
     const bool   is_idle = self->first == NULL && !self->is_running && unsent == 0;
     const bool   is_stopping =
-        self->loop->is_draining && self->parser.phase == HTTP1_IN_IDLE && !has_input(self);
+        self->io.loop->is_draining && self->parser.phase == HTTP1_IN_IDLE && !has_input(self);
 
-    if (is_idle && self->is_last && self->must_linger && !self->has_ended) {
+    if (is_idle && self->is_last && self->must_linger && !self->io.has_ended) {
         linger(self);
         return;
     }
-    if (is_idle && (self->is_last || (self->has_ended && !has_input(self)) || is_stopping)) {
-        connection_abort(self);
+    if (is_idle && (self->is_last || (self->io.has_ended && !has_input(self)) || is_stopping)) {
+        stream_close(&self->io);
         return;
     }
     if (self->phase != self->parser.phase)
         restart_time(self);
     if (turn_is_over && (has_input(self) || self->first != NULL) && !self->is_running &&
         unsent < UNSENT_BYTES_MAX)
-        loop_add_ready(self->loop, self);
-    set_reading(self, !self->is_last && !self->has_ended && !has_input(self) && !is_full(self) &&
+        loop_add_ready(self->io.loop, self);
+    stream_read(&self->io, !self->is_last && !self->io.has_ended && !has_input(self) && !is_full(self) &&
                           unsent < UNSENT_BYTES_MAX);
 }
 
@@ -545,7 +419,7 @@ keep_rest(connection *self, const char *fresh, size_t size, size_t used)
     if (fresh != NULL && !self->is_last) {
         buffer_add(&self->input, fresh + used, size - used);
         if (self->input.failed)
-            connection_abort(self);
+            stream_close(&self->io);
     }
 }
 
@@ -560,17 +434,17 @@ advance(connection *self, const char *fresh, size_t fresh_size)
     bool        goes_on = true;
 
     if (self->is_lingering) {
-        if (self->has_ended)
-            connection_abort(self);
+        if (self->io.has_ended)
+            stream_close(&self->io);
         return;
     }
     while (goes_on) {
         while (self->first != NULL && !self->is_running && turns < TURN_REQUESTS_MAX &&
-               unsent_bytes(self) < UNSENT_BYTES_MAX) {
+               stream_unsent(&self->io) < UNSENT_BYTES_MAX) {
             turns++;
             run_first(self);
         }
-        if (self->is_closing)
+        if (self->io.is_closing)
             return;
         if (self->first == NULL && self->owes_continue) {
             buffer_add_text(&self->output, http1_continue);
@@ -583,19 +457,19 @@ advance(connection *self, const char *fresh, size_t fresh_size)
     }
     keep_rest(self, fresh, size, used);
     if (self->first == NULL && self->fail_status != 0) {
-        http1_write_error(&self->loop->owner->http, self->fail_status, self->fail_text, loop_date(self->loop),
+        http1_write_error(&self->io.loop->owner->http, self->fail_status, self->fail_text, loop_date(self->io.loop),
                           &self->output);
         self->fail_status = 0;
     }
     flush(self, NULL, (oct_slice){NULL, 0});
-    if (!self->is_closing)
+    if (!self->io.is_closing)
         settle(self, turns >= TURN_REQUESTS_MAX);
 }
 
 void
 connection_again(connection *self)
 {
-    if (!self->is_closing)
+    if (!self->io.is_closing)
         advance(self, NULL, 0);
 }
 
@@ -603,24 +477,18 @@ void
 connection_done(connection *self)
 {
     self->is_running = false;
-    if (self->is_closed) {
+    if (self->io.is_closed) {
         release(self);
         return;
     }
-    if (self->is_closing)
+    if (self->io.is_closing)
         return;
     answer_called(self);
-    if (!self->is_closing)
+    if (!self->io.is_closing)
         advance(self, NULL, 0);
 }
 
 /* --- time ------------------------------------------------------------------------------------ */
-
-static bool
-is_past(const connection *self, int64_t seconds)
-{
-    return (uint64_t)(self->loop->ticks - self->since) * TICK_MS >= (uint64_t)seconds * 1000 + TICK_MS;
-}
 
 static void
 time_out(connection *self, const char *text)
@@ -632,45 +500,37 @@ time_out(connection *self, const char *text)
 void
 connection_tick(connection *self)
 {
-    const server_config *config = self->loop->owner->config;
-    const size_t         unsent = self->is_closing ? 0 : unsent_bytes(self);
+    const server_config *config = self->io.loop->owner->config;
     int64_t              idle_s = config->keep_alive_timeout_sec;
 
     if (idle_s == 0) /* one request per connection: that one may take its time to come */
         idle_s = config->request_timeout_sec > 0 ? config->request_timeout_sec : BODY_WINDOW_S;
-    if (self->is_closing)
+    if (self->io.is_closing)
         return;
     if (self->is_lingering) {
-        if (is_past(self, config->disconnect_timeout_sec))
-            connection_abort(self);
+        if (stream_is_past(&self->io, config->disconnect_timeout_sec))
+            stream_close(&self->io);
         return;
     }
-    if (unsent > 0) {
-        if (unsent != self->unsent_seen)
-            restart_time(self);
-        else if (is_past(self, SEND_STALL_S))
-            connection_abort(self);
-        self->unsent_seen = unsent;
+    if (stream_waits(&self->io))
         return;
-    }
-    self->unsent_seen = 0;
-    if (self->first != NULL || !self->is_reading) {
+    if (self->first != NULL || !self->io.is_reading) {
         restart_time(self); /* the client waits for us */
         return;
     }
     switch (self->parser.phase) {
     case HTTP1_IN_IDLE:
-        if (is_past(self, idle_s))
-            connection_abort(self);
+        if (stream_is_past(&self->io, idle_s))
+            stream_close(&self->io);
         break;
     case HTTP1_IN_HEAD:
-        if (config->request_timeout_sec > 0 && is_past(self, config->request_timeout_sec))
+        if (config->request_timeout_sec > 0 && stream_is_past(&self->io, config->request_timeout_sec))
             time_out(
                 self,
                 "Timeout: the head of the request took longer than service.http_client_request_timeout_sec");
         break;
     case HTTP1_IN_BODY:
-        if (config->request_timeout_sec == 0 || !is_past(self, BODY_WINDOW_S))
+        if (config->request_timeout_sec == 0 || !stream_is_past(&self->io, BODY_WINDOW_S))
             break;
         if (self->window_bytes < (uint64_t)BODY_RATE_MIN * BODY_WINDOW_S)
             time_out(self, "Timeout: the body of the request came too slowly");
@@ -683,10 +543,10 @@ connection_tick(connection *self)
 void
 connection_drain(connection *self)
 {
-    if (self->is_closing || self->is_lingering || self->first != NULL || self->is_running)
+    if (self->io.is_closing || self->is_lingering || self->first != NULL || self->is_running)
         return;
-    if (self->parser.phase == HTTP1_IN_IDLE && !has_input(self) && unsent_bytes(self) == 0)
-        connection_abort(self);
+    if (self->parser.phase == HTTP1_IN_IDLE && !has_input(self) && stream_unsent(&self->io) == 0)
+        stream_close(&self->io);
 }
 
 /* --- accepting ------------------------------------------------------------------------------- */
@@ -700,12 +560,11 @@ connection_accept(loop *home)
     if (home->is_draining)
         return;
     self = oct_calloc(1, sizeof *self);
-    if (self == NULL || uv_tcp_init(&home->uv, &self->handle) != 0) {
+    if (self == NULL || !stream_open(&self->io, home, &hooks)) {
         oct_free(self);
         loop_turn_away(home, &home->listener);
         return;
     }
-    self->loop = home;
     self->next = home->connections;
     if (self->next != NULL)
         self->next->previous = self;
@@ -714,8 +573,8 @@ connection_accept(loop *home)
     count = atomic_fetch_add_explicit(&home->owner->connection_count, 1, memory_order_relaxed) + 1;
     http1_parser_init(&self->parser, &home->owner->http);
     restart_time(self);
-    if (uv_accept((uv_stream_t *)&home->listener, stream_of(self)) != 0) {
-        connection_abort(self);
+    if (uv_accept((uv_stream_t *)&home->listener, (uv_stream_t *)&self->io.handle) != 0) {
+        stream_close(&self->io);
         return;
     }
     if (count > home->owner->connections_max) {
@@ -723,8 +582,8 @@ connection_accept(loop *home)
         http1_write_error(&home->owner->http, 503, "Too many connections; try again later", NULL,
                           &self->output);
         flush(self, NULL, (oct_slice){NULL, 0});
-        connection_abort(self);
+        stream_close(&self->io);
         return;
     }
-    set_reading(self, true);
+    stream_read(&self->io, true);
 }

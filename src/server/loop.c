@@ -122,14 +122,14 @@ on_tick(uv_timer_t *handle)
         next = each->next;
         /* What a worker has is waited for, however long: it may be a write on its way to the disk. */
         if (is_late && !each->is_running)
-            connection_abort(each);
+            stream_close(&each->io);
         else
             connection_tick(each);
     }
     for (rpc_connection *each = self->rpcs; each != NULL; each = next_rpc) {
         next_rpc = each->next;
         if (is_late && each->running == 0)
-            rpc_abort(each);
+            stream_close(&each->io);
         else
             rpc_tick(each);
     }

@@ -8,7 +8,7 @@
  * long by workers, whose answers come back by rpc_done in any order. A call whose client has left, or whose time is
  * over, is not begun.
  *
- * CLOSING  As connection.c: uv_close first; memory goes when the handle is closed and no worker holds a call.
+ * CLOSING  As connection.c: stream_close first; memory goes when the socket is closed and no worker holds a call.
  */
 #include "server/server_internal.h"
 
@@ -19,11 +19,6 @@
 #define RPC_SEND_BYTES   (256u << 10) /* of frames, made at a time */
 #define RPC_STALL_S      60u          /* a call that has begun to come and comes no further */
 
-typedef struct write_op {
-    uv_write_t request;
-    buffer     bytes;
-} write_op;
-
 static void advance(rpc_connection *self);
 
 /* --- coming and going ---------------------------------------------------------------------------- */
@@ -31,7 +26,7 @@ static void advance(rpc_connection *self);
 static void
 release(rpc_connection *self)
 {
-    loop *home = self->loop;
+    loop *home = self->io.loop;
 
     if (self->previous == NULL)
         home->rpcs = self->next;
@@ -48,94 +43,24 @@ release(rpc_connection *self)
 }
 
 static void
-on_closed(uv_handle_t *handle)
+on_closed(stream *io)
 {
-    rpc_connection *self = (rpc_connection *)handle;
+    rpc_connection *self = (rpc_connection *)io;
 
-    self->is_closed = true;
     if (self->running == 0)
         release(self);
-}
-
-void
-rpc_abort(rpc_connection *self)
-{
-    if (self->is_closing)
-        return;
-    self->is_closing = true;
-    uv_close((uv_handle_t *)&self->handle, on_closed);
-}
-
-static uv_stream_t *
-stream_of(rpc_connection *self)
-{
-    return (uv_stream_t *)&self->handle;
-}
-
-static size_t
-unsent_bytes(rpc_connection *self)
-{
-    return uv_stream_get_write_queue_size(stream_of(self));
-}
-
-/* --- writing ---------------------------------------------------------------------------------------- */
-
-static void
-on_written(uv_write_t *request, int status)
-{
-    write_op       *op = (write_op *)request;
-    rpc_connection *self = (rpc_connection *)request->handle;
-
-    buffer_clear(&op->bytes);
-    oct_free(op);
-    if (status != 0)
-        rpc_abort(self);
-    if (!self->is_closing)
-        advance(self);
 }
 
 /* Give the socket what the session has for it, as long as the socket takes it. */
 static void
 flush(rpc_connection *self)
 {
-    while (!self->is_closing && unsent_bytes(self) == 0) {
-        uv_buf_t  part;
-        write_op *op;
-        int       sent;
-
+    while (!self->io.is_closing && stream_unsent(&self->io) == 0) {
         if (!h2_send(self->h2, &self->output, RPC_SEND_BYTES))
             self->has_failed = true;
-        if (self->output.failed) {
-            rpc_abort(self);
+        if (self->output.size == 0 && !self->output.failed)
             return;
-        }
-        if (self->output.size == 0)
-            return;
-        part = (uv_buf_t){.base = self->output.data, .len = self->output.size};
-        sent = uv_try_write(stream_of(self), &part, 1);
-        if (sent < 0 && sent != UV_EAGAIN) {
-            rpc_abort(self);
-            return;
-        }
-        sent = sent < 0 ? 0 : sent;
-        if ((size_t)sent == self->output.size) {
-            self->output.size = 0;
-            continue;
-        }
-        op = oct_calloc(1, sizeof *op);
-        if (op == NULL) {
-            rpc_abort(self);
-            return;
-        }
-        op->bytes = self->output;
-        self->output = (buffer){0};
-        part = (uv_buf_t){.base = op->bytes.data + sent, .len = op->bytes.size - (size_t)sent};
-        if (uv_write(&op->request, stream_of(self), &part, 1, on_written) != 0) {
-            buffer_clear(&op->bytes);
-            oct_free(op);
-            rpc_abort(self);
-        }
-        return;
+        stream_send(&self->io, &self->output, (oct_slice){NULL, 0}, NULL);
     }
 }
 
@@ -192,8 +117,8 @@ work(void *context)
 {
     rpc_job *job = context;
 
-    call_now(job->owner->loop->owner->database, job->call, &job->answer);
-    rpc_hand_back(job->owner->loop, job);
+    call_now(job->owner->io.loop->owner->database, job->call, &job->answer);
+    rpc_hand_back(job->owner->io.loop, job);
 }
 
 static void
@@ -205,7 +130,7 @@ submit(rpc_connection *self, h2_call *call)
         *job = (rpc_job){.owner = self, .call = call};
         call->is_held = true;
         self->running++;
-        if (workers_submit(self->loop->owner->pool, work, job))
+        if (workers_submit(self->io.loop->owner->pool, work, job))
             return;
         self->running--;
         call->is_held = false;
@@ -237,7 +162,7 @@ run(rpc_connection *self, h2_call *call)
         submit(self, call);
         return;
     }
-    call_now(self->loop->owner->database, call, &response);
+    call_now(self->io.loop->owner->database, call, &response);
     answer(call, &response);
 }
 
@@ -251,12 +176,12 @@ rpc_done(rpc_job *job)
     answer(call, &job->answer); /* of one that is gone: only cleared */
     h2_release(call);
     oct_free(job);
-    if (self->is_closed) {
+    if (self->io.is_closed) {
         if (self->running == 0)
             release(self);
         return;
     }
-    if (!self->is_closing)
+    if (!self->io.is_closing)
         advance(self);
 }
 
@@ -280,7 +205,7 @@ on_head(void *context, h2_call *call)
         kind = (request_class){0};
     if (call->timeout_ns > 0)
         call->deadline_ns = os_clock_ns(os_posix()) + call->timeout_ns;
-    switch (auth_decide(&self->loop->owner->keys, call->api_key, call->authorization, kind)) {
+    switch (auth_decide(&self->io.loop->owner->keys, call->api_key, call->authorization, kind)) {
     case AUTH_ALLOWED:
         break;
     case AUTH_FORBIDDEN:
@@ -348,52 +273,29 @@ static const h2_hooks hooks = {on_head, on_call, on_end, on_gone};
 
 /* --- reading ------------------------------------------------------------------------------------------------ */
 
-static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *bytes);
-
-static void
-on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
-{
-    loop *home = ((rpc_connection *)handle)->loop;
-
-    (void)suggested;
-    *out = (uv_buf_t){.base = home->input, .len = sizeof home->input};
-}
-
-static void
-set_reading(rpc_connection *self, bool wanted)
-{
-    if (wanted == self->is_reading)
-        return;
-    self->is_reading = wanted;
-    if (!wanted)
-        (void)uv_read_stop(stream_of(self));
-    else if (uv_read_start(stream_of(self), on_alloc, on_read) != 0)
-        rpc_abort(self);
-}
-
 /* Whether to read on, to come back in the next turn, or to close. */
 static void
 settle(rpc_connection *self)
 {
-    if (self->is_closing)
+    if (self->io.is_closing)
         return;
-    if (self->loop->is_draining)
+    if (self->io.loop->is_draining)
         h2_drain(self->h2);
-    if ((self->has_failed || self->has_ended || h2_is_over(self->h2)) && self->running == 0 &&
-        self->first == NULL && unsent_bytes(self) == 0) {
-        rpc_abort(self);
+    if ((self->has_failed || self->io.has_ended || h2_is_over(self->h2)) && self->running == 0 &&
+        self->first == NULL && stream_unsent(&self->io) == 0) {
+        stream_close(&self->io);
         return;
     }
     if (self->first != NULL)
-        rpc_add_ready(self->loop, self);
-    set_reading(self, !self->has_failed && !self->has_ended && unsent_bytes(self) < UNSENT_BYTES_MAX &&
+        rpc_add_ready(self->io.loop, self);
+    stream_read(&self->io, !self->has_failed && !self->io.has_ended && stream_unsent(&self->io) < UNSENT_BYTES_MAX &&
                           self->first == NULL);
 }
 
 static void
 advance(rpc_connection *self)
 {
-    for (unsigned turns = 0; self->first != NULL && turns < TURN_REQUESTS_MAX && !self->is_closing; turns++) {
+    for (unsigned turns = 0; self->first != NULL && turns < TURN_REQUESTS_MAX && !self->io.is_closing; turns++) {
         h2_call *call = self->first;
 
         self->first = call->next;
@@ -401,75 +303,60 @@ advance(rpc_connection *self)
             self->last = NULL;
         run(self, call);
     }
-    if (self->loop->is_draining)
+    if (self->io.loop->is_draining)
         h2_drain(self->h2);
     flush(self);
     settle(self);
 }
 
 static void
-on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *bytes)
+on_read(stream *io, const char *data, size_t size)
 {
-    rpc_connection *self = (rpc_connection *)stream;
+    rpc_connection *self = (rpc_connection *)io;
 
-    if (size == 0 || self->is_closing)
-        return;
-    self->since = self->loop->ticks;
-    if (size == UV_EOF) {
-        self->has_ended = true;
-        self->is_reading = false; /* libuv stops by itself */
-    } else if (size < 0) {
-        rpc_abort(self);
-        return;
-    } else if (!h2_receive(self->h2, bytes->base, (size_t)size)) {
+    stream_restart(io);
+    if (!io->has_ended && !h2_receive(self->h2, data, size))
         self->has_failed = true;
-    }
     advance(self);
 }
+
+static void
+on_room(stream *io)
+{
+    advance((rpc_connection *)io);
+}
+
+static const stream_hooks stream_calls = {on_read, on_room, on_closed};
 
 void
 rpc_again(rpc_connection *self)
 {
-    if (!self->is_closing)
+    if (!self->io.is_closing)
         advance(self);
 }
 
 /* --- time ------------------------------------------------------------------------------------------------------ */
 
-static bool
-is_past(const rpc_connection *self, uint64_t seconds)
-{
-    return (uint64_t)(self->loop->ticks - self->since) * TICK_MS >= seconds * 1000 + TICK_MS;
-}
-
 void
 rpc_tick(rpc_connection *self)
 {
-    const int64_t request_s = self->loop->owner->config->request_timeout_sec;
-    const size_t  unsent = self->is_closing ? 0 : unsent_bytes(self);
+    const int64_t request_s = self->io.loop->owner->config->request_timeout_sec;
 
-    if (self->is_closing)
+    if (self->io.is_closing)
         return;
-    if (unsent > 0) {
-        if (unsent != self->unsent_seen)
-            self->since = self->loop->ticks;
-        else if (is_past(self, SEND_STALL_S))
-            rpc_abort(self);
-        self->unsent_seen = unsent;
+    if (stream_waits(&self->io))
         return;
-    }
-    self->unsent_seen = 0;
-    if (!h2_is_up(self->h2) && request_s > 0 && is_past(self, (uint64_t)request_s))
-        rpc_abort(self); /* whoever speaks HTTP/1 here, or nothing */
+    if (!h2_is_up(self->h2) && request_s > 0 && stream_is_past(&self->io, request_s))
+        stream_close(&self->io); /* whoever speaks HTTP/1 here, or nothing */
     else if (self->running == 0 && self->first == NULL && h2_call_count(self->h2) > 0 &&
-             is_past(self, RPC_STALL_S))
-        rpc_abort(self); /* calls that have begun to come, and come no further */
+             stream_is_past(&self->io, RPC_STALL_S))
+        stream_close(&self->io); /* calls that have begun to come, and come no further */
 }
 
 void
 rpc_drain(rpc_connection *self)
 {
-    if (!self->is_closing)
+    if (!self->io.is_closing)
         advance(self);
 }
 
@@ -485,25 +372,23 @@ rpc_accept(loop *home)
     if (home->is_draining)
         return;
     self = oct_calloc(1, sizeof *self);
-    if (self == NULL || uv_tcp_init(&home->uv, &self->handle) != 0) {
+    if (self == NULL || !stream_open(&self->io, home, &stream_calls)) {
         oct_free(self);
         loop_turn_away(home, &home->rpc_listener);
         return;
     }
-    self->loop = home;
-    self->since = home->ticks;
     self->next = home->rpcs;
     if (self->next != NULL)
         self->next->previous = self;
     home->rpcs = self;
     loop_connection_came(home);
     count = atomic_fetch_add_explicit(&owner->connection_count, 1, memory_order_relaxed) + 1;
-    if (uv_accept((uv_stream_t *)&home->rpc_listener, stream_of(self)) != 0 ||
+    if (uv_accept((uv_stream_t *)&home->rpc_listener, (uv_stream_t *)&self->io.handle) != 0 ||
         count > owner->connections_max || h2_new(&owner->rpc, &hooks, self, &self->h2, NULL) != OCT_OK) {
-        rpc_abort(self);
+        stream_close(&self->io);
         return;
     }
-    (void)uv_tcp_keepalive(&self->handle, 1, RPC_KEEP_ALIVE_S);
+    (void)uv_tcp_keepalive(&self->io.handle, 1, RPC_KEEP_ALIVE_S);
     flush(self);
-    set_reading(self, !self->is_closing);
+    stream_read(&self->io, !self->io.is_closing);
 }

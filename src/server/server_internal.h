@@ -13,6 +13,7 @@
 #include "server/auth.h"
 #include "server/request_class.h"
 #include "server/server.h"
+#include "server/stream.h"
 
 #define TICK_MS           250u         /* how often timeouts are looked at, and their resolution */
 #define READ_BYTES        65536u       /* one read; what a loop's socket buffer usually holds */
@@ -130,8 +131,7 @@ struct loop {
 };
 
 struct connection {
-    uv_tcp_t      handle; /* first, so that a handle is its connection */
-    loop         *loop;
+    stream        io; /* first, so that a stream is its connection */
     connection   *next, *previous; /* in loop->connections */
     connection   *next_ready;
     http1_parser  parser;
@@ -142,44 +142,30 @@ struct connection {
     buffer        input; /* bytes read and not yet parsed, from input_at on */
     size_t        input_at;
     buffer        output;      /* answers not yet given to the socket */
-    size_t        unsent_seen; /* bytes the kernel had not taken at the last tick */
     uint64_t      window_bytes;
     uint64_t      linger_bytes;
-    uint32_t      since;      /* tick at which what is waited for began */
-    http1_phase   phase;      /* of the parser, when `since` was set */
-    bool          is_running; /* `first` is with a worker */
-    bool          is_reading;
+    http1_phase   phase;         /* of the parser, when the time was started */
+    bool          is_running;    /* `first` is with a worker */
     bool          is_ready;      /* in the loop's list */
     bool          is_last;       /* no request is read any more; closes after the last answer */
     bool          owes_continue; /* "100 Continue", once the answers before it have gone */
-    bool          has_ended;     /* the client sends no more */
     bool          must_linger;   /* it may be sending still: let it read the answer */
     bool          is_lingering;
-    bool          is_closing;
-    bool          is_closed;   /* the handle; a worker may still hold `first` */
     int           fail_status; /* 0, or what to answer when the queue is empty; */
     const char   *fail_text;   /* in the parser, or a constant */
-    uv_shutdown_t shutdown;
 };
 
 /* See rpc.c. */
 struct rpc_connection {
-    uv_tcp_t        handle; /* first, so that a handle is its connection */
-    loop           *loop;
+    stream          io; /* first, so that a stream is its connection */
     rpc_connection *next, *previous; /* in loop->rpcs */
     rpc_connection *next_ready;
     h2_session     *h2;
     h2_call        *first, *last; /* whole, not yet run */
     buffer          output;
     size_t          running; /* with workers */
-    size_t          unsent_seen;
-    uint32_t        since; /* tick at which bytes last moved */
-    bool            is_reading;
     bool            is_ready;
     bool            has_failed; /* send what is due, then close */
-    bool            has_ended;
-    bool            is_closing;
-    bool            is_closed;
 };
 
 /* A call with a worker. */
@@ -225,7 +211,6 @@ void connection_again(connection *self); /* its turn in the ready list */
 void connection_done(connection *self);  /* its running exchange came back */
 void connection_tick(connection *self);  /* look at its timeouts; may close it */
 void connection_drain(connection *self); /* the server stops: close if idle */
-void connection_abort(connection *self); /* close now, answered or not */
 
 /* rpc.c: the same for gRPC */
 void rpc_accept(loop *home);
@@ -233,6 +218,5 @@ void rpc_again(rpc_connection *self);
 void rpc_done(rpc_job *job);
 void rpc_tick(rpc_connection *self);
 void rpc_drain(rpc_connection *self);
-void rpc_abort(rpc_connection *self);
 
 #endif
