@@ -143,7 +143,7 @@ worker_main(void *context)
             (void)pthread_mutex_unlock(&self->lock);
             deadline_set(work->until);
             run_items(work, worker);
-            deadline_set((deadline){0, 0});
+            deadline_leave();
             (void)pthread_mutex_lock(&self->lock);
             if (--work->helpers == 0)
                 (void)pthread_cond_broadcast(&self->helped);

@@ -38,6 +38,7 @@ typedef struct h2_call {
     /* For the owner. */
     struct h2_call *next;
     uint64_t        deadline_ns;
+    void           *work;      /* whatever the owner makes of it */
     bool            is_held;   /* somebody beyond the session uses it: h2_release when done */
     bool            is_stream; /* to be set in on_head */
     /* To read. */

@@ -52,7 +52,9 @@ on_closed(stream *io)
 {
     connection *self = (connection *)io;
 
-    if (!self->is_running)
+    if (self->is_running)
+        atomic_store_explicit(&self->first->left, true, memory_order_relaxed);
+    else
         release(self);
 }
 
@@ -211,12 +213,14 @@ run_first(connection *self)
         answer_first(self, (http1_answer){0});
         return;
     }
-    if (next->kind.is_long || next->request.body.size > LOOP_BODY_MAX) {
+    if (next->kind.is_long || next->request.body.size > LOOP_BODY_MAX ||
+        pace_is_slow(&self->io.loop->pace, next->pace_key)) {
         if (!submit(self, next))
             answer_first(self, exchange_no_memory());
         return;
     }
     exchange_call(next, self->io.loop->owner->database);
+    pace_note(&self->io.loop->pace, next->pace_key, next->took_ns);
     if (next->answer.body.size > LOOP_PACK_MAX && next->request.accepts_gzip && submit(self, next))
         return;
     answer_called(self);
@@ -329,6 +333,7 @@ on_read(stream *io, const char *data, size_t size)
     connection *self = (connection *)io;
 
     if (io->has_ended) {
+        self->end_tick = io->loop->ticks;
         advance(self, NULL, 0);
         return;
     }
@@ -477,6 +482,8 @@ void
 connection_done(connection *self)
 {
     self->is_running = false;
+    if (self->first->is_called && !self->first->kind.is_long)
+        pace_note(&self->io.loop->pace, self->first->pace_key, self->first->took_ns);
     if (self->io.is_closed) {
         release(self);
         return;
@@ -514,6 +521,10 @@ connection_tick(connection *self)
     }
     if (stream_waits(&self->io))
         return;
+    /* Who only ended its half waits for a quick answer; of who closed, a slow one is not worth the work. */
+    if (self->is_running && self->io.has_ended &&
+        (self->io.loop->ticks - self->end_tick) * TICK_MS > GONE_S * 1000)
+        atomic_store_explicit(&self->first->left, true, memory_order_relaxed);
     if (self->first != NULL || !self->io.is_reading) {
         restart_time(self); /* the client waits for us */
         return;

@@ -2,6 +2,9 @@
  * no socket and no queue; connection.c decides when and on which thread. */
 #include "server/server_internal.h"
 
+#include "base/deadline.h"
+#include "os/os.h"
+
 void
 exchange_judge(exchange *self, const auth_keys *keys)
 {
@@ -9,6 +12,7 @@ exchange_judge(exchange *self, const auth_keys *keys)
 
     self->is_judged = true;
     self->kind = request_class_of(request->method, request->target);
+    self->pace_key = pace_key(request->target, (oct_slice){NULL, 0});
     self->verdict = AUTH_ALLOWED;
     if (!request->is_options) /* browsers send no key with a preflight */
         self->verdict = auth_decide(keys, request->headers[HTTP1_API_KEY],
@@ -38,8 +42,13 @@ exchange_call(exchange *self, oct_database *database)
         .upload = self->upload,
     };
 
+    const uint64_t start = os_clock_ns(os_posix());
+
     self->upload = NULL; /* the call takes it over */
+    deadline_enter(0, self->kind.is_write ? NULL : &self->left); /* what was to be written is written */
     oct_api_call(database, &request, &self->answer);
+    deadline_leave();
+    self->took_ns = os_clock_ns(os_posix()) - start;
     self->is_called = true;
     log_answer(self);
 }

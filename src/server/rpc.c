@@ -5,13 +5,15 @@
  *                                                                             +-> settle: read on, or close
  *
  * Calls are run in the order in which they came whole, short reads on the loop's own thread, writes and what may take
- * long by workers, whose answers come back by rpc_done in any order. A call whose client has left, or whose time is
- * over, is not begun.
+ * long by workers, whose answers come back by rpc_done in any order. A call whose client has left (RST_STREAM, or the
+ * connection is closed), or whose time is over, is not begun; a read that a worker has begun stops at its next look at the
+ * clock (base/deadline.h). Writes are finished.
  *
  * CLOSING  As connection.c: stream_close first; memory goes when the socket is closed and no worker holds a call.
  */
 #include "server/server_internal.h"
 
+#include "base/deadline.h"
 #include "os/os.h"
 #include "protocol/h2.h"
 
@@ -47,6 +49,8 @@ on_closed(stream *io)
 {
     rpc_connection *self = (rpc_connection *)io;
 
+    h2_free(self->h2); /* by on_gone, workers hear that nobody waits */
+    self->h2 = NULL;
     if (self->running == 0)
         release(self);
 }
@@ -87,13 +91,18 @@ log_answer(const h2_call *call, const oct_grpc_response *answer)
                  answer->details.size == 0 ? "" : answer->details.data);
 }
 
-static void
-call_now(oct_database *database, const h2_call *call, oct_grpc_response *answer)
+/* How long it took. `left` is NULL for a call that must not stop halfway. */
+static uint64_t
+call_now(oct_database *database, const h2_call *call, const _Atomic bool *left, oct_grpc_response *answer)
 {
     const oct_grpc_request request = {call->path, call->message};
+    const uint64_t         start = os_clock_ns(os_posix());
 
+    deadline_enter(left == NULL ? 0 : call->deadline_ns, left);
     oct_grpc_call(database, &request, answer);
+    deadline_leave();
     log_answer(call, answer);
+    return os_clock_ns(os_posix()) - start;
 }
 
 static void
@@ -117,23 +126,26 @@ work(void *context)
 {
     rpc_job *job = context;
 
-    call_now(job->owner->io.loop->owner->database, job->call, &job->answer);
+    job->took_ns = call_now(job->owner->io.loop->owner->database, job->call, job->kind.is_write ? NULL : &job->left,
+                            &job->answer);
     rpc_hand_back(job->owner->io.loop, job);
 }
 
 static void
-submit(rpc_connection *self, h2_call *call)
+submit(rpc_connection *self, h2_call *call, request_class kind, uint32_t key)
 {
     rpc_job *job = oct_calloc(1, sizeof *job);
 
     if (job != NULL) {
-        *job = (rpc_job){.owner = self, .call = call};
+        *job = (rpc_job){.owner = self, .call = call, .kind = kind, .pace_key = key};
         call->is_held = true;
+        call->work = job;
         self->running++;
         if (workers_submit(self->io.loop->owner->pool, work, job))
             return;
         self->running--;
         call->is_held = false;
+        call->work = NULL;
         oct_free(job);
     }
     refuse(call, OCT_GRPC_INTERNAL, "Service internal error: out of memory");
@@ -149,20 +161,35 @@ class_of(oct_slice path)
     return request_class_of(slice_of(method), slice_of(pattern));
 }
 
+/* Every request names its collection first: field 1, as bytes. */
+static oct_slice
+collection_of(oct_slice message)
+{
+    const unsigned char *bytes = (const unsigned char *)message.data;
+
+    if (message.size < 2 || bytes[0] != 0x0A || bytes[1] > 0x7F || message.size - 2 < bytes[1])
+        return (oct_slice){NULL, 0};
+    return (oct_slice){message.data + 2, bytes[1]};
+}
+
 static void
 run(rpc_connection *self, h2_call *call)
 {
-    oct_grpc_response response;
+    static const _Atomic bool stays; /* while the loop works, it hears of nobody who leaves */
+    const request_class       kind = class_of(call->path);
+    const uint32_t            key = pace_key(call->path, collection_of(call->message));
+    pace                     *learned = &self->io.loop->pace;
+    oct_grpc_response         response;
 
     if (call->deadline_ns != 0 && os_clock_ns(os_posix()) >= call->deadline_ns) {
         refuse(call, OCT_GRPC_DEADLINE_EXCEEDED, "Timeout: the deadline passed before the call was begun");
         return;
     }
-    if (class_of(call->path).is_long || call->message.size > LOOP_BODY_MAX) {
-        submit(self, call);
+    if (kind.is_long || call->message.size > LOOP_BODY_MAX || pace_is_slow(learned, key)) {
+        submit(self, call, kind, key);
         return;
     }
-    call_now(self->io.loop->owner->database, call, &response);
+    pace_note(learned, key, call_now(self->io.loop->owner->database, call, kind.is_write ? NULL : &stays, &response));
     answer(call, &response);
 }
 
@@ -173,6 +200,9 @@ rpc_done(rpc_job *job)
     h2_call        *call = job->call;
 
     self->running--;
+    call->work = NULL;
+    if (!job->kind.is_long)
+        pace_note(&self->io.loop->pace, job->pace_key, job->took_ns);
     answer(call, &job->answer); /* of one that is gone: only cleared */
     h2_release(call);
     oct_free(job);
@@ -250,13 +280,17 @@ on_end(void *context, h2_call *call)
     refuse(call, OCT_GRPC_OK, "");
 }
 
-/* Its client has left: it is not begun any more. */
+/* Its client has left: it is not begun any more, and if a worker has it, it need not go on. */
 static void
 on_gone(void *context, h2_call *call)
 {
     rpc_connection *self = context;
     h2_call        *before = NULL;
 
+    if (call->work != NULL) {
+        atomic_store_explicit(&((rpc_job *)call->work)->left, true, memory_order_relaxed);
+        return;
+    }
     for (h2_call *each = self->first; each != NULL; before = each, each = each->next)
         if (each == call) {
             if (before == NULL)

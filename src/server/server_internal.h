@@ -11,6 +11,7 @@
 #include "protocol/h2.h"
 #include "protocol/http1.h"
 #include "server/auth.h"
+#include "server/pace.h"
 #include "server/request_class.h"
 #include "server/server.h"
 #include "server/stream.h"
@@ -28,6 +29,7 @@
 #define BODY_RATE_MIN     1024u        /* bytes a second that a body must bring, */
 #define BODY_WINDOW_S     5u           /* measured over windows of this length */
 #define SEND_STALL_S      60u          /* a client that fetches nothing for so long has gone */
+#define GONE_S            2u           /* a client that ended its half and has had no answer for so long has closed */
 #define LINGER_BYTES_MAX  (256u << 20) /* read and dropped after a refusal, so that the client can read it */
 #define DRAIN_S           30u          /* after SIGTERM: time for requests that have begun to arrive */
 #define SPARES_MAX        256u         /* exchanges and connections kept for the next client, per loop */
@@ -58,6 +60,9 @@ typedef struct exchange {
     bool             is_streaming; /* the head was sent, and answer.file follows, a piece at a time in `packed` */
     bool             has_failed;   /* while streaming: the file cannot be read */
     uint64_t         stream_at;
+    uint32_t         pace_key; /* see pace.h */
+    uint64_t         took_ns;  /* the call */
+    _Atomic bool     left;     /* nobody waits for the answer: raised by the loop, looked at by the worker */
 } exchange;
 
 /* One port that is listened on. */
@@ -112,6 +117,7 @@ struct loop {
     bool            is_draining;
     bool            is_ended;
     http1_packer    packer;
+    pace            pace;
     uv_tcp_t        turned_away; /* takes a connection for which there is no memory */
     uv_tcp_t       *turned_from; /* the listener it came by */
     bool            is_turning_away;
@@ -145,6 +151,7 @@ struct connection {
     uint64_t      window_bytes;
     uint64_t      linger_bytes;
     http1_phase   phase;         /* of the parser, when the time was started */
+    uint32_t      end_tick;      /* at which it was seen that the client sends no more */
     bool          is_running;    /* `first` is with a worker */
     bool          is_ready;      /* in the loop's list */
     bool          is_last;       /* no request is read any more; closes after the last answer */
@@ -174,6 +181,10 @@ struct rpc_job {
     rpc_connection   *owner;
     h2_call          *call;
     oct_grpc_response answer;
+    request_class     kind;
+    uint32_t          pace_key;
+    uint64_t          took_ns;
+    _Atomic bool      left; /* as an exchange's */
 };
 
 /* loop.c */
