@@ -24,6 +24,8 @@
 #include "collection/select.h"
 
 #define KILOBYTE 1024u
+#define GIVE_BACK_BYTES_MIN (1u << 20) /* of files: less is not worth a checkpoint of its own */
+#define POINT_BYTES         300u       /* of codes, links and numbers: what a point has on disk beside vector and payload, at most */
 
 /* --- what a shard is told ------------------------------------------------------------------------------ */
 
@@ -124,6 +126,24 @@ collection_release(oct_collection *self)
         collection_free(self);
 }
 
+/* A compaction has ended: files that are mostly dead, or any on a full disk, go at once and not with the next checkpoint that
+ * the log's length asks for. */
+static void
+give_back(void *context)
+{
+    const oct_collection *self = context;
+    shard_info            info;
+    uint64_t              content;
+
+    if (!atomic_load(&self->database->accepts_jobs))
+        return;
+    shard_describe(self->shard, &info);
+    content = info.vector_bytes + info.payload_bytes + info.points * POINT_BYTES;
+    if (atomic_load(&self->database->disk_full) ||
+        (info.disk_bytes >= GIVE_BACK_BYTES_MIN && info.disk_bytes / 2 > content))
+        database_consider_checkpoint(self->database, true);
+}
+
 static oct_status
 collection_new(oct_database *database, oct_slice name, uint64_t shard_id, config_box *box,
                oct_collection **out, oct_error *error)
@@ -137,7 +157,9 @@ collection_new(oct_database *database, oct_slice name, uint64_t shard_id, config
                                     .log = database->log,
                                     .folder = folder,
                                     .numbers_end = box->next_number,
-                                    .always_files = database->always_files};
+                                    .always_files = database->always_files,
+                                    .compacted = give_back,
+                                    .context = self};
     oct_status           status;
 
     *out = NULL;
@@ -361,16 +383,17 @@ refuse_read_only(const oct_database *self, oct_error *error)
     return oct_fail(error, OCT_FORBIDDEN, "the database %s was opened for reading only", self->path);
 }
 
-/* Append one record of shard 0. Under the lock. */
+/* Append one record of shard 0. `frees`: it only takes away. Under the lock. */
 oct_status
-log_change(oct_database *self, buffer *body, uint64_t *sequence, oct_error *error)
+log_change(oct_database *self, buffer *body, bool frees, uint64_t *sequence, oct_error *error)
 {
     const oct_slice part = {body->data, body->size};
     oct_status      status;
 
     if (body->failed)
         return oct_fail_memory(error, body->size);
-    status = log_append(self->log, 0, &part, 1, sequence, error);
+    status = frees ? log_append_freeing(self->log, 0, &part, 1, sequence, error)
+                   : log_append(self->log, 0, &part, 1, sequence, error);
     if (status == OCT_OK)
         self->catalogue_sequence = *sequence;
     return status;
@@ -437,7 +460,7 @@ catalogue_create(oct_database *self, oct_slice name, const oct_collection_config
         buffer_add_text(&body, "{\"op\":\"create\",");
         write_collection_fields(&body, made, collection_box(made));
         buffer_add_byte(&body, '}');
-        status = log_change(self, &body, &sequence, error);
+        status = log_change(self, &body, false, &sequence, error);
     }
     if (status == OCT_OK) {
         box->sequence = sequence;
@@ -509,6 +532,16 @@ change_config(const oct_collection_config *before, const config_change *change, 
     return config_remove_vector(before, *change->removed, memory, out, error);
 }
 
+/* Has something gone - a name, an index, a shard key - and nothing come? */
+static bool
+has_shrunk(const oct_collection_config *before, const oct_collection_config *after)
+{
+    return after->vector_count <= before->vector_count && after->field_index_count <= before->field_index_count &&
+           after->shard_key_count <= before->shard_key_count &&
+           after->vector_count + after->field_index_count + after->shard_key_count <
+               before->vector_count + before->field_index_count + before->shard_key_count;
+}
+
 static oct_status
 change_collection(oct_database *self, oct_slice name, const config_change *change, oct_error *error)
 {
@@ -548,7 +581,7 @@ change_collection(oct_database *self, oct_slice name, const config_change *chang
         buffer_format(&body, "{\"op\":\"update\",\"shard\":%" PRIu64 ",", collection->shard_id);
         write_box(&body, box);
         buffer_add_byte(&body, '}');
-        status = log_change(self, &body, &sequence, error);
+        status = log_change(self, &body, has_shrunk(&collection_box(collection)->config, &changed), &sequence, error);
     }
     if (status == OCT_OK) {
         set_box(collection, box, sequence, names);
@@ -639,7 +672,7 @@ catalogue_delete(oct_database *self, oct_slice name, bool *existed, oct_error *e
     collection = find_collection(self, name, false);
     if (collection != NULL) {
         buffer_format(&body, "{\"op\":\"delete\",\"shard\":%" PRIu64 "}", collection->shard_id);
-        status = log_change(self, &body, &sequence, error);
+        status = log_change(self, &body, true, &sequence, error);
         if (status == OCT_OK) {
             shard_drop(collection->shard);
             remove_collection(self, collection);
@@ -798,7 +831,7 @@ catalogue_change_aliases(oct_database *self, const oct_alias_change *changes, si
         buffer_add_text(&body, "{\"op\":\"aliases\",");
         write_aliases(&body, fresh, fresh_count);
         buffer_add_byte(&body, '}');
-        status = log_change(self, &body, &sequence, error);
+        status = log_change(self, &body, true, &sequence, error);
     }
     if (status == OCT_OK)
         set_aliases(self, fresh, fresh_count, fresh_count);

@@ -8,7 +8,7 @@
 /* Under catalogue_lock, these four. */
 oct_collection *find_collection(const oct_database *self, oct_slice name, bool or_alias);
 oct_status      reserve_collection(oct_database *self, oct_error *error); /* room for one more, so that adding cannot fail */
-oct_status      log_change(oct_database *self, buffer *body, uint64_t *sequence, oct_error *error);
+oct_status      log_change(oct_database *self, buffer *body, bool frees, uint64_t *sequence, oct_error *error);
 /* `made` takes over the name and the aliases of `old` (or NULL), whose reference is the caller's then. */
 void            replace_collection(oct_database *self, oct_collection *old, oct_collection *made);
 

@@ -125,7 +125,7 @@ catalogue_adopt(oct_database *self, oct_slice name, uint64_t shard_id, oct_slice
     if (status == OCT_OK)
         status = reserve_collection(self, error);
     if (status == OCT_OK)
-        status = log_change(self, &body, &sequence, error);
+        status = log_change(self, &body, false, &sequence, error);
     if (status == OCT_OK) {
         replace_collection(self, old, made);
         if (old != NULL)

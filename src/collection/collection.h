@@ -112,6 +112,9 @@ struct oct_database {
     uint64_t         manifest_log_sequence;       /* what it lets the log forget */
     uint64_t         manifest_log_end; /* when opened: records up to here were durable when it was written */
     _Atomic uint64_t checkpoint_at_bytes; /* of log */
+    atomic_bool      accepts_jobs;  /* open, and not being closed: a checkpoint may be queued */
+    atomic_bool      disk_full;     /* a write or a checkpoint found it so, and no checkpoint has succeeded since */
+    _Atomic uint64_t retry_at_ns;   /* when a checkpoint may be tried again on a full disk */
     atomic_bool      checkpoints_stopped;
     pthread_mutex_t  recover_lock; /* one recovery at a time; before checkpoint_lock */
     pthread_mutex_t  job_lock;     /* guards the next line */
@@ -140,6 +143,8 @@ oct_status database_read_format(os *system, const char *folder, buffer *out, oct
 oct_status database_open_scratch(os *system, const char *path, oct_database **out, oct_error *error);
 /* Queue a checkpoint if the log has grown enough, or `now`. */
 void database_consider_checkpoint(oct_database *self, bool now);
+/* A write ended with `status`: on a full disk, try now and then whether a checkpoint makes room. */
+void database_note_write(oct_database *self, oct_status status);
 void database_describe(oct_database *self, oct_database_info *info);
 
 /* The catalogue at one moment, for a checkpoint. */

@@ -18,6 +18,10 @@
 #include "storage/manifest.h"
 
 #define CHECKPOINT_LOG_BYTES (128u << 20) /* of log since the last: bounds replay to well under a second */
+#define FULL_RETRY_NS        1000000000u   /* on a full disk a checkpoint is tried so long after the last ... */
+#define FULL_RETRY_FACTOR    4u            /* ... and so many times as long as that took */
+#define SMALL_SHARE          4u            /* small shards are logged anew if they are at most a quarter of the log */
+#define BRING_FORWARD_BYTES_MIN (1u << 20)  /* of log that is kept: less is not worth it */
 #define READ_ONLY_LOOKS      5 /* of a reader, before it believes in damage */
 #define FORMAT_VERSION       1u
 #define FORMAT_FILE          DATABASE_FORMAT_FILE
@@ -353,6 +357,7 @@ open_once(os *system, const oct_open_options *options, bool always_files, oct_da
         fields_kick(self->collections[i]);
     }
     self->open_seconds = (double)(os_clock_ns(self->system) - start_ns) / 1e9;
+    atomic_store(&self->accepts_jobs, true);
     *out = self;
     self = NULL; /* the caller owns it now */
 out:
@@ -393,6 +398,7 @@ database_close(oct_database *self, oct_error *error)
     if (self == NULL)
         return OCT_OK;
     snapshot_store_wait(self);
+    atomic_store(&self->accepts_jobs, false);
     (void)pthread_mutex_lock(&self->idle_lock);
     while (atomic_load(&self->checkpoint_queued))
         (void)pthread_cond_wait(&self->idle, &self->idle_lock);
@@ -420,13 +426,42 @@ is_dirty(const oct_database *self, const catalogue_view *view, bool closing)
     return dirty;
 }
 
-static oct_status
-save_shards(oct_database *self, catalogue_view *view, bool closing, oct_error *error)
+/* Small shards whose content lies far back in the log hold the log's tail. Bringing them forward writes them again: it is worth
+ * it when they are a small part of what the log may then forget. */
+static bool
+must_bring_forward(oct_database *self, const catalogue_view *view)
 {
-    /* Small shards whose content lies far back in the log hold the log's tail: bring them forward. */
-    const bool bring_forward = log_bytes(self->log) > 2 * (uint64_t)CHECKPOINT_LOG_BYTES;
+    const uint64_t kept = log_bytes(self->log);
+    uint64_t       small = 0;
+
+    if (kept > 2 * (uint64_t)CHECKPOINT_LOG_BYTES)
+        return true;
+    for (size_t i = 0; i < view->collection_count && small <= kept / SMALL_SHARE; i++)
+        small += shard_log_bytes(view->collections[i]->shard);
+    return kept >= BRING_FORWARD_BYTES_MIN && small <= kept / SMALL_SHARE;
+}
+
+/* The image of one shard. On a full disk once more with the room that is kept back for it. */
+static oct_status
+save_shard(oct_database *self, shard *target, bool closing, shard_image **out, oct_error *error)
+{
+    oct_status status = shard_save(target, closing, out, error);
+
+    if (status == OCT_FULL && log_lend(self->log))
+        status = shard_save(target, closing, out, error);
+    return status;
+}
+
+/* *full: there was no room for some; they keep their part of the log, and the others need not wait for them. */
+static oct_status
+save_shards(oct_database *self, catalogue_view *view, bool closing, bool *full, oct_error *error)
+{
+    const bool bring_forward = must_bring_forward(self, view);
     oct_status status = OCT_OK;
 
+    *full = false;
+    /* So that what small shards log now does not keep the file of all that came before. Without it, the log is longer. */
+    (void)log_rotate(self->log, NULL);
     for (size_t i = 0; i < view->collection_count && status == OCT_OK; i++) {
         shard     *target = view->collections[i]->shard;
         const bool dirty = shard_is_dirty(target, closing);
@@ -434,7 +469,11 @@ save_shards(oct_database *self, catalogue_view *view, bool closing, oct_error *e
         uint64_t covered;
 
         if (dirty || (bring_forward && shard_saved_in_log(target)))
-            status = shard_save(target, closing, &view->images[i], error);
+            status = save_shard(self, target, closing, &view->images[i], error);
+        if (status == OCT_FULL) {
+            *full = true;
+            status = OCT_OK;
+        }
         /* Its records behind S, and its content if that is a record, must stay in the log. */
         if (!shard_needs_log(target, view->images[i], dirty, &covered))
             continue;
@@ -486,13 +525,43 @@ remove_left_overs(oct_database *self, const catalogue_view *view)
     oct_free(names);
 }
 
+/* The larger the database, the more room its checkpoints need when the disk is full. */
+static void
+keep_spare(oct_database *self, const catalogue_view *view)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < view->collection_count; i++) {
+        shard_info info;
+
+        shard_describe(view->collections[i]->shard, &info);
+        bytes += info.disk_bytes;
+    }
+    log_keep_spare(self->log, bytes);
+}
+
+/* After a checkpoint: was there room, and when may it be tried again? */
+static void
+note_room(oct_database *self, bool full, bool succeeded, uint64_t start_ns)
+{
+    const uint64_t now_ns = os_clock_ns(self->system);
+
+    if (full) {
+        atomic_store(&self->retry_at_ns, now_ns + FULL_RETRY_NS + FULL_RETRY_FACTOR * (now_ns - start_ns));
+        atomic_store(&self->disk_full, true);
+    } else if (succeeded) {
+        atomic_store(&self->disk_full, false);
+    }
+}
+
 oct_status
 database_checkpoint(oct_database *self, bool closing, oct_error *error)
 {
     catalogue_view view;
     buffer         content = {0};
     uint64_t       sequence;
-    bool           durable = false;
+    uint64_t       start_ns;
+    bool           durable = false, full = false;
     oct_status     status;
 
     if (self->system->is_volatile)
@@ -503,12 +572,13 @@ database_checkpoint(oct_database *self, bool closing, oct_error *error)
         return oct_fail(error, OCT_STOPPED, "writing to %s stopped after a failed sync; reopen it",
                         self->path);
     (void)pthread_mutex_lock(&self->checkpoint_lock);
+    start_ns = os_clock_ns(self->system);
     sequence = log_last_sequence(self->log);
     status = catalogue_view_new(self, &view, error);
     if (status != OCT_OK || !is_dirty(self, &view, closing))
         goto out;
     view.log_sequence = sequence;
-    status = save_shards(self, &view, closing, error);
+    status = save_shards(self, &view, closing, &full, error);
     /* The images may hold records that are applied but not synced. If those cannot become durable, their writers are
      * told so, and then the manifest must not make them true. */
     view.log_end = log_last_sequence(self->log);
@@ -519,6 +589,9 @@ database_checkpoint(oct_database *self, bool closing, oct_error *error)
     if (status == OCT_OK)
         status = catalogue_write(&view, &content, error);
     if (status == OCT_OK)
+        status = manifest_write(self->system, self->path, &self->manifest_number,
+                                (oct_slice){content.data, content.size}, error);
+    if (status == OCT_FULL && log_lend(self->log))
         status = manifest_write(self->system, self->path, &self->manifest_number,
                                 (oct_slice){content.data, content.size}, error);
     durable = status == OCT_OK;
@@ -537,10 +610,14 @@ out:
         shard_save_done(view.collections[i]->shard, view.images[i], durable);
     if (durable)
         remove_left_overs(self, &view);
+    if (durable && !full)
+        keep_spare(self, &view);
     catalogue_view_clear(&view);
     buffer_clear(&content);
+    note_room(self, full || status == OCT_FULL, status == OCT_OK, start_ns);
     (void)pthread_mutex_unlock(&self->checkpoint_lock);
-    return status;
+    /* What could be saved is; `error` tells of what could not. */
+    return status == OCT_OK && full ? OCT_FULL : status;
 }
 
 static void
@@ -573,12 +650,30 @@ database_consider_checkpoint(oct_database *self, bool now)
     }
     if (!atomic_compare_exchange_strong(&self->checkpoint_queued, &idle, true))
         return;
-    if (!workers_submit(self->pool, checkpoint_job, self)) {
+    /* Whoever closes says so first and then waits until none is queued. */
+    if (!atomic_load(&self->accepts_jobs) || !workers_submit(self->pool, checkpoint_job, self)) {
         (void)pthread_mutex_lock(&self->idle_lock);
         atomic_store(&self->checkpoint_queued, false);
         (void)pthread_cond_broadcast(&self->idle);
         (void)pthread_mutex_unlock(&self->idle_lock);
     }
+}
+
+void
+database_note_write(oct_database *self, oct_status status)
+{
+    bool now = false;
+
+    if (status == OCT_FULL)
+        atomic_store(&self->disk_full, true);
+    if (atomic_load_explicit(&self->disk_full, memory_order_relaxed) && !self->system->is_volatile) {
+        const uint64_t now_ns = os_clock_ns(self->system);
+        uint64_t       at_ns = atomic_load(&self->retry_at_ns);
+
+        /* One of those who come by tries; if it fails it says when to try again. */
+        now = now_ns >= at_ns && atomic_compare_exchange_strong(&self->retry_at_ns, &at_ns, now_ns + FULL_RETRY_NS);
+    }
+    database_consider_checkpoint(self, now);
 }
 
 void

@@ -20,6 +20,8 @@ list_files(os *disk, const char *folder, folder_files *out)
         char     path[128];
         os_file *file;
 
+        if (strncmp(names[i], "spare.", 6) == 0) /* room kept back: nothing is read from it, and a crash may empty it */
+            continue;
         (void)snprintf(path, sizeof path, "%s/%s", folder, names[i]);
         if (os_open(disk, path, 0, &file, NULL) != OCT_OK) {
             list_files(disk, path, out);

@@ -3,6 +3,11 @@
  * the state as before, nothing leaked (ASan looks), and all is well again afterwards. */
 #include "collection/database_test.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
 #include "base/epoch.h"
 
 /* A life in which every part has its turn. */
@@ -432,4 +437,183 @@ TEST(full_disk_is_told_and_survived)
         free(values);
     }
     CHECK(full > 20 && full_checkpoints > 3);
+}
+
+#define ROOM_DIM  512u
+#define ROOM_ROWS 100u
+
+/* Rows until the disk is full; how many there are. */
+static uint64_t
+fill_disk(oct_collection *open, test_rng *rng)
+{
+    float     *values = calloc(ROOM_ROWS * ROOM_DIM, sizeof *values);
+    uint64_t   ids[ROOM_ROWS], written = 0;
+    oct_error  error = {0};
+    oct_status status = OCT_OK;
+
+    OCT_MUST(values != NULL);
+    while (status == OCT_OK) {
+        test_fill(rng, values, ROOM_ROWS * ROOM_DIM);
+        for (size_t i = 0; i < ROOM_ROWS; i++)
+            ids[i] = written + i;
+        status = oct_upsert_rows(open, ids, values, ROOM_ROWS, ROOM_DIM, 0, NULL, NULL, &error);
+        written += status == OCT_OK ? ROOM_ROWS : 0;
+    }
+    CHECK_MSG(status == OCT_FULL && error.text[0] != '\0', "%d: %s", (int)status, error.text);
+    free(values);
+    return written;
+}
+
+/* `count` rows with the numbers from `first` on. */
+static oct_status
+add_rows(oct_collection *open, uint64_t first, size_t count, oct_error *error)
+{
+    static float values[ROOM_ROWS * ROOM_DIM];
+    uint64_t     ids[ROOM_ROWS];
+
+    for (size_t i = 0; i < count; i++)
+        ids[i] = first + i;
+    return oct_upsert_rows(open, ids, values, count, ROOM_DIM, 0, NULL, NULL, error);
+}
+
+static void
+expect_count(oct_collection *open, uint64_t expected)
+{
+    uint64_t count;
+
+    CHECK_OK(oct_count(open, &count, NULL));
+    CHECK_INT(count, expected);
+}
+
+static oct_collection *
+create_roomy(oct_database *database, const char *name)
+{
+    oct_vector_config     vector;
+    oct_collection_config config;
+    oct_collection       *open = NULL;
+
+    oct_collection_config_init(&config);
+    oct_vector_config_init(&vector);
+    vector.size = ROOM_DIM;
+    vector.distance = OCT_EUCLID;
+    config.vectors = &vector;
+    config.vector_count = 1;
+    config.single_vector = 1;
+    config.hnsw.m = 4;
+    config.hnsw.ef_construct = 8;
+    config.optimizer.vacuum_min_vector_number = 100;
+    CHECK_OK(oct_collection_create(database, slice_of(name), &config, NULL));
+    CHECK_OK(oct_collection_open(database, slice_of(name), &open, NULL));
+    return open;
+}
+
+/* What is deleted on a full disk makes room without anybody's help: with `names` of them written, `keep` of the points of the
+ * first are kept, or (0) the collection is dropped. */
+static void
+make_room(os *disk, const char *path, uint64_t keep, void (*limit)(os *disk))
+{
+    const oct_open_options options = {.path = path, .threads = 2};
+    test_rng               rng = test_rng_seed(1051);
+    oct_error              error = {0};
+    oct_database          *database = NULL;
+    oct_collection        *open, *other;
+    oct_slice              name = slice_of("c");
+    oct_status             status = OCT_FULL;
+    uint64_t               count, deleted = 0;
+    bool                   existed;
+
+    CHECK_OK(database_open_on(disk, &options, &database, &error));
+    open = create_roomy(database, "c");
+    other = create_roomy(database, "other");
+    CHECK_OK(add_rows(other, 0, 1, &error));
+    limit(disk);
+    count = fill_disk(open, &rng);
+    CHECK_MSG(count > 1000, "%llu rows on the whole disk", (unsigned long long)count);
+    /* Nothing large is taken, in no collection (what is small may fit into room that the log has already); reads go on. */
+    CHECK_STATUS(add_rows(other, 1, ROOM_ROWS, &error), OCT_FULL);
+    expect_count(open, count);
+    expect_count(other, 1);
+    /* What takes away works; one by one and many at once. */
+    if (keep == 0) {
+        oct_collection_close(open);
+        CHECK_OK(oct_collection_delete(database, name, &existed, &error));
+        open = NULL;
+    }
+    for (uint64_t id = keep; keep > 0 && id < count; id += ROOM_ROWS) {
+        oct_id ids[ROOM_ROWS];
+
+        for (uint64_t i = 0; i < ROOM_ROWS; i++)
+            ids[i] = (oct_id){.low = id + i};
+        status = oct_delete(open, ids, ROOM_ROWS, NULL, NULL, &error);
+        CHECK_MSG(status == OCT_OK, "deleting on a full disk: %d, %s", (int)status, error.text);
+        deleted += ROOM_ROWS;
+    }
+    /* And then there is room again, with nobody having opened or called anything. */
+    status = OCT_FULL;
+    for (int i = 0; i < 6000 && status == OCT_FULL && !test_has_failed(); i++) {
+        status = add_rows(other, 1, ROOM_ROWS, &error);
+        if (status == OCT_FULL)
+            (void)usleep(10000);
+    }
+    CHECK_MSG(status == OCT_OK, "after deleting %llu of %llu points: %s", (unsigned long long)deleted,
+              (unsigned long long)count, error.text);
+    expect_count(other, 1 + ROOM_ROWS);
+    if (open != NULL)
+        expect_count(open, keep);
+    oct_collection_close(open);
+    oct_collection_close(other);
+    CHECK_OK(oct_close(database, &error));
+    CHECK_OK(database_open_on(disk, &options, &database, &error));
+    CHECK_OK(oct_collection_open(database, slice_of("other"), &other, NULL));
+    expect_count(other, 1 + ROOM_ROWS);
+    CHECK_OK(oct_collection_check(other, &error));
+    oct_collection_close(other);
+    CHECK_OK(oct_close(database, &error));
+}
+
+static void
+limit_simulated(os *disk)
+{
+    os_fault_limit(disk, os_fault_bytes(disk) + 12000000);
+}
+
+/* Goal:   on a full disk deletions work, of points and of collections, and room comes back by itself.
+ * Method: a simulated disk of 12 MB, full; all points but 100 deleted in pieces, or the collection dropped; then writes of
+ *         another collection until one is taken. */
+TEST(full_disk_takes_deletions_and_recovers)
+{
+    for (uint64_t keep = 0; keep <= 100 && !test_has_failed(); keep += 100) {
+        os *disk = world_disk();
+
+        make_room(disk, WORLD_PATH, keep, limit_simulated);
+        os_free(disk);
+    }
+}
+
+#define SMALL_DISK "/tmp/octant-small-disk-XXXXXX"
+
+static void
+limit_none(os *disk)
+{
+    (void)disk;
+}
+
+/* Goal:   the same on a real file system that is full.
+ * Method: a tmpfs of 12 MB, which only root may mount. */
+TEST(real_full_disk_takes_deletions_and_recovers)
+{
+    char folder[] = SMALL_DISK, path[sizeof folder + 8];
+
+    OCT_MUST(mkdtemp(folder) != NULL);
+    (void)snprintf(path, sizeof path, "%s/db", folder);
+    for (uint64_t keep = 0; keep <= 100 && !test_has_failed(); keep += 100) {
+        if (mount("tmpfs", folder, "tmpfs", MS_NOSUID, "size=12m") != 0) {
+            (void)rmdir(folder);
+            TEST_SKIP("a small file system cannot be mounted here: %s", strerror(errno));
+            return;
+        }
+        make_room(os_posix(), path, keep, limit_none);
+        CHECK(umount(folder) == 0);
+    }
+    (void)rmdir(folder);
 }

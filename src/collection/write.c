@@ -102,7 +102,7 @@ write_run(oct_collection *self, batch *write, uint32_t number, shard_resolve res
     if (status == OCT_OK && result != NULL)
         *result = (oct_write_result){write->operation, wait ? OCT_WRITE_COMPLETED : OCT_WRITE_ACKNOWLEDGED};
     fields_kick(self);
-    database_consider_checkpoint(self->database, false);
+    database_note_write(self->database, status);
     return status;
 }
 

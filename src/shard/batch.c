@@ -33,6 +33,29 @@ padded(size_t bytes)
     return (bytes + 3) / 4 * 4;
 }
 
+bool
+batch_frees(const batch *self)
+{
+    size_t gone = 0;
+
+    switch (self->op) {
+    case BATCH_DELETE_VECTORS:
+    case BATCH_DELETE:
+    case BATCH_COMPACT:
+        return true;
+    case BATCH_CHANGE_PAYLOAD:
+        return self->change.action == OCT_PAYLOAD_DELETE || self->change.action == OCT_PAYLOAD_CLEAR;
+    case BATCH_UPSERT: /* a mixed write may be all deletions */
+        while (gone < self->count && batch_is_gone(self, gone))
+            gone++;
+        return gone == self->count;
+    case BATCH_UPDATE_VECTORS:
+    case BATCH_RESTORE:
+        break;
+    }
+    return false;
+}
+
 size_t
 batch_value_count(const batch_column *column)
 {

@@ -94,6 +94,8 @@ batch_cursor_pass(batch_cursor *self, const batch_column *column)
 /* Floats of the whole column. */
 size_t batch_value_count(const batch_column *column);
 
+/* Does the write only take away? Then a full disk does not refuse it (log_append_freeing). */
+bool batch_frees(const batch *self);
 /* What a record body is, without decoding it; 0 if it is too short to be one. */
 uint32_t batch_op_of(oct_slice body);
 /* The parts of the record body: some point into the batch, some into `memory`. */

@@ -33,6 +33,8 @@ shard_new(const shard_options *options, const shard_vector_config *vectors, size
     self->log = options->log;
     self->numbers_end = options->numbers_end;
     self->always_files = options->always_files;
+    self->compacted = options->compacted;
+    self->context = options->context;
     heap_init(&self->heap);
     status = points_init(&self->points, error);
     if (status != OCT_OK)
@@ -519,7 +521,7 @@ compact(shard *self, plan *work, bool forced, uint64_t *sequence, oct_error *err
     if (status == OCT_OK)
         status = batch_encode(write, &work->memory, &parts, &part_count, error);
     if (status == OCT_OK)
-        status = log_append(self->log, self->id, parts, part_count, sequence, error);
+        status = log_append_freeing(self->log, self->id, parts, part_count, sequence, error);
     write->graphs = NULL; /* they lie in memory that goes before the write does */
     write->graph_count = 0;
     if (status != OCT_OK) {
@@ -574,10 +576,12 @@ shard_write_resolved(shard *self, batch *write, shard_resolve resolve, void *con
         if (status == OCT_OK)
             status = batch_encode(write, &work.memory, &parts, &part_count, error);
         if (status == OCT_OK)
-            status = log_append(self->log, self->id, parts, part_count, sequence, error);
+            status = batch_frees(write) ? log_append_freeing(self->log, self->id, parts, part_count, sequence, error)
+                                        : log_append(self->log, self->id, parts, part_count, sequence, error);
         if (status == OCT_OK) {
             apply(self, &work);
             self->sequence = *sequence;
+            compact_if_wanted(self); /* there may be no next write: what was deleted is given back without one */
         }
     }
     (void)pthread_mutex_unlock(&self->write_lock);

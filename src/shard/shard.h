@@ -36,6 +36,8 @@ typedef struct shard_options {
     const char *folder; /* of this shard, made when first saved; copied */
     uint32_t    numbers_end; /* vector numbers below may have been given, to names that have gone; 0: to none */
     bool        always_files; /* however small it is: its files will be carried elsewhere */
+    void (*compacted)(void *context); /* told when a compaction has ended, on a thread of the pool; may be NULL */
+    void  *context;
 } shard_options;
 
 /* A vector name, by its number in the collection. Numbers are never reused. */
@@ -177,6 +179,8 @@ uint64_t shard_saved_sequence(shard *self);
 bool shard_image_is_in_log(const shard_image *image);
 /* The same of the durable one. */
 bool shard_saved_in_log(shard *self);
+/* Bytes of that record, about; 0: it is not in the log. */
+uint64_t shard_log_bytes(shard *self);
 /* Must the log keep records after *after for this shard, once a manifest names `image` (NULL: the durable one; `dirty`
  * tells that it does not cover everything)? */
 bool shard_needs_log(shard *self, const shard_image *image, bool dirty, uint64_t *after);

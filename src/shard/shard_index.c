@@ -369,8 +369,11 @@ compact_job(void *context)
     }
     shard_bury_vectors(target, true);
     shard_kick(target);
+    /* Before the end is announced: nobody may release the shard yet. Whoever saves finds `compacting` set, and waits. */
     (void)pthread_mutex_lock(&target->index_lock);
     atomic_store(&target->compacting, NULL);
+    if (target->compacted != NULL)
+        target->compacted(target->context);
     announce(target);
     (void)pthread_mutex_unlock(&target->index_lock);
     shard_compaction_free(self);

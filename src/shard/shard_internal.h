@@ -71,6 +71,8 @@ struct shard {
     write_log    *log;
     char         *folder;
     bool          always_files;
+    void (*compacted)(void *context);
+    void  *context;
     char         *damage;        /* NULL: none; else this shard is set aside, see shard_damage.c */
     char         *damaged_entry; /* as the manifest had it */
     bool          damaged_tail;  /* records behind it were met when the log was replayed */

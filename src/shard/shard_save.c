@@ -466,7 +466,8 @@ save_in_log(shard *self, shard_image *image, oct_error *error)
     if (status == OCT_OK) {
         const oct_slice part = {body.data, body.size};
 
-        status = log_append(self->log, self->id, &part, 1, &sequence, error);
+        /* Part of a checkpoint, which lets the log forget more than this. */
+        status = log_append_freeing(self->log, self->id, &part, 1, &sequence, error);
     }
     if (status == OCT_OK) {
         self->sequence = sequence;
@@ -577,6 +578,19 @@ shard_saved_in_log(shard *self)
     in_log = self->saved != NULL && self->saved->in_log;
     (void)pthread_mutex_unlock(&self->build_lock);
     return in_log;
+}
+
+uint64_t
+shard_log_bytes(shard *self)
+{
+    uint64_t bytes = 0;
+
+    if (shard_saved_in_log(self)) {
+        (void)pthread_mutex_lock(&self->write_lock);
+        bytes = shard_content_bytes(self);
+        (void)pthread_mutex_unlock(&self->write_lock);
+    }
+    return bytes;
 }
 
 bool

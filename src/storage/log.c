@@ -15,6 +15,9 @@
  * ROOM     The disk's promise (os_reserve) is asked for before a record gets its sequence. So a full disk
  *          is told to the one who appends, while nothing has happened yet, and the write that follows
  *          does not fail for want of space.
+ * SPARE    Two files of zeros (spare.h) hold back room for a full disk: one for records that make room (log_append_freeing),
+ *          one for checkpoints (log_lend). Whoever adds must find both whole, or makes them whole first: so writing
+ *          stops while there is room left for deletions, and resumes by itself when there is room again.
  * FILES    The appender whose record does not fit makes the next file and reserves its room; the log
  *          thread begins it when it comes to it:
  *
@@ -38,6 +41,10 @@
 #include <time.h>
 
 #include "base/crc32c.h"
+#include "storage/spare.h"
+
+#define SPARE_APPENDS    "spare.deletions" /* in the log's folder */
+#define SPARE_CHECKPOINT "spare.checkpoint"
 
 /* A chunk takes no more records when it has reached this: larger ones cost copying as they grow, and the
  * room in the queue is given back later. Chosen freely, well above what a sync costs in writing time. */
@@ -69,6 +76,8 @@ struct write_log {
     pthread_cond_t  work; /* for the log thread: there is something to do */
     pthread_cond_t  done; /* for waiters: more is written or durable, a file was begun, or all stopped */
     pthread_cond_t  room; /* for appenders: the queue is shorter */
+    spare           for_appends, for_checkpoint; /* not used in memory and by readers */
+    uint64_t        stored_bytes; /* beside the log, says the owner */
     uint64_t        last_sequence;
     uint64_t        written_sequence;
     uint64_t        durable_sequence;
@@ -123,9 +132,32 @@ free_chunks(chunk *list)
 
 /* --- appending: with the lock held ----------------------------------------------------------- */
 
-/* A new current file with room for `bytes` of records. Nothing has changed if it fails. */
+/* Reserve `ahead` bytes behind `offset`, or less on a nearly full disk, but not less than `least`. With `from` (NULL: nothing is
+ * to be had there), room that was kept back may be used. *ahead is what was reserved. */
 static oct_status
-make_file(write_log *self, uint64_t bytes, oct_error *error)
+reserve_ahead(os_file *file, uint64_t offset, uint64_t least, uint64_t *ahead, spare *from, oct_error *error)
+{
+    oct_status status = os_reserve(file, offset, *ahead, error);
+
+    if (status == OCT_FULL && least < *ahead)
+        status = os_reserve(file, offset, least, error);
+    else
+        least = *ahead;
+    if (status != OCT_FULL || from == NULL || !spare_release(from)) {
+        *ahead = least;
+        return status;
+    }
+    /* Take as much of it as can be had: the next such record shall find room, too. */
+    for (*ahead = from->wanted > least ? from->wanted : least;; *ahead = *ahead / 2 > least ? *ahead / 2 : least) {
+        status = os_reserve(file, offset, *ahead, error);
+        if (status != OCT_FULL || *ahead == least)
+            return status;
+    }
+}
+
+/* A new current file with room for `bytes` of records. Nothing has changed if it fails. `from`: see reserve_ahead. */
+static oct_status
+make_file(write_log *self, uint64_t bytes, spare *from, oct_error *error)
 {
     const uint64_t least = LOG_HEADER_BYTES + bytes;
     log_file      *file = oct_calloc(1, sizeof *file), **end = &self->files;
@@ -145,11 +177,7 @@ make_file(write_log *self, uint64_t bytes, oct_error *error)
         status = os_open(self->system, path, OS_CREATE | OS_TRUNCATE, &file->file, error);
     if (status != OCT_OK)
         goto fail;
-    status = os_reserve(file->file, 0, file->reserved, error);
-    if (status == OCT_FULL && least < file->reserved) {
-        file->reserved = least;
-        status = os_reserve(file->file, 0, file->reserved, error);
-    }
+    status = reserve_ahead(file->file, 0, least, &file->reserved, from, error);
     if (status != OCT_OK) {
         (void)os_remove(self->system, path, NULL);
         goto fail;
@@ -171,16 +199,16 @@ clamp(uint64_t value, uint64_t least, uint64_t most)
     return value < least ? least : value > most ? most : value;
 }
 
-/* Make sure that the current file has room for a record, or make the next one. */
+/* Make sure that the current file has room for a record, or make the next one. `from`: see reserve_ahead. */
 static oct_status
-take_room(write_log *self, uint64_t bytes, oct_error *error)
+take_room(write_log *self, uint64_t bytes, spare *from, oct_error *error)
 {
     log_file  *file = self->current;
     uint64_t   ahead;
     oct_status status = OCT_OK;
 
     if (file == NULL || (file->end > LOG_HEADER_BYTES && file->end + bytes > self->segment_bytes))
-        return make_file(self, bytes, error);
+        return make_file(self, bytes, from, error);
     if (file->file == NULL) { /* the first append since the log was opened */
         char path[OS_PATH_MAX];
 
@@ -198,11 +226,7 @@ take_room(write_log *self, uint64_t bytes, oct_error *error)
     if (file->end + ahead > self->segment_bytes) /* nothing will be written there */
         ahead = self->segment_bytes > file->end ? self->segment_bytes - file->end : 0;
     ahead = ahead < bytes ? bytes : ahead;
-    status = os_reserve(file->file, file->end, ahead, error);
-    if (status == OCT_FULL && bytes < ahead) {
-        ahead = bytes;
-        status = os_reserve(file->file, file->end, ahead, error);
-    }
+    status = reserve_ahead(file->file, file->end, bytes, &ahead, from, error);
     if (status == OCT_OK)
         file->reserved = file->end + ahead;
     return status;
@@ -288,9 +312,40 @@ measure(const oct_slice *parts, size_t part_count, size_t *length, oct_error *er
     return OCT_OK;
 }
 
-oct_status
-log_append(write_log *self, uint64_t shard, const oct_slice *parts, size_t part_count, uint64_t *sequence,
-           oct_error *error)
+/* Record bytes in the files that are kept. */
+static uint64_t
+file_bytes(const write_log *self)
+{
+    uint64_t bytes = 0;
+
+    for (const log_file *file = self->files; file != NULL; file = file->next)
+        bytes += file->end - LOG_HEADER_BYTES;
+    return bytes;
+}
+
+/* Who adds leaves the room that is kept back alone, and makes it whole if it is not. */
+static oct_status
+hold_spares(write_log *self, oct_error *error)
+{
+    const uint64_t share = clamp((self->stored_bytes + file_bytes(self)) / LOG_SPARE_SHARE, LOG_SPARE_BYTES, LOG_SPARE_BYTES_MAX);
+    oct_status     status;
+
+    /* In steps of a third, as it costs a call of the system each time; it does not shrink while the database is open. */
+    if (share - share / 4 >= self->for_checkpoint.wanted)
+        self->for_checkpoint.wanted = share;
+    status = spare_hold(&self->for_appends, error);
+    if (status == OCT_OK)
+        status = spare_hold(&self->for_checkpoint, error);
+    if (status != OCT_FULL)
+        return status;
+    return oct_fail(error, OCT_FULL,
+                    "the disk that holds %s is full: what is left of it is kept for deletions. Free some space on it, or delete "
+                    "points or collections; writing resumes by itself", self->path);
+}
+
+static oct_status
+append(write_log *self, uint64_t shard, const oct_slice *parts, size_t part_count, bool frees, uint64_t *sequence,
+       oct_error *error)
 {
     const bool is_kept = self->has_thread;
     size_t     length;
@@ -319,8 +374,10 @@ log_append(write_log *self, uint64_t shard, const oct_slice *parts, size_t part_
         OCT_MUST(pthread_cond_wait(&self->room, &self->lock) == 0);
     if (self->stopped)
         status = fail_stopped(self, error);
+    if (status == OCT_OK && !frees)
+        status = hold_spares(self, error);
     if (status == OCT_OK)
-        status = take_room(self, bytes, error);
+        status = take_room(self, bytes, frees ? &self->for_appends : NULL, error);
     if (status == OCT_OK)
         status = take_chunk(self, (size_t)bytes, &to, error);
     if (status == OCT_OK) {
@@ -330,6 +387,41 @@ log_append(write_log *self, uint64_t shard, const oct_slice *parts, size_t part_
     }
     unlock(self);
     return status;
+}
+
+oct_status
+log_append(write_log *self, uint64_t shard, const oct_slice *parts, size_t part_count, uint64_t *sequence,
+           oct_error *error)
+{
+    return append(self, shard, parts, part_count, false, sequence, error);
+}
+
+oct_status
+log_append_freeing(write_log *self, uint64_t shard, const oct_slice *parts, size_t part_count, uint64_t *sequence,
+                   oct_error *error)
+{
+    return append(self, shard, parts, part_count, true, sequence, error);
+}
+
+bool
+log_lend(write_log *self)
+{
+    bool lent;
+
+    if (!self->has_thread)
+        return false;
+    lock(self);
+    lent = spare_release(&self->for_checkpoint);
+    unlock(self);
+    return lent;
+}
+
+void
+log_keep_spare(write_log *self, uint64_t stored_bytes)
+{
+    lock(self);
+    self->stored_bytes = stored_bytes;
+    unlock(self);
 }
 
 /* --- the log thread -------------------------------------------------------------------------- */
@@ -604,7 +696,7 @@ remove_covered(write_log *self, uint64_t sequence, bool *removed, oct_error *err
     return status;
 }
 
-/* If the current file is covered and large, begin another, so that it can be removed. */
+/* If the current file is covered and large, begin another, so that it can be removed. Under truncate_lock. */
 static oct_status
 retire_current(write_log *self, uint64_t sequence, oct_error *error)
 {
@@ -616,7 +708,7 @@ retire_current(write_log *self, uint64_t sequence, oct_error *error)
     file = self->current;
     if (self->stopped || file == NULL || file->last_sequence > sequence || file->end <= LOG_IDLE_BYTES)
         goto out;
-    status = make_file(self, 0, error);
+    status = make_file(self, 0, &self->for_checkpoint, error);
     if (status == OCT_OK) {
         /* An empty chunk makes the log thread close the old file and begin the new one. Without memory for
          * it the next record's does the same. */
@@ -632,6 +724,19 @@ retire_current(write_log *self, uint64_t sequence, oct_error *error)
     }
 out:
     unlock(self);
+    return status;
+}
+
+oct_status
+log_rotate(write_log *self, oct_error *error)
+{
+    oct_status status;
+
+    if (!self->has_thread)
+        return OCT_OK;
+    OCT_MUST(pthread_mutex_lock(&self->truncate_lock) == 0);
+    status = retire_current(self, UINT64_MAX, error);
+    OCT_MUST(pthread_mutex_unlock(&self->truncate_lock) == 0);
     return status;
 }
 
@@ -672,11 +777,10 @@ log_last_sequence(write_log *self)
 uint64_t
 log_bytes(write_log *self)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes;
 
     lock(self);
-    for (const log_file *file = self->files; file != NULL; file = file->next)
-        bytes += file->end - LOG_HEADER_BYTES;
+    bytes = file_bytes(self);
     unlock(self);
     return bytes;
 }
@@ -726,6 +830,8 @@ free_log(write_log *self)
 {
     free_chunks(self->queue);
     log_files_free(self->files);
+    spare_clear(&self->for_appends);
+    spare_clear(&self->for_checkpoint);
     OCT_MUST(pthread_mutex_destroy(&self->truncate_lock) == 0);
     OCT_MUST(pthread_mutex_destroy(&self->lock) == 0);
     OCT_MUST(pthread_cond_destroy(&self->work) == 0);
@@ -784,6 +890,10 @@ log_open(const log_options *options, uint64_t after_sequence, log_visit visit, v
         status = self->path == NULL ? oct_fail_memory(error, strlen(options->path) + 1)
                                     : recover(self, after_sequence, visit, context, error);
     }
+    if (status == OCT_OK && !self->system->is_volatile && !self->read_only)
+        status = spare_init(&self->for_appends, self->system, self->path, SPARE_APPENDS, LOG_SPARE_BYTES, error);
+    if (status == OCT_OK && !self->system->is_volatile && !self->read_only)
+        status = spare_init(&self->for_checkpoint, self->system, self->path, SPARE_CHECKPOINT, LOG_SPARE_BYTES, error);
     if (status != OCT_OK)
         goto fail;
     self->written_sequence = self->durable_sequence = self->last_sequence;

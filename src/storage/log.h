@@ -12,6 +12,9 @@
 #define LOG_SEGMENT_BYTES   (64u << 20) /* a record that would make a file larger begins a new one */
 #define LOG_QUEUE_BYTES_MAX (64u << 20) /* waiting to be written; more makes appenders wait */
 #define LOG_INTERVAL_MS     100u        /* for sync_interval_ms 0 */
+#define LOG_SPARE_BYTES     (256u << 10) /* kept back for deletions, and as much for checkpoints: small, so that a tiny database ... */
+#define LOG_SPARE_BYTES_MAX (1024u << 20) /* ... stays tiny; for checkpoints growing with it up to here, */
+#define LOG_SPARE_SHARE     8u           /* as such a share of what is stored: a compaction writes what is left alive again */
 
 typedef struct write_log write_log;
 
@@ -51,11 +54,20 @@ oct_status log_close(write_log *self, oct_error *error);
  * their sequences. */
 oct_status log_append(write_log *self, uint64_t shard, const oct_slice *parts, size_t part_count,
                       uint64_t *sequence, oct_error *error);
+/* The same for a record that makes room, as a deletion does: on a full disk it takes room that other records must leave. */
+oct_status log_append_freeing(write_log *self, uint64_t shard, const oct_slice *parts, size_t part_count,
+                              uint64_t *sequence, oct_error *error);
+/* A checkpoint found the disk full: give it the room that is kept back for it. False: there is none, do not try again. */
+bool log_lend(write_log *self);
+/* So much is stored beside the log: the room for checkpoints is a share of both. */
+void log_keep_spare(write_log *self, uint64_t stored_bytes);
 /* Wait until `sequence` is as durable as the sync policy says: synced, or for the policies interval and
  * never handed to the operating system. OCT_STOPPED if it cannot become so. */
 oct_status log_wait(write_log *self, uint64_t sequence, oct_error *error);
 /* Sync now, whatever the policy: on return every record appended before the call is durable. */
 oct_status log_sync(write_log *self, oct_error *error);
+/* Begin a new file, if the last is of a megabyte and more: what is appended from now on does not keep it. */
+oct_status log_rotate(write_log *self, oct_error *error);
 /* Records up to and including `sequence` are in a checkpoint that is durable: drop the files that hold
  * nothing else. A last file of a megabyte and more that is wholly covered is replaced by a new one, so
  * that the log of an idle database shrinks. */

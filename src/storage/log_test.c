@@ -46,11 +46,13 @@ static size_t
 file_count(os *disk)
 {
     char **names;
-    size_t count;
+    size_t count, logs = 0;
 
     OCT_MUST(os_list(disk, FOLDER, &names, &count, NULL) == OCT_OK);
+    for (size_t i = 0; i < count; i++)
+        logs += strstr(names[i], ".log") != NULL; /* and not the room kept back */
     oct_free(names);
-    return count;
+    return logs;
 }
 
 static const char *
@@ -656,7 +658,7 @@ TEST(idle_log_shrinks_when_covered)
     CHECK_OK(log_truncate(log, log_last_sequence(log), NULL));
     CHECK_INT(file_count(disk), 1);
     CHECK_INT(log_bytes(log), 0);
-    CHECK_MSG(os_fault_bytes(disk) <= LOG_RESERVE_BYTES, "%llu bytes",
+    CHECK_MSG(os_fault_bytes(disk) <= LOG_RESERVE_BYTES + 2 * LOG_SPARE_BYTES, "%llu bytes",
               (unsigned long long)os_fault_bytes(disk));
     CHECK_OK(history_append(&of, log, NULL));
     CHECK_OK(log_truncate(log, log_last_sequence(log), NULL)); /* small: stays */
@@ -685,7 +687,7 @@ TEST(small_log_takes_little_room_and_large_records_fit)
     CHECK_INT(file_count(disk), 0); /* nothing was written, nothing is there */
     CHECK_OK(log_append(log, 1, &small, 1, &sequence, NULL));
     CHECK_OK(log_wait(log, sequence, NULL));
-    CHECK_INT(os_fault_bytes(disk), LOG_RESERVE_BYTES);
+    CHECK_INT(os_fault_bytes(disk), LOG_RESERVE_BYTES + 2 * LOG_SPARE_BYTES);
     CHECK_OK(log_append(log, 1, &large, 1, &sequence, NULL)); /* larger than a file may be */
     CHECK_OK(log_append(log, 1, &small, 1, &sequence, NULL));
     CHECK_OK(log_append(log, 1, NULL, 0, &sequence, NULL)); /* no body at all */
@@ -718,7 +720,7 @@ TEST(record_above_the_limit_is_refused)
  * Method: disks of every size from nothing up; records of 10,000 bytes; then the limit is lifted. */
 TEST(full_disk_refuses_the_append_and_nothing_else)
 {
-    for (uint64_t limit = 0; limit < 800000; limit += 20011) {
+    for (uint64_t limit = 0; limit < 1400000; limit += 20011) {
         const history     of = {16, 20000, NULL};
         os               *disk = disk_new();
         const log_options options = {.system = disk, .path = FOLDER, .segment_bytes = 300000};
@@ -736,7 +738,7 @@ TEST(full_disk_refuses_the_append_and_nothing_else)
         }
         CHECK_STATUS(status, OCT_FULL);
         last = log_last_sequence(log);
-        CHECK_MSG(limit < 200000 || limit - log_bytes(log) < 60000, "limit %llu, only %llu bytes used",
+        CHECK_MSG(limit < 800000 || limit - log_bytes(log) < 60000 + 2 * LOG_SPARE_BYTES, "limit %llu, only %llu bytes used",
                   (unsigned long long)limit, (unsigned long long)log_bytes(log));
         CHECK_OK(log_sync(log, &error));
         CHECK(!log_stopped(log));
@@ -748,6 +750,51 @@ TEST(full_disk_refuses_the_append_and_nothing_else)
         CHECK_OK(log_close(log, &error));
         os_free(disk);
     }
+}
+
+/* Goal:   a disk that refuses what adds still takes what makes room, and a checkpoint finds room of its own; when there is room
+ *         again, writing goes on and the room is kept back anew.
+ * Method: records of up to 20,000 bytes until the disk of 1.5 MB is full; then small ones that free, until they are refused,
+ *         too; then the spare room of checkpoints is lent; then the limit is lifted. */
+TEST(full_disk_takes_what_makes_room)
+{
+    static char       large[20000], small[40];
+    const oct_slice   adds = {large, sizeof large}, frees = {small, sizeof small};
+    os               *disk = disk_new();
+    const log_options options = {.system = disk, .path = FOLDER, .segment_bytes = 300000};
+    oct_error         error = {0};
+    oct_status        status = OCT_OK;
+    uint64_t          freed = 0, sequence, full;
+    write_log        *log;
+
+    os_fault_limit(disk, 1500000);
+    CHECK_OK(log_open(&options, 0, visit_nothing, NULL, &log, &error));
+    while (status == OCT_OK) {
+        status = log_append(log, 1, &adds, 1, &sequence, &error);
+        CHECK_OK(log_sync(log, &error)); /* a file that is finished gives back what it had reserved */
+    }
+    CHECK_STATUS(status, OCT_FULL);
+    CHECK_MSG(strstr(error.text, "kept for deletions") != NULL || strstr(error.text, "is full") != NULL, "%s", error.text);
+    while ((status = log_append_freeing(log, 1, &frees, 1, &sequence, &error)) == OCT_OK) {
+        freed++;
+        CHECK_OK(log_wait(log, sequence, &error));
+        /* What adds is refused all the while: it would take the room from those that free. */
+        CHECK_STATUS(log_append(log, 1, &adds, 1, &sequence, &error), OCT_FULL);
+    }
+    CHECK_STATUS(status, OCT_FULL);
+    CHECK_MSG(freed > LOG_SPARE_BYTES / 2 / 80, "%llu", (unsigned long long)freed);
+    full = os_fault_bytes(disk);
+    CHECK(log_lend(log));
+    CHECK(!log_lend(log)); /* that was all */
+    CHECK_MSG(os_fault_bytes(disk) + LOG_SPARE_BYTES <= full, "%llu of %llu", (unsigned long long)os_fault_bytes(disk),
+              (unsigned long long)full);
+    CHECK_STATUS(log_append(log, 1, &adds, 1, &sequence, &error), OCT_FULL);
+    CHECK(!log_stopped(log));
+    os_fault_limit(disk, UINT64_MAX);
+    CHECK_OK(log_append(log, 1, &adds, 1, &sequence, &error));
+    CHECK(log_lend(log));
+    CHECK_OK(log_close(log, &error));
+    os_free(disk);
 }
 
 TEST(read_only_changes_nothing)
