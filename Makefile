@@ -84,7 +84,7 @@ $(B)/obj/grpc_tables.o: build/gen/grpc_tables.c src/api/grpc.h | $(T)/yyjson/.do
 	$(CC) $(CFLAGS_ALL) -isystem $(T)/yyjson -c -o $@ $<
 
 # Instruction sets are chosen per file; src/kernel picks one at run time.
-$(B)/obj/src/kernel/%_avx2.o: ISA := -mavx2 -mfma
+$(B)/obj/src/kernel/%_avx2.o: ISA := -mavx2 -mfma -mf16c
 $(B)/obj/src/kernel/%_avx512.o: ISA := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mfma
 
 $(B)/obj/third_party/yyjson.o: $(T)/yyjson/yyjson.c

@@ -29,6 +29,8 @@ cpu_features(void)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("fma"))
         have |= CPU_FMA;
+    if (__builtin_cpu_supports("f16c"))
+        have |= CPU_F16C;
     if (__builtin_cpu_supports("avx2"))
         have |= CPU_AVX2;
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -133,4 +135,71 @@ kernel_round_u8(const float *in, float *out, size_t dim)
 {
     for (size_t i = 0; i < dim; i++)
         out[i] = in[i] >= 255.0f ? 255.0f : in[i] > 0.0f ? truncf(in[i]) : 0.0f;
+}
+
+/* --- narrower types as they are kept ------------------------------------------------------------------ */
+
+static uint16_t
+half_of(float rounded)
+{
+    uint32_t bits;
+    uint16_t sign;
+
+    memcpy(&bits, &rounded, sizeof bits);
+    sign = (uint16_t)(bits >> 16 & 0x8000u);
+    if (fabsf(rounded) < F16_NORMAL_MIN)
+        return (uint16_t)(sign | (uint16_t)(fabsf(rounded) * 0x1p24f));
+    return (uint16_t)(sign | (uint16_t)(((bits & 0x7FFFFFFFu) >> 13) - ((127u - 15u) << 10)));
+}
+
+void
+kernel_pack_f16(const float *in, void *out, size_t dim)
+{
+    for (size_t i = 0; i < dim; i++) {
+        const uint16_t half = half_of(in[i]);
+
+        memcpy((char *)out + i * sizeof half, &half, sizeof half);
+    }
+}
+
+void
+kernel_pack_u8(const float *in, void *out, size_t dim)
+{
+    for (size_t i = 0; i < dim; i++)
+        ((uint8_t *)out)[i] = (uint8_t)in[i];
+}
+
+void
+kernel_widen_f16(const void *in, float *out, size_t dim)
+{
+    for (size_t i = 0; i < dim; i++) {
+        uint16_t half;
+
+        memcpy(&half, (const char *)in + i * sizeof half, sizeof half);
+        out[i] = kernel_float_of_half(half);
+    }
+}
+
+void
+kernel_widen_u8(const void *in, float *out, size_t dim)
+{
+    for (size_t i = 0; i < dim; i++)
+        out[i] = ((const uint8_t *)in)[i];
+}
+
+void
+kernel_widen(kernel_narrow kind, const void *row, float *out, size_t dim)
+{
+    float scale;
+
+    if (kind == KERNEL_F16) {
+        kernel_widen_f16(row, out, dim);
+        return;
+    }
+    kernel_widen_u8(row, out, dim);
+    if (kind != KERNEL_SCALED)
+        return;
+    scale = kernel_scale_of(row, dim);
+    for (size_t i = 0; i < dim; i++)
+        out[i] *= scale;
 }

@@ -1,11 +1,13 @@
 /* kernel.h - arithmetic over rows of floats: a plain meaning, a file per instruction set, one table.
  *
- * OWNS     dot product, squared Euclidean and Manhattan distance of f32 rows, cosine normalisation, dot products
- *          of 4-bit codes, the Walsh-Hadamard transform, and the choice among instruction sets. No state but that.
+ * OWNS     dot product, squared Euclidean and Manhattan distance of f32 rows and of rows of halves and bytes, cosine
+ *          normalisation, dot products of 4-bit codes, the Walsh-Hadamard transform, and the choice among instruction
+ *          sets. No state but that.
  * CALLED   by graph and shard. Calls nothing but libc's fmaf and sqrtf.
  * ERRORS   none: nothing here allocates or fails.
  * THREADS  Any thread, any time.
- * READ     kernel_scalar.c (what is computed), kernel_f32.h (how registers compute it), kernel.c (which).
+ * READ     kernel_scalar.c (what is computed), kernel_f32.h (how registers compute it), kernel_narrow.h (the same of
+ *          narrower rows), kernel.c (which).
  *
  * CANONICAL ARITHMETIC (why and how: docs/design/numbers.md). A result is the same 32 bits at every level,
  * for the pair form and the many form, whatever the alignment:
@@ -18,6 +20,7 @@
  *      Lane 0 is the result.
  *   3. A result that is not a number is the quiet NaN 0x7FC00000. (Finite input gives one only through
  *      an overflow to both infinities.)
+ *   4. A narrower row stands for floats, exactly (kernel_narrow); its results are those of the floats.
  * Rounding is to nearest, ties to even; denormals count. Both are the thread's floating-point mode, which
  * the kernels neither set nor check.
  */
@@ -35,6 +38,7 @@ enum {
     CPU_AVX512 = 4, /* F, BW, DQ and VL */
     CPU_AVX512_VNNI = 8,
     CPU_NEON = 16, /* every AArch64 CPU */
+    CPU_F16C = 32, /* halves to floats */
 };
 
 /* Rows may overlap and need no alignment; rows on a cache line are faster. `dim` 0 gives 0. Reads
@@ -46,6 +50,33 @@ typedef float (*kernel_pair_fn)(const float *a, const float *b, size_t dim);
  * hand it all the rows that are known, not a few at a time. `out` overlaps nothing. */
 typedef void (*kernel_many_fn)(const float *query, const float *const *rows, size_t count, size_t dim,
                                float *out);
+
+/* How a row keeps its components where they are not floats, `dim` of them, and which floats they stand for. */
+typedef enum kernel_narrow {
+    KERNEL_F16,    /* halves */
+    KERNEL_U8,     /* bytes: whole numbers from 0 to 255 */
+    KERNEL_SCALED, /* bytes, then from the next multiple of 4 on a float: each byte times that, rounded to float */
+    KERNEL_NARROW_KINDS
+} kernel_narrow;
+
+/* As kernel_many_fn, of rows of one such kind: no alignment needed, nothing read behind the row. */
+typedef void (*kernel_narrow_fn)(const float *query, const void *const *rows, size_t count, size_t dim, float *out);
+
+/* Where the float of a KERNEL_SCALED row is. */
+static inline size_t
+kernel_scale_at(size_t dim)
+{
+    return (dim + 3) / 4 * 4;
+}
+
+static inline float
+kernel_scale_of(const void *row, size_t dim)
+{
+    float scale;
+
+    memcpy(&scale, (const char *)row + kernel_scale_at(dim), sizeof scale);
+    return scale;
+}
 
 /* Integer dot products of a query with rows of 4-bit codes: out[i] = sum over j of query[j] * code(rows[i], j).
  * A row is `blocks` x 64 bytes; the low half of byte b of block k is code 128 k + b, its high half code 128 k + 64 + b.
@@ -80,7 +111,9 @@ typedef struct kernel_table {
     kernel_many_fn dot_f32_many;
     kernel_many_fn l2sq_f32_many;
     kernel_many_fn l1_f32_many;
-    kernel_u4_fn   dot_u4_many;
+    /* By kind; of KERNEL_SCALED only the dot product: vectors that are scaled are compared by cosine. */
+    kernel_narrow_fn dot_narrow[KERNEL_NARROW_KINDS], l2sq_narrow[KERNEL_SCALED], l1_narrow[KERNEL_SCALED];
+    kernel_u4_fn     dot_u4_many;
     kernel_fwht_fn fwht_f32;
 
     kernel_max_fn    max_abs_f32;
@@ -120,5 +153,13 @@ void kernel_normalize(const float *in, float *out, size_t dim);
 #define KERNEL_F16_MAX 65504.0f
 void kernel_round_f16(const float *in, float *out, size_t dim);
 void kernel_round_u8(const float *in, float *out, size_t dim);
+
+/* Floats that have been rounded so, as what they are kept in, and back. Alignment does not matter. */
+void kernel_pack_f16(const float *in, void *out, size_t dim);
+void kernel_pack_u8(const float *in, void *out, size_t dim);
+void kernel_widen_f16(const void *in, float *out, size_t dim);
+void kernel_widen_u8(const void *in, float *out, size_t dim);
+/* The floats that any narrow row stands for. */
+void kernel_widen(kernel_narrow kind, const void *row, float *out, size_t dim);
 
 #endif /* OCT_KERNEL_H */

@@ -3,6 +3,7 @@
 #include <immintrin.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 typedef __m256 vec;
 #define VEC_LANES    8u
@@ -52,6 +53,48 @@ static inline void
 vec_store(float *at, vec v)
 {
     _mm256_storeu_ps(at, v);
+}
+
+static inline vec
+vec_mul(vec a, vec b)
+{
+    return _mm256_mul_ps(a, b);
+}
+
+static inline vec
+vec_set(float value)
+{
+    return _mm256_set1_ps(value);
+}
+
+static inline vec
+vec_load_f16(const void *at)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128(at));
+}
+
+static inline vec
+vec_load_u8(const void *at)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(at)));
+}
+
+static inline vec
+vec_load_f16_part(const void *at, size_t count)
+{
+    uint16_t part[VEC_LANES] = {0};
+
+    memcpy(part, at, count * sizeof part[0]);
+    return vec_load_f16(part);
+}
+
+static inline vec
+vec_load_u8_part(const void *at, size_t count)
+{
+    uint8_t part[VEC_LANES] = {0};
+
+    memcpy(part, at, count);
+    return vec_load_u8(part);
 }
 
 static inline vec
@@ -116,6 +159,7 @@ dot_u4_many(const int8_t *query, const uint8_t *const *rows, size_t count, size_
 
 #include "kernel/kernel_codes.h"
 #include "kernel/kernel_f32.h"
+#include "kernel/kernel_narrow.h"
 
-const kernel_table kernel_avx2 = F32_TABLE("avx2", CPU_FMA | CPU_AVX2);
+const kernel_table kernel_avx2 = F32_TABLE("avx2", CPU_FMA | CPU_F16C | CPU_AVX2);
 #endif

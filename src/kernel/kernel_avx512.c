@@ -51,6 +51,42 @@ vec_sub(vec a, vec b)
 }
 
 static inline vec
+vec_mul(vec a, vec b)
+{
+    return _mm512_mul_ps(a, b);
+}
+
+static inline vec
+vec_set(float value)
+{
+    return _mm512_set1_ps(value);
+}
+
+static inline vec
+vec_load_f16(const void *at)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256(at));
+}
+
+static inline vec
+vec_load_u8(const void *at)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(at)));
+}
+
+static inline vec
+vec_load_f16_part(const void *at, size_t count)
+{
+    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16((__mmask16)((1u << count) - 1), at));
+}
+
+static inline vec
+vec_load_u8_part(const void *at, size_t count)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8((__mmask16)((1u << count) - 1), at)));
+}
+
+static inline vec
 vec_abs(vec a)
 {
     return _mm512_abs_ps(a);
@@ -133,6 +169,7 @@ dot_u4_many(const int8_t *query, const uint8_t *const *rows, size_t count, size_
 
 #include "kernel/kernel_codes.h"
 #include "kernel/kernel_f32.h"
+#include "kernel/kernel_narrow.h"
 
-const kernel_table kernel_avx512 = F32_TABLE("avx512", CPU_FMA | CPU_AVX2 | CPU_AVX512 | CPU_AVX512_VNNI);
+const kernel_table kernel_avx512 = F32_TABLE("avx512", CPU_FMA | CPU_F16C | CPU_AVX2 | CPU_AVX512 | CPU_AVX512_VNNI);
 #endif

@@ -208,5 +208,5 @@ fwht_f32(float *values, size_t count)
     {                                                                                                        \
         .name = name_, .needs = needs_, .dot_f32 = dot_f32, .l2sq_f32 = l2sq_f32, .l1_f32 = l1_f32,          \
         .dot_f32_many = dot_f32_many, .l2sq_f32_many = l2sq_f32_many, .l1_f32_many = l1_f32_many,            \
-        .dot_u4_many = dot_u4_many, .fwht_f32 = fwht_f32, CODES_FIELDS,                                      \
+        .dot_u4_many = dot_u4_many, .fwht_f32 = fwht_f32, NARROW_FIELDS, CODES_FIELDS,                                      \
     }

@@ -3,6 +3,7 @@
 #include <arm_neon.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 typedef float32x4_t vec;
 #define VEC_LANES    4u
@@ -61,6 +62,54 @@ vec_store(float *at, vec v)
 }
 
 static inline vec
+vec_mul(vec a, vec b)
+{
+    return vmulq_f32(a, b);
+}
+
+static inline vec
+vec_set(float value)
+{
+    return vdupq_n_f32(value);
+}
+
+static inline vec
+vec_load_f16(const void *at)
+{
+    uint16_t halves[VEC_LANES];
+
+    memcpy(halves, at, sizeof halves);
+    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(halves)));
+}
+
+static inline vec
+vec_load_u8(const void *at)
+{
+    uint32_t word;
+
+    memcpy(&word, at, sizeof word);
+    return vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(word)))));
+}
+
+static inline vec
+vec_load_f16_part(const void *at, size_t count)
+{
+    uint16_t part[VEC_LANES] = {0};
+
+    memcpy(part, at, count * sizeof part[0]);
+    return vec_load_f16(part);
+}
+
+static inline vec
+vec_load_u8_part(const void *at, size_t count)
+{
+    uint8_t part[VEC_LANES] = {0};
+
+    memcpy(part, at, count);
+    return vec_load_u8(part);
+}
+
+static inline vec
 vec_abs(vec a)
 {
     return vabsq_f32(a);
@@ -115,6 +164,7 @@ dot_u4_many(const int8_t *query, const uint8_t *const *rows, size_t count, size_
 
 #include "kernel/kernel_codes.h"
 #include "kernel/kernel_f32.h"
+#include "kernel/kernel_narrow.h"
 
 const kernel_table kernel_neon = F32_TABLE("neon", CPU_NEON);
 #endif

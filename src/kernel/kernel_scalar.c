@@ -61,6 +61,48 @@ SCALAR_KERNEL(dot)
 SCALAR_KERNEL(l2sq)
 SCALAR_KERNEL(l1)
 
+/* Rows of halves and bytes: the same loop over the floats that they stand for. */
+static inline float
+half_at(const void *row, size_t i)
+{
+    uint16_t half;
+
+    memcpy(&half, (const char *)row + i * sizeof half, sizeof half);
+    return kernel_float_of_half(half);
+}
+
+static inline float
+byte_at(const void *row, size_t i)
+{
+    return ((const uint8_t *)row)[i];
+}
+
+#define SCALAR_NARROW(name, kind, element)                                                                   \
+    static void name##_##kind##_scalar(const float *query, const void *const *rows, size_t count,            \
+                                       size_t dim, float *out)                                               \
+    {                                                                                                        \
+        const size_t padded = (dim + KERNEL_LANES - 1) / KERNEL_LANES * KERNEL_LANES;                        \
+                                                                                                             \
+        for (size_t k = 0; k < count; k++) {                                                                 \
+            const void *row = rows[k];                                                                       \
+            float       lanes[KERNEL_LANES] = {0};                                                           \
+                                                                                                             \
+            for (size_t i = 0; i < dim; i++)                                                                 \
+                name##_step(&lanes[i % KERNEL_LANES], query[i], element);                                    \
+            for (size_t i = dim; i < padded; i++)                                                            \
+                name##_step(&lanes[i % KERNEL_LANES], 0, 0);                                                 \
+            out[k] = sum_of_lanes(lanes);                                                                    \
+        }                                                                                                    \
+    }
+
+SCALAR_NARROW(dot, f16, half_at(row, i))
+SCALAR_NARROW(dot, u8, byte_at(row, i))
+SCALAR_NARROW(dot, scaled, (byte_at(row, i) * kernel_scale_of(row, dim)))
+SCALAR_NARROW(l2sq, f16, half_at(row, i))
+SCALAR_NARROW(l2sq, u8, byte_at(row, i))
+SCALAR_NARROW(l1, f16, half_at(row, i))
+SCALAR_NARROW(l1, u8, byte_at(row, i))
+
 static void
 dot_u4_many_scalar(const int8_t *query, const uint8_t *const *rows, size_t count, size_t blocks, int32_t *out)
 {
@@ -102,6 +144,9 @@ const kernel_table kernel_scalar = {
     .dot_f32_many = dot_f32_many_scalar,
     .l2sq_f32_many = l2sq_f32_many_scalar,
     .l1_f32_many = l1_f32_many_scalar,
+    .dot_narrow = {dot_f16_scalar, dot_u8_scalar, dot_scaled_scalar},
+    .l2sq_narrow = {l2sq_f16_scalar, l2sq_u8_scalar},
+    .l1_narrow = {l1_f16_scalar, l1_u8_scalar},
     .dot_u4_many = dot_u4_many_scalar,
     .fwht_f32 = fwht_f32_scalar,
     CODES_FIELDS,

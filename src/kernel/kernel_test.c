@@ -387,7 +387,7 @@ TEST(normalize_leaves_unit_and_zero_rows_as_they_are)
  * Method: all masks of the known bits, all names, unknown names. */
 TEST(levels_are_chosen_by_what_the_machine_has)
 {
-    const uint32_t all = CPU_FMA | CPU_AVX2 | CPU_AVX512 | CPU_AVX512_VNNI | CPU_NEON;
+    const uint32_t all = CPU_FMA | CPU_F16C | CPU_AVX2 | CPU_AVX512 | CPU_AVX512_VNNI | CPU_NEON;
     size_t         best = 0;
 
     while ((kernel_level(best)->needs & ~cpu_features()) != 0)
