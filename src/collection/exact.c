@@ -20,26 +20,26 @@ typedef struct exact_scan {
     const point_set *points;
     const graph     *vectors; /* one of these two */
     const sparse_index *sparse;
-    const scorer    *by;
+    scorer           by;
     const hit_scope *scope;
     size_t           total; /* points to look at: of the list, or all there are */
     size_t           chunk;
     size_t           block_rows;
-    const float   ***rows; /* multi: of each worker, room for the longest multivector behind a block not yet full */
+    const void    ***rows; /* multi: of each worker, room for the longest multivector behind a block not yet full */
     top             *heaps; /* of each worker */
     atomic_bool      damaged; /* a sparse vector could not be read */
 } exact_scan;
 
 /* Vectors on their way to the scorer. */
 typedef struct block {
-    const float *vectors[SCORER_ROWS_MAX];
+    const void   *vectors[SCORER_ROWS_MAX];
     sparse_vector sparse[SCORER_ROWS_MAX];
     uint32_t     points[SCORER_ROWS_MAX];
     size_t       count;
     /* multi */
-    scorer_span   spans[SCORER_ROWS_MAX];
-    const float **rows;
-    size_t        row_count;
+    scorer_span  spans[SCORER_ROWS_MAX];
+    const void **rows;
+    size_t       row_count;
 } block;
 
 static int
@@ -57,14 +57,14 @@ score_block(const exact_scan *self, block *some, top *best)
 
     if (some->count == 0)
         return;
-    if (self->by->sparse != NULL)
-        scorer_run_sparse(self->by, some->sparse, some->count, scores);
-    else if (self->by->example_ends == NULL)
-        scorer_run(self->by, some->vectors, some->count, scores);
+    if (self->by.sparse != NULL)
+        scorer_run_sparse(&self->by, some->sparse, some->count, scores);
+    else if (self->by.example_ends == NULL)
+        scorer_run(&self->by, some->vectors, some->count, scores);
     else
-        scorer_run_spans(self->by, some->rows, some->spans, some->count, scores);
+        scorer_run_spans(&self->by, some->rows, some->spans, some->count, scores);
     for (size_t i = 0; i < some->count; i++) {
-        if (self->by->sparse == NULL || self->by->kind != SCORER_NEAREST || scores[i] != SCORER_NO_SCORE)
+        if (self->by.sparse == NULL || self->by.kind != SCORER_NEAREST || scores[i] != SCORER_NO_SCORE)
             top_offer(best, 0.0f - scores[i], some->points[i]);
     }
     some->count = some->row_count = 0;
@@ -98,7 +98,7 @@ add_point(exact_scan *self, block *some, uint32_t point)
     row = graph_row_of(self->vectors, point);
     if (row == GRAPH_NONE)
         return false;
-    if (self->by->example_ends != NULL)
+    if (self->by.example_ends != NULL)
         add_span(self, some, row);
     else
         some->vectors[some->count] = graph_vector_at(self->vectors, row);
@@ -111,7 +111,7 @@ scan_chunk(void *context, size_t item, uint32_t worker)
     exact_scan      *self = context;
     const hit_scope *scope = self->scope;
     const size_t     end = size_min((item + 1) * self->chunk, self->total);
-    const bool       multi = self->by->example_ends != NULL;
+    const bool       multi = self->by.example_ends != NULL;
     block            some;
 
     if (deadline_has_passed())
@@ -124,7 +124,7 @@ scan_chunk(void *context, size_t item, uint32_t worker)
         if (!points_is_live(self->points, point) || !scope_allows(scope, point) || !add_point(self, &some, point))
             continue;
         some.points[some.count++] = point;
-        if (some.count == self->block_rows || some.row_count * self->by->dim >= SPAN_FLOATS)
+        if (some.count == self->block_rows || some.row_count * self->by.dim >= SPAN_FLOATS)
             score_block(self, &some, &self->heaps[worker]);
     }
     score_block(self, &some, &self->heaps[worker]);
@@ -151,7 +151,7 @@ heaps_new(exact_scan *self, size_t count, size_t limit, arena *memory, oct_error
 static oct_status
 spans_new(exact_scan *self, size_t count, arena *memory, oct_error *error)
 {
-    const size_t room = (SPAN_FLOATS + OCT_MULTI_FLOATS_MAX) / self->by->dim + 1;
+    const size_t room = (SPAN_FLOATS + OCT_MULTI_FLOATS_MAX) / self->by.dim + 1;
 
     self->rows = arena_array(memory, count, sizeof *self->rows);
     for (size_t i = 0; i < count && self->rows != NULL; i++) {
@@ -189,6 +189,8 @@ stored_gather(oct_collection *self, uint32_t number, hit_list *hits, arena *memo
     const bool   multi = vectors != NULL && graph_get_params(vectors)->multi;
     size_t       row_count = 0, kept = 0, dim;
     oct_status   status = OCT_OK;
+    kernel_narrow kind;
+    bool          copied; /* rows of one, one behind the other; and floats, whatever they lie in */
 
     *out = (stored_vectors){0};
     if (shard_sparse(self->shard, number) != NULL)
@@ -196,6 +198,7 @@ stored_gather(oct_collection *self, uint32_t number, hit_list *hits, arena *memo
     if (vectors == NULL)
         return oct_fail(error, OCT_INVALID, "the vector was removed while it was searched");
     dim = graph_get_params(vectors)->dim;
+    copied = multi || graph_row_kind(vectors, &kind);
     out->spans = arena_array(memory, hits->count + 1, sizeof *out->spans);
     if (out->spans == NULL)
         return oct_fail_memory(error, hits->count * sizeof *out->spans);
@@ -217,16 +220,15 @@ stored_gather(oct_collection *self, uint32_t number, hit_list *hits, arena *memo
     row_count = 0;
     for (size_t i = 0; i < kept && status == OCT_OK; i++) {
         const scorer_span span = out->spans[i];
-        float            *copy = multi ? arena_array(memory, span.count, dim * sizeof *copy) : NULL;
+        float            *copy = copied ? arena_array(memory, span.count, dim * sizeof *copy) : NULL;
 
-        if (multi && copy == NULL)
+        if (copied && copy == NULL)
             return oct_fail_memory(error, span.count * dim * sizeof *copy);
         out->spans[i].first = (uint32_t)row_count;
         for (uint32_t r = 0; r < span.count; r++) {
-            out->rows[row_count] = graph_vector_at(vectors, span.first + r);
-            if (multi)
-                out->rows[row_count] = memcpy(copy + r * dim, out->rows[row_count], dim * sizeof *copy);
-            row_count++;
+            if (copied)
+                graph_compared(vectors, span.first + r, copy + r * dim);
+            out->rows[row_count++] = copied ? copy + r * dim : graph_vector_at(vectors, span.first + r);
         }
     }
     if (!multi)
@@ -253,7 +255,7 @@ exact_search(oct_collection *self, uint32_t number, const scorer *by, const hit_
              arena *memory, hit_list *out, oct_error *error)
 {
     workers       *pool = self->database->pool;
-    exact_scan     work = {.points = shard_points(self->shard), .by = by, .scope = scope};
+    exact_scan     work = {.points = shard_points(self->shard), .by = *by, .scope = scope};
     const uint32_t point_count = atomic_load_explicit(&work.points->count, memory_order_acquire);
     const size_t   dim = by->sparse != NULL ? SPARSE_FLOATS : by->dim;
     double         floats = (double)dim * (double)size_max(by->example_count, 1); /* to multiply a point */
@@ -266,6 +268,8 @@ exact_search(oct_collection *self, uint32_t number, const scorer *by, const hit_
     work.sparse = shard_sparse(self->shard, number);
     if (by->sparse != NULL ? work.sparse == NULL : work.vectors == NULL)
         return oct_fail(error, OCT_INVALID, "the vector was removed while it was searched");
+    if (work.vectors != NULL)
+        work.by.rows.is_narrow = graph_row_kind(work.vectors, &work.by.rows.kind);
     work.total = scope->listed == NULL ? point_count : scope->listed_count;
     limit = size_min(limit, work.total);
     if (scope->allowed != NULL)

@@ -38,8 +38,8 @@ scope_allows(const hit_scope *self, uint32_t point)
 oct_status exact_search(oct_collection *self, uint32_t number, const scorer *by, const hit_scope *scope,
                         size_t limit, arena *memory, hit_list *out, oct_error *error);
 
-/* Vectors of points, to be compared with each other. Of multivectors the rows are copied, so that those of one lie one
- * behind the other. */
+/* Vectors of points in floats, to be compared with each other. Of multivectors the rows are copied, so that those of one lie
+ * one behind the other; of narrow types, too. */
 typedef struct stored_vectors {
     const float **rows;
     scorer_span  *spans; /* of each point; NULL: not multi, row i is point i's */

@@ -604,7 +604,7 @@ plan_vectors(planner *self, const oct_query *query, level *out)
         return status;
     /* As the graph prepares what it stores. */
     for (size_t i = 0; i < all.row_count; i++)
-        (void)graph_prepare_as(out->scorer.distance, config_datatype(&vector), all.values + i * all.dim,
+        graph_prepare_as(out->scorer.distance, config_datatype(&vector), all.values + i * all.dim,
                                all.values + i * all.dim, all.dim);
     if (all.sparse != NULL && all.count > 0)
         out->sparse_target = all.sparse[0];

@@ -160,7 +160,7 @@ model_scores(const world *self, const scorer *by, const size_t *without, size_t 
             left_out = left_out || without[w] == i;
         if (left_out)
             continue;
-        scorer_run(by, &vector, 1, &all[*count].score);
+        scorer_run(by, (const void *const *)&vector, 1, &all[*count].score);
         all[*count].score += 0.0f;
         all[(*count)++].id = id_of(self, i);
     }

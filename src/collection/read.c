@@ -243,7 +243,7 @@ search_one(void *context, size_t item, uint32_t worker)
         graph_query query = {.vector = prepared, .limit = self->k, .exact = self->exact};
 
         query.ef = box_ef(box, index, self->ef);
-        (void)graph_prepare_as(graph_get_params(vectors)->distance, graph_get_params(vectors)->datatype,
+        graph_prepare_as(graph_get_params(vectors)->distance, graph_get_params(vectors)->datatype,
                                self->queries + item * self->dim, prepared, self->dim);
         status = shard_search(target, box->numbers[index], &query, hits, &count, NULL, &error);
     }

@@ -7,26 +7,46 @@
 
 #define CONTEXT_EPSILON 0x1p-23f
 
-void
-scorer_similarities(oct_distance distance, const float *target, const float *const *vectors, size_t count,
-                    size_t dim, float *out)
+/* Similarities to rows of whichever kind. */
+static void
+similarities_of(const scorer_rows *kind, oct_distance distance, const float *target, const void *const *vectors,
+                size_t count, size_t dim, float *out)
 {
     const kernel_table *table = kernel();
+    const float *const *wide = (const float *const *)vectors;
 
     switch (distance) {
     case OCT_COSINE:
     case OCT_DOT:
-        table->dot_f32_many(target, vectors, count, dim, out);
+        if (kind->is_narrow)
+            table->dot_narrow[kind->kind](target, vectors, count, dim, out);
+        else
+            table->dot_f32_many(target, wide, count, dim, out);
         return;
     case OCT_EUCLID:
-        table->l2sq_f32_many(target, vectors, count, dim, out);
+        if (kind->is_narrow)
+            table->l2sq_narrow[kind->kind](target, vectors, count, dim, out);
+        else
+            table->l2sq_f32_many(target, wide, count, dim, out);
         break;
     case OCT_MANHATTAN:
-        table->l1_f32_many(target, vectors, count, dim, out);
+        if (kind->is_narrow)
+            table->l1_narrow[kind->kind](target, vectors, count, dim, out);
+        else
+            table->l1_f32_many(target, wide, count, dim, out);
         break;
     }
     for (size_t i = 0; i < count; i++)
         out[i] = -out[i];
+}
+
+static const scorer_rows floats = {.is_narrow = false};
+
+void
+scorer_similarities(oct_distance distance, const float *target, const float *const *vectors, size_t count,
+                    size_t dim, float *out)
+{
+    similarities_of(&floats, distance, target, (const void *const *)vectors, count, dim, out);
 }
 
 float
@@ -67,7 +87,7 @@ half(float x)
 
 /* What is scored: vectors, or, with spans, multivectors; or sparse ones. */
 typedef struct scored {
-    const float *const  *rows;
+    const void *const   *rows;
     const scorer_span   *spans;
     const sparse_vector *sparse;
 } scored;
@@ -76,8 +96,8 @@ typedef struct scored {
 
 /* Each chunk of a multivector's rows meets a group of the target's rows while it is in the cache. */
 static float
-maxsim(oct_distance distance, const float *target, size_t target_rows, const float *const *span_rows, size_t count,
-       size_t dim)
+maxsim(const scorer_rows *kind, oct_distance distance, const float *target, size_t target_rows,
+       const void *const *span_rows, size_t count, size_t dim)
 {
     double sum = 0;
 
@@ -92,8 +112,7 @@ maxsim(oct_distance distance, const float *target, size_t target_rows, const flo
             float        similarities[SCORER_ROWS_MAX];
 
             for (size_t q = 0; q < group_rows; q++) {
-                scorer_similarities(distance, target + (group + q) * dim, span_rows + first, some, dim,
-                                    similarities);
+                similarities_of(kind, distance, target + (group + q) * dim, span_rows + first, some, dim, similarities);
                 for (size_t i = 0; i < some; i++)
                     best[q] = similarities[i] > best[q] ? similarities[i] : best[q];
             }
@@ -109,7 +128,8 @@ scorer_maxsims(oct_distance distance, const float *target, size_t target_rows, c
                const scorer_span *spans, size_t count, size_t dim, float *out)
 {
     for (size_t i = 0; i < count; i++)
-        out[i] = maxsim(distance, target, target_rows, span_rows + spans[i].first, spans[i].count, dim);
+        out[i] = maxsim(&floats, distance, target, target_rows, (const void *const *)span_rows + spans[i].first,
+                        spans[i].count, dim);
 }
 
 /* Similarities to example number `example`. */
@@ -125,10 +145,10 @@ compare(const scorer *self, size_t example, const scored *vectors, size_t count,
     }
     target = self->examples + first * self->dim;
     if (self->example_ends == NULL)
-        scorer_similarities(self->distance, target, vectors->rows, count, self->dim, out);
-    else
-        scorer_maxsims(self->distance, target, self->example_ends[example] - first, vectors->rows, vectors->spans,
-                       count, self->dim, out);
+        similarities_of(&self->rows, self->distance, target, vectors->rows, count, self->dim, out);
+    for (size_t i = 0; self->example_ends != NULL && i < count; i++)
+        out[i] = maxsim(&self->rows, self->distance, target, self->example_ends[example] - first,
+                        vectors->rows + vectors->spans[i].first, vectors->spans[i].count, self->dim);
 }
 
 void
@@ -281,7 +301,7 @@ run(const scorer *self, const scored *vectors, size_t count, float *scores)
 }
 
 void
-scorer_run(const scorer *self, const float *const *vectors, size_t count, float *scores)
+scorer_run(const scorer *self, const void *const *vectors, size_t count, float *scores)
 {
     const scored all = {.rows = vectors};
 
@@ -289,7 +309,7 @@ scorer_run(const scorer *self, const float *const *vectors, size_t count, float 
 }
 
 void
-scorer_run_spans(const scorer *self, const float *const *span_rows, const scorer_span *spans, size_t count,
+scorer_run_spans(const scorer *self, const void *const *span_rows, const scorer_span *spans, size_t count,
                  float *scores)
 {
     const scored all = {.rows = span_rows, .spans = spans};

@@ -26,6 +26,7 @@
 #include <math.h>
 
 #include "base/arena.h"
+#include "kernel/kernel.h"
 #include "sparse/sparse.h"
 
 #define SCORER_ROWS_MAX 64u         /* vectors of one scorer_run */
@@ -40,10 +41,17 @@ typedef enum scorer_kind {
     SCORER_FEEDBACK
 } scorer_kind;
 
+/* What vectors lie in: floats, or narrow rows of a kind. */
+typedef struct scorer_rows {
+    bool          is_narrow;
+    kernel_narrow kind;
+} scorer_rows;
+
 typedef struct scorer {
     scorer_kind  kind;
     oct_distance distance;
     size_t       dim;
+    scorer_rows  rows; /* the vectors that are scored; examples are floats */
     /* NEAREST: the target. BEST, SUM: positives, then negatives. DISCOVER: the target, then pairs, the positive first.
      * CONTEXT: pairs. FEEDBACK: the target, then items. */
     const float    *examples;     /* example_count x dim, or, with example_ends, all their rows */
@@ -55,7 +63,7 @@ typedef struct scorer {
 } scorer;
 
 /* Scores of 1 .. SCORER_ROWS_MAX vectors. */
-void scorer_run(const scorer *self, const float *const *vectors, size_t count, float *scores);
+void scorer_run(const scorer *self, const void *const *vectors, size_t count, float *scores);
 
 /* The rows of one multivector, in an array of pointers to rows. */
 typedef struct scorer_span {
@@ -63,7 +71,7 @@ typedef struct scorer_span {
 } scorer_span;
 
 /* Scores of 1 .. SCORER_ROWS_MAX multivectors, whose spans point into `rows`. The scorer has example_ends. */
-void scorer_run_spans(const scorer *self, const float *const *rows, const scorer_span *spans, size_t count,
+void scorer_run_spans(const scorer *self, const void *const *rows, const scorer_span *spans, size_t count,
                       float *scores);
 /* MaxSim of a target of `target_rows` rows and many multivectors. */
 void scorer_maxsims(oct_distance distance, const float *target, size_t target_rows, const float *const *rows,

@@ -17,47 +17,47 @@ TEST(scores_are_what_their_formulas_say)
     float              scores[2];
 
     by.kind = SCORER_NEAREST;
-    scorer_run(&by, vectors, 2, scores);
+    scorer_run(&by, (const void *const *)vectors, 2, scores);
     CHECK_NEAR(scores[0], 6, 0, "nearest");
     CHECK_NEAR(scores[1], -3, 0, "nearest");
 
     /* positives 3 and 0.5, negative 1: p = 6 > n = 2: half(6) = (6/7 + 1)/2. Of -1: p = -0.5 > n = -1 */
     by.kind = SCORER_BEST;
     by.positive_count = 2;
-    scorer_run(&by, vectors, 2, scores);
+    scorer_run(&by, (const void *const *)vectors, 2, scores);
     CHECK_NEAR(scores[0], (6.0 / 7 + 1) / 2, 1e-7, "best");
     CHECK_NEAR(scores[1], (-1.0 / 3 + 1) / 2, 1e-7, "best");
     /* positive 3 alone: of -1, p = -3 < n = -0.5: -half(-0.5) */
     by.positive_count = 1;
-    scorer_run(&by, vectors, 2, scores);
+    scorer_run(&by, (const void *const *)vectors, 2, scores);
     CHECK_NEAR(scores[1], -(-1.0 / 3 + 1) / 2, 1e-7, "best of negatives");
     by.positive_count = 0;
-    scorer_run(&by, vectors, 2, scores);
+    scorer_run(&by, (const void *const *)vectors, 2, scores);
     CHECK_NEAR(scores[0], -(6.0 / 7 + 1) / 2, 1e-7, "only negatives");
 
     by.kind = SCORER_SUM;
     by.positive_count = 2;
-    scorer_run(&by, vectors, 2, scores);
+    scorer_run(&by, (const void *const *)vectors, 2, scores);
     CHECK_NEAR(scores[0], 6 + 1 - 2, 0, "sum");
     CHECK_NEAR(scores[1], -3 - 0.5 + 1, 0, "sum");
 
     /* target 3, pair (0.5, 1): 2 is on the negative's side, -1 on the positive's */
     by.kind = SCORER_DISCOVER;
-    scorer_run(&by, vectors, 2, scores);
+    scorer_run(&by, (const void *const *)vectors, 2, scores);
     CHECK_NEAR(scores[0], -1 + (6.0 / 7 + 1) / 2, 1e-7, "discover");
     CHECK_NEAR(scores[1], 1 + (-3.0 / 4 + 1) / 2, 1e-7, "discover");
 
     /* pair (3, 0.5): 2 is right of it, -1 lacks 2.5 and epsilon */
     by.kind = SCORER_CONTEXT;
     by.example_count = 2;
-    scorer_run(&by, vectors, 2, scores);
+    scorer_run(&by, (const void *const *)vectors, 2, scores);
     CHECK_NEAR(scores[0], 0, 0, "context");
     CHECK_NEAR(scores[1], -2.5 / 3.5, 1e-6, "context");
 
     by.kind = SCORER_FEEDBACK;
     by.example_count = 3;
     by.weights = weights;
-    scorer_run(&by, vectors, 2, scores);
+    scorer_run(&by, (const void *const *)vectors, 2, scores);
     CHECK_NEAR(scores[0], 2 * 6 + 0.5 * 1 - 0.25 * 2, 1e-6, "feedback");
 }
 
@@ -71,12 +71,12 @@ TEST(ties_of_a_pair_count_nothing)
                     .kind = SCORER_DISCOVER, .distance = OCT_EUCLID, .dim = 2, .examples = examples, .example_count = 3};
     float score;
 
-    scorer_run(&by, vectors, 1, &score);
+    scorer_run(&by, (const void *const *)vectors, 1, &score);
     CHECK_NEAR(score, (-5.0 / 6 + 1) / 2, 1e-7, "the target at squared distance 5");
     by.kind = SCORER_CONTEXT;
     by.example_count = 2;
     by.examples = examples + 2;
-    scorer_run(&by, vectors, 1, &score);
+    scorer_run(&by, (const void *const *)vectors, 1, &score);
     CHECK_NEAR(score, -0x1p-23, 1e-12, "epsilon");
 }
 
@@ -94,7 +94,7 @@ TEST(cancelling_infinities_come_last)
                              .positive_count = 1};
     float              score;
 
-    scorer_run(&by, vectors, 1, &score);
+    scorer_run(&by, (const void *const *)vectors, 1, &score);
     CHECK(isinf(score) && score < 0);
 }
 
@@ -210,7 +210,7 @@ TEST(scores_agree_with_a_model)
             test_fill(&rng, stored[i], DIM);
             vectors[i] = stored[i];
         }
-        scorer_run(&by, vectors, count, scores);
+        scorer_run(&by, (const void *const *)vectors, count, scores);
         for (size_t i = 0; i < count; i++)
             CHECK_NEAR(scores[i], score_model(&by, stored[i]), 2e-5,
                        "kind %d, distance %d, dim %zu, %zu examples", (int)by.kind, (int)by.distance, by.dim,

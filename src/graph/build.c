@@ -56,6 +56,7 @@ typedef struct bench {
     suitor      *suitors;
     codes_query  query;  /* coded: the row that distances are measured from */
     const float *vector; /* otherwise */
+    float       *wide;   /* room for it, where rows are narrow */
 } bench;
 
 typedef struct batch {
@@ -69,6 +70,7 @@ typedef struct batch {
     bench      *benches;     /* one for each worker */
     suitor     *suitors;     /* of all benches */
     int8_t     *code_values; /* likewise */
+    float      *wide;        /* likewise; zeroes behind dim */
     size_t      suitor_room, code_room;
     edge       *edges; /* turned around, sorted by (level, target, source) */
     size_t      edge_count;
@@ -133,7 +135,10 @@ measure_from(const graph *self, bench *at, uint32_t row)
 {
     if (self->coded)
         codes_query_code(&self->codec, graph_row_code(self, row), &at->query);
-    else
+    else if (self->is_narrow) {
+        graph_compared(self, row, at->wide);
+        at->vector = at->wide;
+    } else
         at->vector = graph_row_vector(self, row);
 }
 
@@ -150,7 +155,7 @@ measure(const graph *self, const bench *at, const suitor *suitors, size_t count,
     if (self->coded)
         codes_distances(&self->codec, &at->query, (const uint8_t *const *)targets, count, sums, distances);
     else
-        graph_distances(self, at->vector, (const float *const *)targets, count, distances);
+        graph_distances(self, at->vector, targets, count, distances);
 }
 
 /* Have the two the same vector? Such are neighbours in the order of distances, so that only the last taken is asked. */
@@ -289,7 +294,7 @@ search_row(void *context, size_t index, uint32_t worker)
         atomic_store(&work->failed, true);
         return;
     }
-    graph_set_query(self, scratch, graph_row_vector(self, row));
+    graph_set_query_row(self, scratch, row);
     scratch->pool_size = 0;
     if (work->first > 0)
         at = graph_descend(self, scratch, work->entry, own_level < top_level ? own_level : top_level,
@@ -464,12 +469,14 @@ prepare(batch *work, uint32_t thread_count, oct_error *error)
     work->benches = oct_calloc(thread_count, sizeof *work->benches);
     work->code_room = self->coded ? self->codec.padded : 64;
     work->code_values = oct_alloc_aligned(64, thread_count * work->code_room);
+    work->wide = oct_calloc(thread_count * (size_t)self->dim_padded, sizeof *work->wide);
     if (work->chosen == NULL || work->edges == NULL || work->groups == NULL || work->suitors == NULL ||
-        work->benches == NULL || work->code_values == NULL)
+        work->benches == NULL || work->code_values == NULL || work->wide == NULL)
         return oct_fail_memory(error, links * sizeof(edge));
     for (uint32_t i = 0; i < thread_count; i++) {
         work->benches[i].suitors = work->suitors + i * work->suitor_room;
         work->benches[i].query.values = work->code_values + i * work->code_room;
+        work->benches[i].wide = work->wide + i * (size_t)self->dim_padded;
     }
     for (uint32_t i = 0, list = 0; i < work->count; i++) {
         for (uint32_t level = 0; level <= work->levels[i]; level++)
@@ -583,6 +590,7 @@ out:
     oct_free(work->suitors);
     oct_free(work->benches);
     oct_free(work->code_values);
+    oct_free(work->wide);
     oct_free(work->edges);
     oct_free(work->groups);
     oct_free(work);

@@ -17,17 +17,15 @@ graph_new(const graph_params *params, graph **out, oct_error *error)
     self->params = *params;
     if (params->m == 0 || params->multi)
         self->params.start_rows = GRAPH_START_NEVER;
-    self->row_floats = params->dim + (params->datatype == OCT_UINT8 && params->distance == OCT_COSINE);
-    self->dim_padded = (self->row_floats + GRAPH_LINE_FLOATS - 1) / GRAPH_LINE_FLOATS * GRAPH_LINE_FLOATS;
-    self->dim_summed = self->row_floats == params->dim ? self->dim_padded : params->dim;
     self->link_count = 2 * params->m;
     self->kernel = kernel();
+    graph_init_rows(self);
     self->coded = !params->multi && codes_fit(params->dim, params->distance);
     if (self->coded) {
         codes_init(&self->codec, params->dim, params->distance);
         rows_init(&self->codes, self->codec.stride, ROWS_EXPECTED);
     }
-    rows_init(&self->vectors, self->dim_padded * (uint32_t)sizeof(float), ROWS_EXPECTED);
+    rows_init(&self->vectors, self->row_stride, ROWS_EXPECTED);
     rows_init(&self->points, sizeof(uint32_t), ROWS_EXPECTED);
     rows_init(&self->seats, sizeof(uint32_t), ROWS_EXPECTED);
     rows_init(&self->spans, sizeof(uint32_t), ROWS_EXPECTED);
@@ -83,56 +81,6 @@ graph_get_params(const graph *self)
 
 /* --- writing ------------------------------------------------------------------------------------- */
 
-float
-graph_prepare_as(oct_distance distance, oct_datatype datatype, const float *vector, float *out, size_t dim)
-{
-    float scale = 1;
-
-    if (datatype == OCT_UINT8) {
-        kernel_round_u8(vector, out, dim);
-        vector = out;
-        if (distance == OCT_COSINE)
-            scale = sqrtf(kernel()->dot_f32(out, out, dim));
-    }
-    if (distance == OCT_COSINE)
-        kernel_normalize(vector, out, dim);
-    else if (out != vector)
-        memcpy(out, vector, dim * sizeof(float));
-    if (datatype == OCT_FLOAT16)
-        kernel_round_f16(out, out, dim);
-    return scale;
-}
-
-void
-graph_prepare(const graph *self, const float *vector, float *out)
-{
-    const float scale =
-        graph_prepare_as(self->params.distance, self->params.datatype, vector, out, self->params.dim);
-
-    if (self->row_floats > self->params.dim)
-        out[self->params.dim] = scale;
-}
-
-uint32_t
-graph_row_floats(const graph *self)
-{
-    return self->row_floats;
-}
-
-void
-graph_read(const graph *self, uint32_t row, float *out)
-{
-    const float *from = graph_row_vector(self, row);
-
-    if (self->row_floats == self->params.dim) {
-        memcpy(out, from, self->params.dim * sizeof *out);
-        return;
-    }
-    /* Whole numbers below 256, divided by their length and multiplied again, err by far less than a half. */
-    for (uint32_t i = 0; i < self->params.dim; i++)
-        out[i] = rintf(from[i] * from[self->params.dim]);
-}
-
 oct_status
 graph_reserve(graph *self, uint64_t row_count, uint32_t point_count, oct_error *error)
 {
@@ -146,9 +94,11 @@ graph_reserve(graph *self, uint64_t row_count, uint32_t point_count, oct_error *
     if (status == OCT_OK && self->coded)
         status = rows_reserve(&self->codes, count, error);
     if (status == OCT_OK && self->coded && self->encoding == NULL) {
-        self->encoding = oct_alloc_aligned(64, codes_scratch_floats(&self->codec) * sizeof *self->encoding);
+        const size_t floats = codes_scratch_floats(&self->codec) + (self->is_narrow ? self->dim_padded : 0);
+
+        self->encoding = oct_alloc_aligned(64, floats * sizeof *self->encoding);
         if (self->encoding == NULL)
-            status = oct_fail_memory(error, codes_scratch_floats(&self->codec) * sizeof *self->encoding);
+            status = oct_fail_memory(error, floats * sizeof *self->encoding);
     }
     if (status == OCT_OK)
         status = rows_reserve(&self->points, count, error);
@@ -205,49 +155,73 @@ kill_vector(graph *self, uint32_t row)
         set_live(self, row + i, false);
 }
 
+static void
+encode_row(graph *self, uint32_t row)
+{
+    const float *values = graph_row_vector(self, row);
+    float       *wide = self->encoding + codes_scratch_floats(&self->codec);
+
+    if (self->is_narrow) {
+        graph_compared(self, row, wide);
+        values = wide;
+    }
+    codes_encode(&self->codec, values, self->encoding, rows_at(&self->codes, row));
+}
+
 /* The next row, not yet seated, dead until set_live. */
 static uint32_t
-add_row(graph *self, uint32_t point, const void *prepared, uint32_t span)
+add_row(graph *self, uint32_t point, const void *content, uint32_t span)
 {
     const uint32_t row = self->rows_appended++;
 
-    memcpy(rows_at(&self->vectors, row), prepared, self->row_floats * sizeof(float));
+    memcpy(rows_at(&self->vectors, row), content, self->row_bytes);
     *(uint32_t *)rows_at(&self->points, row) = point;
     if (self->params.multi)
         *graph_span(self, row) = span;
     if (self->coded)
-        codes_encode(&self->codec, graph_row_vector(self, row), self->encoding, rows_at(&self->codes, row));
+        encode_row(self, row);
     return row;
 }
 
+/* A vector that is to be stored: in floats, or packed. */
+typedef struct given {
+    const float *floats;
+    const char  *packed; /* NULL: `floats` */
+} given;
+
+static const void *
+make_row(const graph *self, const given *from, uint32_t i, float *scratch)
+{
+    if (from->packed != NULL)
+        return graph_make_row_of_packed(self, from->packed + (size_t)i * graph_packed_bytes(self), scratch);
+    return graph_make_row(self, from->floats + (size_t)i * self->params.dim, scratch);
+}
+
 static bool
-is_stored(const graph *self, uint32_t first, const float *vector, uint32_t count, float *scratch)
+is_stored(const graph *self, uint32_t first, const given *from, uint32_t count, float *scratch)
 {
     if (first == GRAPH_NONE || graph_span_at(self, first) != count)
         return false;
     for (uint32_t i = 0; i < count; i++) {
-        graph_prepare(self, vector + (size_t)i * self->params.dim, scratch);
-        if (memcmp(graph_row_vector(self, first + i), scratch, self->row_floats * sizeof(float)) != 0)
+        if (memcmp(graph_row_vector(self, first + i), make_row(self, from, i, scratch), self->row_bytes) != 0)
             return false;
     }
     return true;
 }
 
-uint32_t
-graph_append(graph *self, uint32_t point, const float *vector, uint32_t count, float *scratch)
+static uint32_t
+append(graph *self, uint32_t point, const given *from, uint32_t count, float *scratch)
 {
     _Atomic uint32_t *seat = graph_seat(self, point);
     const uint32_t    old = atomic_load_explicit(seat, memory_order_relaxed);
     const uint32_t    first = self->rows_appended;
 
     OCT_MUST(count == 1 || (count > 1 && self->params.multi));
-    if (is_stored(self, old, vector, count, scratch))
+    if (is_stored(self, old, from, count, scratch))
         return 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t row;
+        const uint32_t row = add_row(self, point, make_row(self, from, i, scratch), i == 0 ? count : 0);
 
-        graph_prepare(self, vector + (size_t)i * self->params.dim, scratch);
-        row = add_row(self, point, scratch, i == 0 ? count : 0);
         *(uint32_t *)rows_at(&self->before, row) = old + 1; /* GRAPH_NONE + 1 is 0 */
         set_live(self, row, true);
     }
@@ -259,10 +233,27 @@ graph_append(graph *self, uint32_t point, const float *vector, uint32_t count, f
     return count;
 }
 
-void
-graph_restore_row(graph *self, uint32_t point, const char *prepared, bool live, uint32_t span)
+uint32_t
+graph_append(graph *self, uint32_t point, const float *vector, uint32_t count, float *scratch)
 {
-    const uint32_t row = add_row(self, point, prepared, span);
+    const given from = {vector, NULL};
+
+    return append(self, point, &from, count, scratch);
+}
+
+uint32_t
+graph_append_packed(graph *self, uint32_t point, const void *packed, uint32_t count, float *scratch)
+{
+    const given from = {NULL, packed};
+
+    OCT_MUST(self->is_narrow);
+    return append(self, point, &from, count, scratch);
+}
+
+void
+graph_restore_row(graph *self, uint32_t point, const void *content, bool live, uint32_t span)
+{
+    const uint32_t row = add_row(self, point, content, span);
 
     if (!live) {
         (void)atomic_fetch_add_explicit(&self->dead_count, 1, memory_order_relaxed);
@@ -394,13 +385,13 @@ graph_point_of(const graph *self, uint32_t row)
     return graph_row_point(self, row);
 }
 
-const float *
+const void *
 graph_vector_at(const graph *self, uint32_t row)
 {
     return graph_row_vector(self, row);
 }
 
-const float *
+const void *
 graph_vector(const graph *self, uint32_t point)
 {
     const uint32_t row = graph_row_of(self, point);

@@ -25,6 +25,7 @@
 #include "base/rows.h"
 #include "base/top.h"
 #include "base/workers.h"
+#include "kernel/kernel.h"
 
 #define GRAPH_NONE        UINT32_MAX
 #define GRAPH_ROWS_MAX    (1u << 30)
@@ -40,7 +41,7 @@ typedef struct graph_params {
     uint32_t     ef_construct; /* candidates kept while a row is inserted */
     uint32_t     start_rows;   /* the graph begins when there are so many rows; until then a search scans */
     bool         multi;        /* several rows a point, and no graph */
-    oct_datatype datatype;     /* what values are rounded to */
+    oct_datatype datatype;     /* what values are rounded to and kept in */
 } graph_params;
 
 oct_status graph_new(const graph_params *params, graph **out, oct_error *error);
@@ -51,22 +52,37 @@ const graph_params *graph_get_params(const graph *self);
 /* --- writing: the shard's writer --------------------------------------------------------------- */
 
 /* What is compared for a given vector, `dim` floats: the vector rounded to its type and, for cosine, normalised - halves
- * after, bytes before. Returns what a normalised vector of bytes must be multiplied by to be itself; else 1. */
-float graph_prepare_as(oct_distance distance, oct_datatype datatype, const float *vector, float *out, size_t dim);
-/* What is stored: graph_row_floats floats, those that are compared first. */
-void     graph_prepare(const graph *self, const float *vector, float *out);
-uint32_t graph_row_floats(const graph *self); /* dim, and one more where a multiplier is stored */
+ * after, bytes before. */
+void graph_prepare_as(oct_distance distance, oct_datatype datatype, const float *vector, float *out, size_t dim);
+void graph_prepare(const graph *self, const float *vector, float *out);
+/* What is stored of a given vector: a row, graph_row_bytes of it, made in `scratch` of graph_scratch_floats. The kinds of
+ * rows: row.c. */
+const void *graph_make_row(const graph *self, const float *vector, float *scratch);
+uint32_t    graph_row_bytes(const graph *self);
+uint32_t    graph_scratch_floats(const graph *self);
+/* Are rows narrow (not floats), and of which kind? */
+bool graph_row_kind(const graph *self, kernel_narrow *kind);
+/* What the log keeps of a vector whose rows are narrow, graph_packed_bytes: halves of what is compared, or bytes. */
+void     graph_pack(const graph *self, const float *vector, float *scratch, void *out);
+uint32_t graph_packed_bytes(const graph *self);
+/* Older files have rows of floats only: how many they used, how many bytes with padding, and what such a row,
+ * unaligned, is now. */
+uint32_t    graph_old_row_floats(const graph *self);
+uint32_t    graph_old_stride(const graph *self);
+const void *graph_row_of_old(const graph *self, const void *old, float *scratch);
 /* The vector of a row as it was given, but rounded: dim floats. */
 void graph_read(const graph *self, uint32_t row, float *out);
 /* Room for `rows` more rows and for points [0, point_count), so that appending cannot fail. */
 oct_status graph_reserve(graph *self, uint64_t rows, uint32_t point_count, oct_error *error);
 /* Give a point a vector as it came, `count` rows of dim floats (one, unless multi): new rows; returns how many. If it
  * has that very vector already, nothing changes: 0. Searches do not see it before graph_publish. `scratch` holds
- * graph_row_floats. */
+ * graph_scratch_floats. */
 uint32_t graph_append(graph *self, uint32_t point, const float *vector, uint32_t count, float *scratch);
-/* Put back a row as it was, dead ones too: graph_row_floats floats at `prepared`, unaligned. There must be room. `span`: rows of the
+/* The same of packed vectors, one behind the other. */
+uint32_t graph_append_packed(graph *self, uint32_t point, const void *packed, uint32_t count, float *scratch);
+/* Put back a row as it was, dead ones too: graph_row_bytes at `content`, unaligned. There must be room. `span`: rows of the
  * vector that begins here, 0 if it began before. */
-void graph_restore_row(graph *self, uint32_t point, const char *prepared, bool live, uint32_t span);
+void graph_restore_row(graph *self, uint32_t point, const void *content, bool live, uint32_t span);
 /* Take a point's vector away; none is fine. Visible at once. */
 void graph_remove(graph *self, uint32_t point);
 /* Let searches see what was appended. Once per write, so that a write is seen whole. */
@@ -74,17 +90,19 @@ void graph_publish(graph *self);
 
 /* --- reading ------------------------------------------------------------------------------------ */
 
-/* The stored vector of a point (dim floats, valid while pinned), or NULL. Of several rows: the first. */
-const float *graph_vector(const graph *self, uint32_t point);
+/* The stored row of a point (valid while pinned), or NULL. Of several rows: the first. */
+const void *graph_vector(const graph *self, uint32_t point);
 
 /* Its row, the first of several, or GRAPH_NONE. */
 uint32_t graph_row_of(const graph *self, uint32_t point);
 bool graph_row_lives(const graph *self, uint32_t row);
 /* How many rows the vector has that begins at this one; 0 if none does. */
 uint32_t graph_span_at(const graph *self, uint32_t row);
-/* The point and the vector of a row below graph_row_count. */
-uint32_t     graph_point_of(const graph *self, uint32_t row);
-const float *graph_vector_at(const graph *self, uint32_t row);
+/* The point and the stored row of a row below graph_row_count. */
+uint32_t    graph_point_of(const graph *self, uint32_t row);
+const void *graph_vector_at(const graph *self, uint32_t row);
+/* The floats that it is compared as: dim of them. */
+void graph_compared(const graph *self, uint32_t row, float *out);
 
 uint32_t graph_row_count(const graph *self);   /* dead ones included */
 uint32_t graph_graph_count(const graph *self); /* rows in the graph */

@@ -21,17 +21,20 @@ struct graph {
     /* Set when made. */
     graph_params        params;
     uint32_t            dim_padded;
-    uint32_t            row_floats; /* that are used of them: dim, and a multiplier if bytes were normalised */
-    uint32_t            dim_summed; /* floats that distances are made of: dim_padded, or dim if a multiplier follows */
+    bool                is_narrow;  /* rows are not floats, but of this kind: row.c */
+    kernel_narrow       narrow;
+    kernel_narrow_fn    narrow_many; /* the distance of such rows, but for the sign of products */
+    uint32_t            row_bytes;   /* that a vector takes, ... */
+    uint32_t            row_stride;  /* ... and with padding, zeroes */
     uint32_t            link_count; /* of level 0: 2m */
     const kernel_table *kernel;
     bool                coded; /* the walk reads codes; otherwise the vectors themselves */
     codes               codec;
 
     /* The writer's. Rows below row_count are never written again, so readers use them freely. */
-    rows   vectors;  /* dim_padded floats a row */
+    rows   vectors;  /* row_stride bytes a row */
     rows   codes;    /* codec.stride bytes a row; empty unless coded */
-    float *encoding; /* the writer's scratch; made with the first rows */
+    float *encoding; /* the writer's scratch, and room for a narrow row's floats; made with the first rows */
     rows   points;   /* uint32_t: the point of a row */
     rows   seats;    /* _Atomic uint32_t by point: its row, or GRAPH_NONE */
     rows   spans;    /* uint32_t by row, if multi: rows of the vector that begins there, or 0 */
@@ -56,7 +59,7 @@ struct graph {
     _Atomic uint32_t spread;      /* how fast distances grow with rank (build.c), in GRAPH_SPREAD_ONE; 0: not known */
 };
 
-static inline const float *
+static inline const void *
 graph_row_vector(const graph *self, uint32_t row)
 {
     return rows_at(&self->vectors, row);
@@ -72,7 +75,7 @@ graph_row_code(const graph *self, uint32_t row)
 static inline const void *
 graph_row_target(const graph *self, uint32_t row)
 {
-    return self->coded ? (const void *)graph_row_code(self, row) : (const void *)graph_row_vector(self, row);
+    return self->coded ? (const void *)graph_row_code(self, row) : graph_row_vector(self, row);
 }
 
 static inline uint32_t
@@ -125,8 +128,12 @@ graph_row_is_live(const graph *self, uint32_t row)
 }
 
 /* Distances of `count` rows to a query of dim_padded floats. */
-void graph_distances(const graph *self, const float *query, const float *const *vectors, size_t count,
-                     float *out);
+void graph_distances(const graph *self, const float *query, const void *const *vectors, size_t count, float *out);
+
+/* --- row.c */
+void graph_init_rows(graph *self);
+/* The row of a vector that came packed, in `scratch` or where it was. */
+const void *graph_make_row_of_packed(const graph *self, const void *packed, float *scratch);
 
 /* --- distances as sortable keys ------------------------------------------------------------------ */
 
@@ -199,6 +206,8 @@ graph_scratch *graph_scratch_get(const graph *self, uint32_t row_count, size_t p
 
 /* Let walks and graph_estimates start from this vector (dim floats). */
 void graph_set_query(const graph *self, graph_scratch *scratch, const float *vector);
+/* The same from the vector of a row (row.c). */
+void graph_set_query_row(const graph *self, graph_scratch *scratch, uint32_t row);
 /* Distances from that vector to `count` targets (at most scratch->hop_capacity), into scratch->distances: exact, or
  * estimates if coded. */
 void graph_estimates(const graph *self, graph_scratch *scratch, const void *const *targets, size_t count);

@@ -206,21 +206,28 @@ forget_visits(graph_scratch *scratch)
 /* --- distances ---------------------------------------------------------------------------------------- */
 
 void
-graph_distances(const graph *self, const float *query, const float *const *vectors, size_t count, float *out)
+graph_distances(const graph *self, const float *query, const void *const *vectors, size_t count, float *out)
 {
+    const float *const *floats = (const float *const *)vectors;
+
+    if (self->is_narrow)
+        self->narrow_many(query, vectors, count, self->params.dim, out);
     switch (self->params.distance) {
     case OCT_COSINE:
     case OCT_DOT:
-        self->kernel->dot_f32_many(query, vectors, count, self->dim_summed, out);
+        if (!self->is_narrow)
+            self->kernel->dot_f32_many(query, floats, count, self->dim_padded, out);
         /* Finite vectors may have a product that is no number (an overflow both ways): it comes last. */
         for (size_t i = 0; i < count; i++)
             out[i] = out[i] == out[i] ? -out[i] : INFINITY;
         break;
     case OCT_EUCLID:
-        self->kernel->l2sq_f32_many(query, vectors, count, self->dim_summed, out);
+        if (!self->is_narrow)
+            self->kernel->l2sq_f32_many(query, floats, count, self->dim_padded, out);
         break;
     case OCT_MANHATTAN:
-        self->kernel->l1_f32_many(query, vectors, count, self->dim_summed, out);
+        if (!self->is_narrow)
+            self->kernel->l1_f32_many(query, floats, count, self->dim_padded, out);
         break;
     }
 }
@@ -241,7 +248,7 @@ graph_estimates(const graph *self, graph_scratch *scratch, const void *const *ta
         codes_distances(&self->codec, &scratch->code_query, (const uint8_t *const *)targets, count,
                         scratch->sums, scratch->distances);
     else
-        graph_distances(self, scratch->query, (const float *const *)targets, count, scratch->distances);
+        graph_distances(self, scratch->query, targets, count, scratch->distances);
 }
 
 /* Let `lines` cache lines start to arrive; of a longer target the CPU guesses what follows the first eight. */
@@ -617,7 +624,7 @@ scan_vectors(const graph *self, const graph_walk *walk, graph_scratch *scratch, 
 
         for (size_t i = 0; i < count; i++)
             scratch->targets[i] = graph_row_vector(self, scratch->ids[i]);
-        graph_distances(self, scratch->query, (const float *const *)scratch->targets, count,
+        graph_distances(self, scratch->query, scratch->targets, count,
                         scratch->distances);
         for (size_t i = 0; i < count; i++)
             top_offer(best, scratch->distances[i], graph_row_point(self, scratch->ids[i]));
@@ -745,7 +752,7 @@ rank_pool(const graph *self, const graph_query *query, graph_scratch *scratch, t
         }
         if (count == 0)
             return at < scratch->pool_size || best->size == best->capacity;
-        graph_distances(self, scratch->query, (const float *const *)scratch->targets, count,
+        graph_distances(self, scratch->query, scratch->targets, count,
                         scratch->distances);
         for (size_t i = 0; i < count; i++)
             top_offer(best, scratch->distances[i], graph_row_point(self, scratch->ids[i]));

@@ -5,6 +5,10 @@
 #include <math.h>
 #include <stdlib.h>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #define NORMALIZED_WITHIN 1e-6f /* Qdrant's: a squared length this near 1 counts as 1 */
 
 /* Best first; each needs a superset of what the next one needs. */
@@ -25,11 +29,13 @@ cpu_features(void)
     uint32_t have = 0;
 
 #if defined(__x86_64__)
+    uint32_t a, b, c, d;
+
     /* These builtins ask cpuid and, for registers beyond SSE's, XCR0: whether the system saves them. */
     __builtin_cpu_init();
     if (__builtin_cpu_supports("fma"))
         have |= CPU_FMA;
-    if (__builtin_cpu_supports("f16c"))
+    if (__get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0) /* clang 14 has no name for it; AVX2 asks for XCR0 */
         have |= CPU_F16C;
     if (__builtin_cpu_supports("avx2"))
         have |= CPU_AVX2;
@@ -86,18 +92,37 @@ kernel(void)
     return choice;
 }
 
+/* False: the row stays as it is. */
+static bool
+normal_scale(const float *in, size_t dim, float *scale)
+{
+    const float len2 = kernel()->dot_f32(in, in, dim);
+
+    if (len2 < FLT_EPSILON || fabsf(len2 - 1.0f) <= NORMALIZED_WITHIN)
+        return false;
+    *scale = 1.0f / sqrtf(len2);
+    return true;
+}
+
+float
+kernel_normal_scale(const float *in, size_t dim)
+{
+    float scale = 1;
+
+    (void)normal_scale(in, dim, &scale);
+    return scale;
+}
+
 void
 kernel_normalize(const float *in, float *out, size_t dim)
 {
-    const float len2 = kernel()->dot_f32(in, in, dim);
-    float       scale;
+    float scale;
 
-    if (len2 < FLT_EPSILON || fabsf(len2 - 1.0f) <= NORMALIZED_WITHIN) {
+    if (!normal_scale(in, dim, &scale)) {
         if (out != in && dim > 0)
             memmove(out, in, dim * sizeof out[0]);
         return;
     }
-    scale = 1.0f / sqrtf(len2);
     for (size_t i = 0; i < dim; i++)
         out[i] = in[i] * scale;
 }

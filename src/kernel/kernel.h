@@ -146,6 +146,8 @@ uint32_t cpu_features(void); /* CPU_* bits of this machine */
  * copy; otherwise out[i] = in[i] * (1 / sqrt(len2)), each operation rounded to float. The same bits at every
  * level. `out` may be `in`. Where len2 overflows (components near 1e19 and beyond) all becomes zero. */
 void kernel_normalize(const float *in, float *out, size_t dim);
+/* What that multiplies each element by; 1 if it copies. */
+float kernel_normal_scale(const float *in, size_t dim);
 
 /* What narrower types make of a float, as floats again; exact arithmetic, so the same everywhere. `out` may be `in`.
  * f16: the nearest half-precision number, ties to even; beyond KERNEL_F16_MAX that with its sign.

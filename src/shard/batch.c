@@ -9,8 +9,9 @@
  *         20    4  flags: 1 payloads follow, 2 a payload change follows, 4 a bitmap of points to delete follows the ids,
  *                  8 graphs follow
  *         24  24n  ids: high, low (8 each), is_uuid (4), number of the shard key (4)
- *                  columns: number, dim, present count, what follows (4 each; 1 a bitmap, 2 counts, 4 indices); the
- *                  bitmap; the counts, one a present point (4 each); the indices, one a float (4 each); the floats
+ *                  columns: number, dim, present count, flags (4 each: 1 a bitmap follows, 2 counts, 4 indices; 8 halves
+ *                  in the place of floats, 16 bytes); the bitmap; the counts, one a present point (4 each); the indices, one
+ *                  a float (4 each); the floats, or halves, or bytes
  *                  payloads: n sizes (4 each), then their bytes one after the other
  *                  change: action, payload size, key size, key count, then key_count sizes (4 each), then bytes
  *                  graphs (kind 6): how many (4); then of each its number, m, ef_construct, start_rows (4 each)
@@ -23,7 +24,7 @@
 #define GRAPH_BYTES       16u
 
 enum { HAS_PAYLOADS = 1, HAS_CHANGE = 2, HAS_GONE = 4, HAS_GRAPHS = 8 };
-enum { HAS_BITMAP = 1, HAS_COUNTS = 2, HAS_INDICES = 4 }; /* of a column */
+enum { HAS_BITMAP = 1, HAS_COUNTS = 2, HAS_INDICES = 4, HAS_HALVES = 8, HAS_BYTES = 16 }; /* of a column */
 
 _Static_assert(sizeof(oct_id) == 24, "ids are stored as they are in memory");
 
@@ -84,6 +85,16 @@ add_part(writer *self, const void *data, size_t size)
         self->parts[self->count++] = (oct_slice){data, size};
 }
 
+/* A part whose size may be no multiple of 4. */
+static void
+add_padded(writer *self, const void *data, size_t size)
+{
+    static const char zeroes[4];
+
+    add_part(self, data, size);
+    add_part(self, zeroes, padded(size) - size);
+}
+
 /* `size` bytes, zeroed, that become the next part. */
 static char *
 new_part(writer *self, size_t size)
@@ -111,14 +122,19 @@ encode_column(writer *self, const batch_column *column, size_t count)
     put_u32(head + 4, column->dim);
     put_u32(head + 8, (uint32_t)column->present_count);
     put_u32(head + 12, (column->present != NULL ? HAS_BITMAP : 0u) | (column->counts != NULL ? HAS_COUNTS : 0u) |
-                           (batch_is_sparse(column) ? HAS_INDICES : 0u));
+                           (batch_is_sparse(column) ? HAS_INDICES : 0u) |
+                           (column->datatype == OCT_FLOAT16 ? HAS_HALVES : 0u) |
+                           (column->datatype == OCT_UINT8 ? HAS_BYTES : 0u));
     if (column->present != NULL)
         memcpy(head + COLUMN_HEAD_BYTES, column->present, (count + 7) / 8);
     if (column->counts != NULL)
         add_part(self, column->counts, column->present_count * sizeof *column->counts);
     if (batch_is_sparse(column))
         add_part(self, column->indices, value_count * sizeof *column->indices);
-    add_part(self, column->values, value_count * sizeof(float));
+    if (column->datatype == OCT_FLOAT32)
+        add_part(self, column->values, value_count * sizeof(float));
+    else
+        add_padded(self, column->packed, value_count * batch_value_bytes(column));
 }
 
 static void
@@ -193,7 +209,7 @@ encode_graphs(writer *self, const batch *from)
 oct_status
 batch_encode(const batch *self, arena *memory, oct_slice **parts, size_t *part_count, oct_error *error)
 {
-    const size_t part_max = 10 + 4 * self->column_count;
+    const size_t part_max = 10 + 5 * self->column_count;
     writer       out = {.memory = memory};
     char        *head;
 
@@ -279,8 +295,11 @@ static bool
 column_head_holds(const batch_column *column, batch_op op, uint32_t flags, size_t count)
 {
     const bool has_counts = (flags & HAS_COUNTS) != 0, has_indices = (flags & HAS_INDICES) != 0;
+    const uint32_t narrow = flags & (HAS_HALVES | HAS_BYTES);
 
-    if (flags > (HAS_BITMAP | HAS_COUNTS | HAS_INDICES) || column->present_count > count || column->dim > OCT_DIM_MAX)
+    if (flags > (HAS_BITMAP | HAS_COUNTS | HAS_INDICES | HAS_HALVES | HAS_BYTES) ||
+        narrow == (HAS_HALVES | HAS_BYTES) || (narrow != 0 && (has_indices || op == BATCH_DELETE_VECTORS)) ||
+        column->present_count > count || column->dim > OCT_DIM_MAX)
         return false;
     if (op == BATCH_DELETE_VECTORS)
         return column->dim == 0 && column->present_count == 0 && !has_counts && !has_indices;
@@ -325,7 +344,11 @@ decode_column(reader *self, batch_op op, batch_column *column, size_t count)
     }
     if ((flags & HAS_INDICES) != 0)
         column->indices = (const uint32_t *)(const void *)take(self, value_count * 4);
-    column->values = (const float *)(const void *)take(self, value_count * sizeof(float));
+    column->datatype = (flags & HAS_HALVES) != 0 ? OCT_FLOAT16 : (flags & HAS_BYTES) != 0 ? OCT_UINT8 : OCT_FLOAT32;
+    if (column->datatype == OCT_FLOAT32)
+        column->values = (const float *)(const void *)take(self, value_count * sizeof(float));
+    else
+        column->packed = take(self, padded(value_count * batch_value_bytes(column)));
     if (self->failed || op == BATCH_DELETE_VECTORS)
         return;
     for (size_t i = 0; i < count; i++)

@@ -22,7 +22,9 @@ typedef enum batch_op {
 /* The vectors of one name. `values` holds those of the points marked in `present`, one after the other:
  *     dense   `dim` floats each
  *     multi   `counts` floats each: whole rows of `dim`, at least one
- *     sparse  `counts` floats each, maybe none, and as many `indices`, ascending; `dim` is 0 */
+ *     sparse  `counts` floats each, maybe none, and as many `indices`, ascending; `dim` is 0
+ * Vectors whose type is narrower than a float are packed before they are logged (graph_pack): `packed` then holds them
+ * in the place of `values`, of batch_value_bytes each. */
 typedef struct batch_column {
     uint32_t        number;  /* of the vector name in its collection */
     uint32_t        dim;     /* floats of one row; 0: sparse, or a deletion, which has no values */
@@ -31,6 +33,8 @@ typedef struct batch_column {
     const uint32_t *counts;  /* floats of each present point; NULL: `dim` */
     const uint32_t *indices; /* of all values; NULL: not sparse */
     const float    *values;
+    oct_datatype    datatype; /* OCT_FLOAT32: `values`; else of what is `packed` */
+    const char     *packed;
 } batch_column;
 
 /* A vector name that a compaction takes up, and the settings its new graph is built with: those of the moment the record
@@ -69,6 +73,13 @@ static inline bool
 batch_is_sparse(const batch_column *column)
 {
     return column->counts != NULL && column->dim == 0;
+}
+
+/* Bytes of a component. */
+static inline size_t
+batch_value_bytes(const batch_column *column)
+{
+    return column->datatype == OCT_FLOAT32 ? sizeof(float) : column->datatype == OCT_FLOAT16 ? 2 : 1;
 }
 
 /* Walks the vectors of a column, point by point. Starts as {0}. */

@@ -31,6 +31,17 @@ fill_column(test_rng *rng, batch_column *column, arena *hold)
     }
     column->indices = kind == 2 ? indices : NULL;
     column->values = values;
+    if (kind < 2 && test_below(rng, 2) == 0) { /* packed: any bytes will do */
+        column->datatype = test_below(rng, 2) == 0 ? OCT_FLOAT16 : OCT_UINT8;
+        column->packed = (const char *)values;
+        column->values = NULL;
+    }
+}
+
+static const void *
+content_of(const batch_column *column)
+{
+    return column->datatype == OCT_FLOAT32 ? (const void *)column->values : column->packed;
 }
 
 /* A random write of a kind, in memory of `hold`. */
@@ -142,7 +153,8 @@ check_equal(const batch *got, const batch *want)
         CHECK(b->counts == NULL || memcmp(a->counts, b->counts, b->present_count * sizeof *b->counts) == 0);
         CHECK(b->indices == NULL || memcmp(a->indices, b->indices, batch_value_count(b) * sizeof *b->indices) == 0);
         CHECK(want->op == BATCH_DELETE_VECTORS ||
-              memcmp(a->values, b->values, batch_value_count(b) * sizeof(float)) == 0);
+              (a->datatype == b->datatype &&
+               memcmp(content_of(a), content_of(b), batch_value_count(b) * batch_value_bytes(b)) == 0));
     }
     CHECK_INT(got->payloads != NULL, want->payloads != NULL && want->count > 0);
     for (size_t i = 0; got->payloads != NULL && i < want->count; i++)
@@ -172,7 +184,8 @@ read_all(const batch *self)
     for (size_t c = 0; c < self->column_count; c++) {
         for (size_t i = 0; i < self->count; i++)
             sum += batch_has(&self->columns[c], i);
-        sum += hash_bytes((const char *)self->columns[c].values, batch_value_count(&self->columns[c]) * sizeof(float));
+        sum += hash_bytes(content_of(&self->columns[c]),
+                          batch_value_count(&self->columns[c]) * batch_value_bytes(&self->columns[c]));
         if (self->columns[c].indices != NULL)
             sum += hash_bytes((const char *)self->columns[c].indices,
                               batch_value_count(&self->columns[c]) * sizeof(uint32_t));
@@ -231,6 +244,9 @@ TEST(columns_of_no_kind_are_refused)
         {OCT_CORRUPT, {.counts = entries, .indices = repeated}},
         {OCT_CORRUPT, {.counts = entries, .indices = falling}},
         {OCT_OK, {.dim = 3}},
+        {OCT_OK, {.dim = 3, .datatype = OCT_FLOAT16}},
+        {OCT_OK, {.dim = 2, .counts = rows, .datatype = OCT_UINT8}},
+        {OCT_CORRUPT, {.counts = entries, .indices = ascending, .datatype = OCT_UINT8}},
     };
 
     for (size_t i = 0; i < countof(cases); i++) {
@@ -242,6 +258,7 @@ TEST(columns_of_no_kind_are_refused)
 
         column.present_count = 2;
         column.values = values;
+        column.packed = (const char *)values;
         body = encode(&write);
         status = batch_decode(body, &memory, &got, NULL);
         CHECK_MSG(status == cases[i].want, "case %zu: status %d, want %d", i, (int)status, (int)cases[i].want);

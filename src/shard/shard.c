@@ -150,13 +150,16 @@ typedef struct plan {
     uint32_t  *found;      /* point of each id, or POINT_NONE */
     oct_slice *documents;  /* payload change: the new document of each point */
     buffer     document_text;
-    float     *prepared; /* room for the largest vector */
+    float     *prepared; /* room for the largest vector: graph_scratch_floats */
     bool       replayed;
+    const batch_column *given; /* the write's columns before they were packed; NULL: they were not */
 } plan;
 
 static void
 plan_clear(plan *self)
 {
+    if (self->given != NULL)
+        self->write->columns = self->given;
     arena_clear(&self->memory);
     buffer_clear(&self->document_text);
 }
@@ -311,9 +314,52 @@ reserve(const plan *self, shard *target, oct_error *error)
             return oct_fail(error, OCT_CORRUPT,
                             "a write has vectors of %u components for number %u, which has %u", column->dim,
                             column->number, graph_get_params(vectors)->dim);
+        if (column->datatype != OCT_FLOAT32 && column->datatype != graph_get_params(vectors)->datatype)
+            return oct_fail(error, OCT_CORRUPT, "a write has packed vectors of another type for number %u than its name",
+                            column->number);
         status = graph_reserve(vector_graph(vector), batch_value_count(column) / column->dim, point_count, error);
     }
     return status;
+}
+
+/* Vectors of narrow types as they are logged: what is applied now and after a restart is the same bytes. */
+static oct_status
+pack_columns(plan *self, const shard *target, oct_error *error)
+{
+    batch        *write = self->write;
+    batch_column *columns = NULL;
+
+    for (size_t c = 0; c < write->column_count && write->op != BATCH_DELETE_VECTORS; c++) {
+        const batch_column *column = &write->columns[c];
+        const shard_vector *vector = vector_set_find(shard_set(target), column->number);
+        const graph        *vectors = vector == NULL ? NULL : vector_graph(vector);
+        size_t              row_count;
+        char               *packed;
+
+        if (vectors == NULL || column->datatype != OCT_FLOAT32 || graph_get_params(vectors)->datatype == OCT_FLOAT32)
+            continue;
+        if (columns == NULL) {
+            columns = arena_array(&self->memory, write->column_count, sizeof *columns);
+            if (columns == NULL)
+                return oct_fail_memory(error, write->column_count * sizeof *columns);
+            memcpy(columns, write->columns, write->column_count * sizeof *columns);
+        }
+        row_count = batch_value_count(column) / column->dim;
+        packed = arena_array(&self->memory, row_count + 1, graph_packed_bytes(vectors));
+        if (packed == NULL)
+            return oct_fail_memory(error, row_count * graph_packed_bytes(vectors));
+        for (size_t row = 0; row < row_count; row++)
+            graph_pack(vectors, column->values + row * column->dim, self->prepared,
+                       packed + row * graph_packed_bytes(vectors));
+        columns[c].datatype = graph_get_params(vectors)->datatype;
+        columns[c].packed = packed;
+        columns[c].values = NULL;
+    }
+    if (columns != NULL) {
+        self->given = write->columns;
+        write->columns = columns;
+    }
+    return OCT_OK;
 }
 
 /* All that can fail, before the log. */
@@ -327,7 +373,7 @@ make_plan(plan *self, shard *target, oct_error *error)
     self->found = arena_array(&self->memory, write->count + 1, sizeof *self->found);
     for (size_t i = 0; i < write->column_count; i++)
         dim = size_max(dim, write->columns[i].dim);
-    self->prepared = arena_array(&self->memory, dim + 1, sizeof *self->prepared);
+    self->prepared = arena_array(&self->memory, 2 * dim + 2, sizeof *self->prepared);
     if (self->found == NULL || self->prepared == NULL)
         return oct_fail_memory(error, write->count * sizeof *self->found);
     for (size_t i = 0; i < write->count; i++) {
@@ -342,6 +388,8 @@ make_plan(plan *self, shard *target, oct_error *error)
         status = plan_documents(self, target, error);
     if (status == OCT_OK)
         status = reserve(self, target, error);
+    if (status == OCT_OK && !self->replayed)
+        status = pack_columns(self, target, error);
     return status;
 }
 
@@ -362,16 +410,20 @@ set_payload(shard *self, uint32_t point, oct_slice document)
 static void
 set_vector(shard_vector *vector, uint32_t point, const batch_column *column, const batch_cursor *at, float *scratch)
 {
-    graph *vectors;
+    graph   *vectors;
+    uint32_t row_count;
 
     if (vector_is_sparse(vector)) {
         vector_sparse_append(vector, point, column, at);
         return;
     }
     vectors = vector_graph(vector);
-    vector->logical_rows += graph_append(
-        vectors, point, column->values + at->at,
-        (uint32_t)(batch_cursor_count(at, column) / graph_get_params(vectors)->dim), scratch);
+    row_count = (uint32_t)(batch_cursor_count(at, column) / graph_get_params(vectors)->dim);
+    if (column->datatype == OCT_FLOAT32)
+        vector->logical_rows += graph_append(vectors, point, column->values + at->at, row_count, scratch);
+    else
+        vector->logical_rows += graph_append_packed(vectors, point, column->packed + at->at * batch_value_bytes(column),
+                                                    row_count, scratch);
 }
 
 static void
@@ -754,8 +806,7 @@ shard_search(shard *self, uint32_t number, graph_query *query, graph_hit *hits, 
     query->full_scan_rows = atomic_load(&vector->full_scan_rows);
     /* A damaged vector may hide from an exact search; and where all are soon read, from no search. Otherwise the hits are
      * verified, and a walk that passed over a damaged one has found a little less. */
-    if (query->exact || (uint64_t)graph_row_count(vector_graph(vector)) *
-                                graph_get_params(vector_graph(vector))->dim * sizeof(float) <=
+    if (query->exact || (uint64_t)graph_row_count(vector_graph(vector)) * graph_row_bytes(vector_graph(vector)) <=
                             VERIFY_BYTES_MAX)
         status = shard_verify_vectors(self, number, error);
     if (status == OCT_OK)
@@ -802,7 +853,7 @@ shard_describe(shard *self, shard_info *info)
 
         info->vector_bytes += vector_is_sparse(vector)
                                   ? sparse_stored_bytes(vector_sparse(vector))
-                                  : (uint64_t)row_count * graph_get_params(vector_graph(vector))->dim * sizeof(float);
+                                  : (uint64_t)row_count * graph_row_bytes(vector_graph(vector));
         info->indexed_vectors += indexed;
         info->tail_vectors += row_count - indexed;
         info->dead_vectors += row_count > live ? row_count - live : 0;

@@ -11,17 +11,44 @@
  *         16    4  vector count
  *         20    4  the sum of 1 if ids came in ascending order, 2 if vectors tell kind and dim (all that are written do)
  *         24  24n  ids;  then 8n versions;  n sizes of documents (4 each; 0xFFFFFFFF: a dead point)
- *                  for each vector: number, kind (oct_vector_kind), floats of a row d, row count r (4 each); r points (4 each); r live
- *                  flags (4 each); if multi r spans (4 each); r x d floats; if sparse (d is 0
- *                  then), behind the flags r counts (4 each), and of all entries of all rows the indices (4 each), then
- *                  the floats
+ *                  for each vector: number, kind (oct_vector_kind, and 256 times the form of its rows), components of a row d,
+ *                  row count r (4 each); r points (4 each); r live flags (4 each); if multi r spans (4 each); r rows
+ *                  of the form (graph/row.c: 0 floats, 1 halves, 2 bytes, 3 bytes and a float), each padded with zeroes to a
+ *                  multiple of 4; if sparse (d is 0 then), behind the flags r counts (4 each), and of all
+ *                  entries of all rows the indices (4 each), then the floats
  *                  the documents, one after the other
+ *          Vectors of narrow types may lie in floats: older files have them so, bytes of cosine with a float more, the
+ *          length that they were divided by.
  */
 #include "shard/shard_internal.h"
 
 #define DEAD_POINT UINT32_MAX
 
 enum { ASCENDING = 1, WITH_DIM = 2 };
+
+#define KIND_FORM 256u /* the kind, and so many times the form of the rows */
+
+static uint32_t
+form_of(const graph *vectors)
+{
+    kernel_narrow kind;
+
+    return graph_row_kind(vectors, &kind) ? 1 + (uint32_t)kind : 0;
+}
+
+/* Of a row in the record. */
+static uint64_t
+row_bytes(uint32_t form, uint32_t dim)
+{
+    switch (form) {
+    case 0:
+        return (uint64_t)dim * sizeof(float);
+    case 1 + KERNEL_F16:
+        return ((uint64_t)dim * 2 + 3) / 4 * 4;
+    default:
+        return kernel_scale_at(dim) + (form == 1 + KERNEL_SCALED ? sizeof(float) : 0);
+    }
+}
 
 uint64_t
 shard_content_bytes(const shard *self)
@@ -75,18 +102,19 @@ shard_restore_encode(shard *self, buffer *out, oct_error *error)
     }
     for (size_t v = 0; v < set->count; v++) {
         const graph *vectors = vector_graph(set->items[v]);
-        uint32_t     row_count, dim;
+        uint32_t     row_count;
 
         add_u32(out, set->items[v]->number);
-        add_u32(out, vectors == NULL ? OCT_SPARSE : graph_get_params(vectors)->multi ? OCT_MULTI : OCT_DENSE);
+        add_u32(out, vectors == NULL ? OCT_SPARSE
+                                     : (graph_get_params(vectors)->multi ? OCT_MULTI : OCT_DENSE) +
+                                           KIND_FORM * form_of(vectors));
         if (vectors == NULL) {
             add_u32(out, 0);
             vector_sparse_encode(set->items[v], out, &status, error);
             continue;
         }
         row_count = graph_row_count(vectors);
-        dim = graph_row_floats(vectors);
-        add_u32(out, dim);
+        add_u32(out, graph_get_params(vectors)->dim);
         add_u32(out, row_count);
         for (uint32_t row = 0; row < row_count; row++)
             add_u32(out, graph_point_of(vectors, row));
@@ -94,8 +122,13 @@ shard_restore_encode(shard *self, buffer *out, oct_error *error)
             add_u32(out, graph_row_lives(vectors, row));
         for (uint32_t row = 0; row < row_count && graph_get_params(vectors)->multi; row++)
             add_u32(out, graph_span_at(vectors, row));
-        for (uint32_t row = 0; row < row_count; row++)
-            buffer_add(out, graph_vector_at(vectors, row), dim * sizeof(float));
+        for (uint32_t row = 0; row < row_count; row++) {
+            static const char zeroes[4];
+
+            buffer_add(out, graph_vector_at(vectors, row), graph_row_bytes(vectors));
+            buffer_add(out, zeroes,
+                       row_bytes(form_of(vectors), graph_get_params(vectors)->dim) - graph_row_bytes(vectors));
+        }
     }
     for (uint32_t point = 0; point < point_count && status == OCT_OK; point++) {
         const uint32_t number = atomic_load(points_payload(&self->points, point));
@@ -170,12 +203,14 @@ restore_vector(shard *self, cursor *in, uint32_t flags, uint32_t point_count, oc
     const uint32_t number = take_u32(in);
     shard_vector  *vector = vector_set_find(shard_set(self), number);
     graph         *vectors = vector == NULL ? NULL : vector_graph(vector);
-    const uint32_t old_dim = vectors == NULL ? 0 : graph_row_floats(vectors);
-    const uint32_t kind = (flags & WITH_DIM) != 0 ? take_u32(in) : OCT_DENSE;
+    const uint32_t old_dim = vectors == NULL ? 0 : graph_old_row_floats(vectors);
+    const uint32_t given_kind = (flags & WITH_DIM) != 0 ? take_u32(in) : OCT_DENSE;
+    const uint32_t kind = given_kind % KIND_FORM, form = given_kind / KIND_FORM;
     const uint32_t dim = (flags & WITH_DIM) != 0 ? take_u32(in) : old_dim, row_count = take_u32(in);
     const bool     is_multi = kind == OCT_MULTI;
-    const uint64_t stride = (uint64_t)dim * sizeof(float);
+    const uint64_t stride = row_bytes(form, dim);
     const char    *row_points, *row_live, *row_spans, *values;
+    float         *scratch = NULL;
     oct_status     status;
 
     if (kind == OCT_SPARSE && !in->failed)
@@ -190,8 +225,9 @@ restore_vector(shard *self, cursor *in, uint32_t flags, uint32_t point_count, oc
     }
     if (vector == NULL && number < self->numbers_end) /* its name has gone since */
         return OCT_OK;
-    if (vectors == NULL || dim != graph_row_floats(vectors) || kind > OCT_MULTI ||
-        is_multi != graph_get_params(vectors)->multi)
+    if (vectors == NULL || kind > OCT_MULTI || is_multi != graph_get_params(vectors)->multi ||
+        (form != 0 && form != form_of(vectors)) ||
+        dim != (form == 0 ? graph_old_row_floats(vectors) : graph_get_params(vectors)->dim))
         return oct_fail(error, OCT_CORRUPT,
                         "a restored shard has vectors of %u components for number %u, which its collection has not",
                         dim, number);
@@ -201,10 +237,20 @@ restore_vector(shard *self, cursor *in, uint32_t flags, uint32_t point_count, oc
             in->failed = true;
     }
     status = in->failed ? OCT_OK : graph_reserve(vectors, row_count, point_count, error);
-    for (uint32_t row = 0; row < row_count && status == OCT_OK && !in->failed; row++)
-        graph_restore_row(vectors, get_u32(row_points + 4 * (size_t)row), values + row * stride,
+    if (form != form_of(vectors) && status == OCT_OK) {
+        scratch = oct_alloc(graph_scratch_floats(vectors) * sizeof *scratch);
+        if (scratch == NULL)
+            status = oct_fail_memory(error, graph_scratch_floats(vectors) * sizeof *scratch);
+    }
+    for (uint32_t row = 0; row < row_count && status == OCT_OK && !in->failed; row++) {
+        const char *content = values + row * stride;
+
+        graph_restore_row(vectors, get_u32(row_points + 4 * (size_t)row),
+                          scratch == NULL ? content : graph_row_of_old(vectors, content, scratch),
                           get_u32(row_live + 4 * (size_t)row) != 0,
                           row_spans == NULL ? 1 : get_u32(row_spans + 4 * (size_t)row));
+    }
+    oct_free(scratch);
     graph_publish(vectors);
     vector->logical_rows = row_count;
     return status;

@@ -215,6 +215,11 @@ oct_status shard_save_column(shard *self, shard_image *image, const char *name, 
 oct_status shard_load_column(shard *self, const shard_image *image, const char *name, rows *data, uint64_t count,
                              column_check **check, oct_error *error);
 
+/* shard_old.c: vectors of narrow types as older files have them, in floats. */
+bool       shard_has_old_rows(const shard_image *image, const char *name, const graph *vectors);
+oct_status shard_load_old_rows(shard *self, const shard_image *image, const char *name, const graph *vectors, rows *data,
+                               uint64_t count, oct_error *error);
+
 /* shard_sparse.c: what is different for names whose vectors are sparse. */
 /* `replayed`: the lists are left for later; else, if they are behind, the write takes its part in catching up. */
 oct_status vector_sparse_reserve(shard_vector *self, const batch_column *column, uint32_t point_count, bool replayed,

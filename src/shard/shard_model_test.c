@@ -66,6 +66,7 @@ stage_open(stage *self, uint64_t seed, uint32_t kind, uint32_t threads)
                        .distance = distances[v],
                        .m = 4 + v,
                        .ef_construct = 20,
+                       .datatype = (oct_datatype)((seed / 3 + v) % 3),
                        .start_rows = kind == 0 ? GRAPH_START_NEVER : kind == 1 ? 1 : 150},
             .deleted_threshold = 0.2,
             .vacuum_rows_min = 30,
@@ -142,10 +143,18 @@ stage_checksum(stage *self)
 static void
 prepare(const stage *self, size_t v, const float *values, float *out)
 {
-    if (self->vectors[v].params.distance == OCT_COSINE)
-        kernel_normalize(values, out, self->vectors[v].params.dim);
-    else
-        memcpy(out, values, self->vectors[v].params.dim * sizeof *values);
+    const graph_params *params = &self->vectors[v].params;
+
+    graph_prepare_as(params->distance, params->datatype, values, out, params->dim);
+}
+
+/* Components that do not all round to nothing. */
+static void
+fill_vector(stage *self, size_t v, float *out)
+{
+    test_fill(&self->rng, out, self->vectors[v].params.dim);
+    for (uint32_t i = 0; self->vectors[v].params.datatype == OCT_UINT8 && i < self->vectors[v].params.dim; i++)
+        out[i] = 100 + 180 * out[i];
 }
 
 static const char *const documents[] = {
@@ -231,7 +240,7 @@ make_batch(stage *self, props *of)
                 memcpy(of->values[v] + column->present_count++ * dim, self->points[of->indices[i]].vectors[v],
                        dim * sizeof(float));
             else
-                test_fill(rng, of->values[v] + column->present_count++ * dim, dim);
+                fill_vector(self, v, of->values[v] + column->present_count++ * dim);
         }
         column->present = column->present_count == made.count ? NULL : of->present[v];
     }
@@ -324,7 +333,7 @@ check_search(stage *self, size_t v, const char *when)
     oct_error      error = {0};
     oct_status     status;
 
-    test_fill(&self->rng, vector, dim);
+    fill_vector(self, v, vector);
     prepare(self, v, vector, query_vector);
     query.exact = test_below(&self->rng, 2) == 0;
     for (uint32_t i = 0; i < STAGE_IDS; i++)
@@ -392,11 +401,15 @@ stage_check(stage *self, const char *when)
         CHECK_MSG(slice_is(document, payload), "%s: id %u has %.*s, expected %s", when, i,
                   SLICE_ARG(document), payload);
         for (size_t v = 0; v < self->vector_count; v++) {
-            const float *stored = graph_vector(shard_graph(self->shard, (uint32_t)v), point);
+            const graph   *vectors = shard_graph(self->shard, (uint32_t)v);
+            const uint32_t row = graph_row_of(vectors, point);
+            float          stored[STAGE_DIM_MAX];
 
-            CHECK_MSG((stored != NULL) == right->has[v] &&
-                          (stored == NULL || memcmp(stored, right->vectors[v],
-                                                    self->vectors[v].params.dim * sizeof *stored) == 0),
+            if (row != GRAPH_NONE)
+                graph_compared(vectors, row, stored);
+            CHECK_MSG((row != GRAPH_NONE) == right->has[v] &&
+                          (row == GRAPH_NONE || memcmp(stored, right->vectors[v],
+                                                       self->vectors[v].params.dim * sizeof *stored) == 0),
                       "%s: vector %zu of id %u", when, v, i);
             CHECK_OK(shard_verify_vector(self->shard, (uint32_t)v, point, NULL));
         }

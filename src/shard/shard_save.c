@@ -859,6 +859,7 @@ load_graph(shard *self, const shard_image *image, const graph_state *state, shar
     graph_column       columns[GRAPH_COLUMNS_MAX];
     column_check      *check = NULL;
     graph_params       params = vector->config.params;
+    bool               is_old = false;
     graph             *loaded;
     size_t             count;
     oct_status         status;
@@ -875,8 +876,13 @@ load_graph(shard *self, const shard_image *image, const graph_state *state, shar
         char       name[COLUMN_NAME_MAX];
         const bool is_large = strcmp(columns[c].name, "vectors") == 0;
 
-        status = shard_load_column(self, image, SHARD_COLUMN_NAME(name, columns[c].name, vector->number),
-                             columns[c].data, columns[c].count, is_large ? &check : NULL, error);
+        (void)SHARD_COLUMN_NAME(name, columns[c].name, vector->number);
+        if (is_large && shard_has_old_rows(image, name, loaded)) {
+            status = shard_load_old_rows(self, image, name, loaded, columns[c].data, columns[c].count, error);
+            is_old = true;
+        } else
+            status = shard_load_column(self, image, name, columns[c].data, columns[c].count, is_large ? &check : NULL,
+                                       error);
         if (status == OCT_OK && columns[c].walked &&
             columns[c].count * columns[c].data->stride <= SETTLE_BYTES_MAX)
             status = rows_settle(columns[c].data, columns[c].count, error);
@@ -892,7 +898,8 @@ load_graph(shard *self, const shard_image *image, const graph_state *state, shar
     atomic_store(&vector->graph, loaded);
     atomic_store(&vector->check, check);
     vector->logical_rows = state->row_count;
-    vector->file_rows = state->row_count;
+    vector->file_rows = is_old ? 0 : state->row_count;
+    vector->rebuilt = is_old; /* the next checkpoint writes it anew */
     return OCT_OK;
 }
 

@@ -42,8 +42,8 @@ typedef struct stage {
     uint64_t            records; /* in the log */
 } stage;
 
-/* kind 0: small and never a graph, so that it lives in the log; 1: a graph from the first row; 2: one that starts late.
- * Compactions come by themselves when a fifth is dead. */
+/* Vectors are floats, halves and bytes, which of them by the seed. kind 0: small and never a graph, so that it lives in the
+ * log; 1: a graph from the first row; 2: one that starts late. Compactions come by themselves when a fifth is dead. */
 void   stage_open(stage *self, uint64_t seed, uint32_t kind, uint32_t threads);
 void   stage_close(stage *self);
 oct_id stage_id(uint32_t index);
