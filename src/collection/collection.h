@@ -107,6 +107,7 @@ struct oct_database {
     uint32_t         recovering_count;   /* shards whose files are there and whose collection is not, yet */
 
     pthread_mutex_t  checkpoint_lock; /* one at a time; guards the next lines */
+    bool             shard_folder_is_durable; /* the name `shard` in the database's folder */
     uint64_t         manifest_number;
     uint64_t         manifest_catalogue_sequence; /* what the durable manifest covers */
     uint64_t         manifest_log_sequence;       /* what it lets the log forget */

@@ -490,15 +490,21 @@ save_shards(oct_database *self, catalogue_view *view, bool closing, bool *full, 
 static oct_status
 sync_shard_folder(oct_database *self, const catalogue_view *view, oct_error *error)
 {
-    char folder[OS_PATH_MAX];
-    bool any = false;
+    char       folder[OS_PATH_MAX];
+    bool       any = false;
+    oct_status status;
 
     for (size_t i = 0; i < view->collection_count && !any; i++)
         any = view->images[i] != NULL && !shard_image_is_in_log(view->images[i]);
     if (!any)
         return OCT_OK;
     join(folder, self->path, "shard");
-    return os_sync_dir(self->system, folder, error);
+    status = os_sync_dir(self->system, folder, error);
+    /* That folder's own name is new but once; this process may not be the one that made it. */
+    if (status == OCT_OK && !self->shard_folder_is_durable)
+        status = os_sync_dir(self->system, self->path, error);
+    self->shard_folder_is_durable = self->shard_folder_is_durable || status == OCT_OK;
+    return status;
 }
 
 /* Folders of shards that the manifest does not name belong to deleted collections. */

@@ -3,19 +3,35 @@
 
 #include <inttypes.h>
 
+#include "base/json.h"
 #include "kernel/kernel.h"
+#include "octant_snapshot.h"
 #include "payload/document.h"
 
 typedef struct world_vector {
     const char  *name;
     uint32_t     dim;
     oct_distance distance;
+    oct_vector_kind kind;
 } world_vector;
 
+enum { SECOND = 1, WORDS = 2, PARTS = 3 }; /* places in kind 1 */
+
 static const world_vector vectors_of[2][WORLD_VECTORS] = {
-    {{"", 6, OCT_COSINE}, {NULL, 0, OCT_DOT}},
-    {{"text", 70, OCT_EUCLID}, {"image", 4, OCT_DOT}},
+    {{"", 6, OCT_COSINE, OCT_DENSE}},
+    {{"text", 70, OCT_EUCLID, OCT_DENSE},
+     {"image", 4, OCT_DOT, OCT_DENSE},
+     {"words", 0, OCT_DOT, OCT_SPARSE},
+     {"parts", 3, OCT_DOT, OCT_MULTI}},
 };
+
+/* Fields that are indexed, and what is asked of them: how many points have the city Bonn, a number 2, an x above 2, the
+ * word jack. */
+static const struct {
+    const char    *name;
+    oct_field_type type;
+} fields[WORLD_FIELDS] = {
+    {"city", OCT_FIELD_KEYWORD}, {"n", OCT_FIELD_INTEGER}, {"x", OCT_FIELD_FLOAT}, {"long", OCT_FIELD_TEXT}};
 
 static const char *const documents[] = {
     "",
@@ -25,16 +41,43 @@ static const char *const documents[] = {
     "{\"a\":{\"b\":{\"c\":null}},\"x\":2.5}",
     "{\"long\":\"all work and no play makes jack a dull boy, all work and no play\"}"};
 
-static size_t
-vector_count(const world_collection *of)
+static bool
+has_name(const world_collection *of, size_t v)
 {
-    return of->kind == 1 && of->second_dim > 0 ? 2 : 1;
+    if (of->kind == 0)
+        return v == 0;
+    return v == SECOND ? of->second_dim > 0 : v == WORDS ? of->has_sparse : true;
+}
+
+static size_t
+name_count(const world_collection *of)
+{
+    size_t count = 0;
+
+    for (size_t v = 0; v < WORLD_VECTORS; v++)
+        count += has_name(of, v);
+    return count;
 }
 
 static size_t
 dim_of(const world_collection *of, size_t v)
 {
-    return of->kind == 1 && v == 1 ? of->second_dim : vectors_of[of->kind][v].dim;
+    return of->kind == 1 && v == SECOND ? of->second_dim : vectors_of[of->kind][v].dim;
+}
+
+static void
+configure_vector(oct_vector_config *out, uint32_t kind, size_t v)
+{
+    oct_vector_config_init(out);
+    out->name = slice_of(vectors_of[kind][v].name);
+    if (vectors_of[kind][v].kind == OCT_SPARSE) {
+        out->sparse = 1;
+        return;
+    }
+    out->size = vectors_of[kind][v].dim;
+    out->distance = vectors_of[kind][v].distance;
+    if (vectors_of[kind][v].kind == OCT_MULTI)
+        out->multivector = 1;
 }
 
 oct_slice
@@ -132,14 +175,10 @@ create(const step *self)
     oct_status            status;
 
     oct_collection_config_init(&config);
-    for (size_t v = 0; v < (kind == 0 ? 1u : 2u); v++) {
-        oct_vector_config_init(&vectors[v]);
-        vectors[v].name = slice_of(vectors_of[kind][v].name);
-        vectors[v].size = vectors_of[kind][v].dim;
-        vectors[v].distance = vectors_of[kind][v].distance;
-    }
+    config.vector_count = kind == 0 ? 1 : WORLD_VECTORS;
+    for (size_t v = 0; v < config.vector_count; v++)
+        configure_vector(&vectors[v], kind, v);
     config.vectors = vectors;
-    config.vector_count = (kind == 0 ? 1u : 2u);
     config.single_vector = kind == 0;
     config.hnsw.m = 4;
     config.hnsw.ef_construct = 16;
@@ -155,7 +194,8 @@ create(const step *self)
     to->kind = kind;
     to->life = ++self->after->lives;
     to->m = 4;
-    to->second_dim = vectors_of[1][1].dim;
+    to->second_dim = vectors_of[1][SECOND].dim;
+    to->has_sparse = true;
     return status;
 }
 
@@ -171,6 +211,8 @@ drop(const step *self)
         return oct_fail(self->error, OCT_INTERNAL, "deleting says that there was %s",
                         existed ? "one" : "none");
     from->exists = false;
+    if (self->after->saved_index == index)
+        self->after->saved_name[0] = '\0';
     for (size_t i = 0; i < WORLD_ALIASES; i++) {
         if (self->after->aliases[i] == (int)index)
             self->after->aliases[i] = -1;
@@ -234,54 +276,131 @@ configure(const step *self)
     oct_collection_config_init(&changes);
     to->m = 2 + (int64_t)test_below(self->rng, 6);
     changes.hnsw.m = to->m;
+    if (test_below(self->rng, 3) == 0)
+        changes.optimizer.deleted_threshold = test_below(self->rng, 2) == 0 ? 0.1 : 0.6;
     (void)snprintf(to->metadata, sizeof to->metadata, "{\"n\":%" PRIu64 "}", test_below(self->rng, 1000));
     changes.metadata = slice_of(to->metadata);
     return oct_collection_update(self->database, world_name(index), &changes, self->error);
 }
 
-/* The second name of a collection goes, or comes back with another size: nobody has a vector of it then. */
+/* The second name of a collection, or its sparse one, goes, or comes back, the former with another size: nobody has a vector of
+ * it then. */
 static oct_status
 rename_vector(const step *self)
 {
     uint32_t              index;
     world_collection     *to = pick(self, &index);
+    const size_t          v = test_below(self->rng, 3) == 0 ? WORDS : SECOND;
     oct_vector_config     vector;
     oct_collection_config additions;
 
     if (!to->exists || to->kind != 1)
         return OCT_OK;
     for (size_t i = 0; i < WORLD_IDS; i++)
-        to->points[i].has[1] = false;
-    if (to->second_dim > 0) {
-        to->second_dim = 0;
-        return oct_collection_remove_vector(self->database, world_name(index), slice_of(vectors_of[1][1].name),
-                                            self->error);
+        to->points[i].has[v] = false;
+    if (has_name(to, v)) {
+        if (v == SECOND)
+            to->second_dim = 0;
+        else
+            to->has_sparse = false;
+        return oct_collection_remove_vector(self->database, world_name(index), slice_of(vectors_of[1][v].name), self->error);
     }
-    to->second_dim = 3 + (uint32_t)test_below(self->rng, 20);
-    oct_vector_config_init(&vector);
+    configure_vector(&vector, 1, v);
+    if (v == SECOND)
+        vector.size = to->second_dim = 3 + (uint32_t)test_below(self->rng, 20);
+    else
+        to->has_sparse = true;
     oct_collection_config_init(&additions);
-    vector.name = slice_of(vectors_of[1][1].name);
-    vector.size = to->second_dim;
-    vector.distance = vectors_of[1][1].distance;
     additions.vectors = &vector;
     additions.vector_count = 1;
     return oct_collection_add_vectors(self->database, world_name(index), &additions, self->error);
 }
 
-/* Vectors of a point, random or those it has. */
+static oct_status
+change_index(const step *self, oct_collection *open, world_collection *to)
+{
+    const oct_write_options options = {.wait = self->waits};
+    const size_t            f = test_below(self->rng, WORLD_FIELDS);
+    oct_field_index         index;
+
+    to->indexed ^= 1u << f;
+    if ((to->indexed >> f & 1) == 0)
+        return oct_field_index_delete(open, slice_of(fields[f].name), &options, NULL, self->error);
+    oct_field_index_init(&index);
+    index.field = slice_of(fields[f].name);
+    index.type = fields[f].type;
+    return oct_field_index_create(open, &index, &options, NULL, self->error);
+}
+
+static oct_status
+make_snapshot(const step *self, uint32_t index)
+{
+    const oct_snapshot_place place = {OCT_SNAPSHOT_COLLECTION, world_name(index), 0};
+    oct_snapshots           *made = NULL;
+    const oct_status         status = oct_snapshot_create(self->database, &place, true, &made, self->error);
+
+    if (status == OCT_OK) {
+        self->after->saved = self->after->collections[index];
+        self->after->saved_index = index;
+        (void)snprintf(self->after->saved_name, sizeof self->after->saved_name, SLICE_FMT, SLICE_ARG(made->items[0].name));
+    }
+    oct_snapshots_free(made);
+    return status;
+}
+
+static oct_status
+recover_snapshot(const step *self)
+{
+    const uint32_t           index = self->after->saved_index;
+    const oct_snapshot_place place = {OCT_SNAPSHOT_COLLECTION, world_name(index), 0};
+    oct_file                *file = NULL;
+    oct_status               status;
+
+    if (self->after->saved_name[0] == '\0')
+        return OCT_OK;
+    status = oct_snapshot_open(self->database, &place, slice_of(self->after->saved_name), &file, self->error);
+    if (status == OCT_OK)
+        status = oct_snapshot_recover(self->database, &place, file, 0, oct_file_size(file), true, self->error);
+    self->after->collections[index] = self->after->saved;
+    self->after->collections[index].life = ++self->after->lives;
+    return status;
+}
+
+/* A vector for a slot: its values, and of a sparse one its indices. */
 static size_t
-make_vectors(const step *self, const world_collection *to, oct_vector *out,
-             float values[WORLD_VECTORS][WORLD_DIM_MAX])
+fill_vector(const step *self, const world_collection *to, size_t v, float *values, uint32_t *indices, oct_vector *out)
+{
+    const world_vector *slot = &vectors_of[to->kind][v];
+    size_t              count = dim_of(to, v);
+
+    *out = (oct_vector){.name = slice_of(slot->name), .kind = slot->kind, .values = values};
+    if (slot->kind == OCT_SPARSE) {
+        count = test_below(self->rng, WORLD_ENTRIES + 1);
+        for (size_t i = 0; i < count; i++) {
+            indices[i] = (uint32_t)test_below(self->rng, 12) + (i == 0 ? 0 : indices[i - 1] + 1);
+            values[i] = (float)test_below(self->rng, 9) - 3;
+        }
+        out->indices = indices;
+    } else {
+        if (slot->kind == OCT_MULTI)
+            out->row_count = 1 + test_below(self->rng, 3);
+        count *= out->row_count > 0 ? out->row_count : 1;
+        test_fill(self->rng, values, count);
+    }
+    out->value_count = count;
+    return count;
+}
+
+/* Vectors of a point. */
+static size_t
+make_vectors(const step *self, const world_collection *to, oct_vector *out, float values[WORLD_VECTORS][WORLD_DIM_MAX],
+             uint32_t *indices)
 {
     size_t count = 0;
 
-    for (size_t v = 0; v < vector_count(to); v++) {
-        if (test_below(self->rng, 5) == 0)
-            continue;
-        test_fill(self->rng, values[v], dim_of(to, v));
-        out[count++] = (oct_vector){.name = slice_of(vectors_of[to->kind][v].name),
-                                    .values = values[v],
-                                    .value_count = dim_of(to, v)};
+    for (size_t v = 0; v < WORLD_VECTORS; v++) {
+        if (has_name(to, v) && test_below(self->rng, 5) > 0)
+            (void)fill_vector(self, to, v, values[v], indices, &out[count++]);
     }
     return count;
 }
@@ -290,13 +409,18 @@ static void
 store_vectors(world_point *to, uint32_t kind, const oct_vector *vectors, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        const size_t v = kind == 1 && slice_is(vectors[i].name, vectors_of[1][1].name) ? 1 : 0;
+        size_t v = 0;
 
+        while (!slice_is(vectors[i].name, vectors_of[kind][v].name))
+            v++;
         to->has[v] = true;
+        to->counts[v] = (uint32_t)vectors[i].value_count;
         if (vectors_of[kind][v].distance == OCT_COSINE)
             kernel_normalize(vectors[i].values, to->vectors[v], vectors[i].value_count);
         else
             memcpy(to->vectors[v], vectors[i].values, vectors[i].value_count * sizeof(float));
+        if (vectors[i].kind == OCT_SPARSE)
+            memcpy(to->indices, vectors[i].indices, vectors[i].value_count * sizeof to->indices[0]);
     }
 }
 
@@ -309,6 +433,7 @@ write_points(const step *self, oct_collection *open, world_collection *to, bool 
     oct_point               points[STEP_POINTS];
     oct_vector              vectors[STEP_POINTS][WORLD_VECTORS];
     float                   values[STEP_POINTS][WORLD_VECTORS][WORLD_DIM_MAX];
+    uint32_t                entries[STEP_POINTS][WORLD_ENTRIES];
     uint32_t                indices[STEP_POINTS];
     const size_t            count = test_below(self->rng, STEP_POINTS);
     bool                    missing = false;
@@ -320,7 +445,7 @@ write_points(const step *self, oct_collection *open, world_collection *to, bool 
             indices[i] = (uint32_t)test_below(self->rng, WORLD_IDS);
         missing = missing || (only_vectors && !to->points[indices[i]].live);
         points[i] = (oct_point){.id = world_id(indices[i]), .vectors = vectors[i]};
-        points[i].vector_count = make_vectors(self, to, vectors[i], values[i]);
+        points[i].vector_count = make_vectors(self, to, vectors[i], values[i], entries[i]);
         points[i].payload = slice_of(documents[test_below(self->rng, countof(documents))]);
     }
     status = only_vectors ? oct_update_vectors(open, points, count, &options, NULL, self->error)
@@ -397,13 +522,16 @@ static oct_status
 delete_some(const step *self, oct_collection *open, world_collection *to, bool only_vectors)
 {
     const oct_write_options options = {.wait = self->waits};
-    const size_t            v = test_below(self->rng, vector_count(to));
-    const oct_slice         name = slice_of(vectors_of[to->kind][v].name);
+    size_t                  v = test_below(self->rng, WORLD_VECTORS);
+    oct_slice               name;
     oct_id                  ids[6];
     uint32_t                indices[6];
     bool                    missing;
     const size_t            count = pick_ids(self, to, false, ids, indices, &missing);
 
+    if (!has_name(to, v))
+        v = 0;
+    name = slice_of(vectors_of[to->kind][v].name);
     for (size_t i = 0; i < count; i++) {
         if (only_vectors)
             to->points[indices[i]].has[v] = false;
@@ -461,7 +589,7 @@ do_wrong(const step *self, oct_collection *open, const world_collection *to)
     const float      values[WORLD_DIM_MAX] = {1, 2, NAN, 4, 5, 6, 7, 8};
     const oct_vector too_long = {
         .name = slice_of(vectors_of[to->kind][0].name), .values = values, .value_count = 7};
-    const size_t     last = vector_count(to) - 1;
+    const size_t     last = to->kind == 1 && has_name(to, SECOND) ? SECOND : 0;
     const oct_vector no_number = {
         .name = slice_of(vectors_of[to->kind][last].name), .values = values, .value_count = dim_of(to, last)};
     const oct_vector unknown = {.name = {"nobody", 6}, .values = values, .value_count = 2};
@@ -507,6 +635,8 @@ world_step(world *after, test_rng *rng, oct_database *database, world_op op, boo
         return configure(&self);
     case WORLD_RENAME:
         return rename_vector(&self);
+    case WORLD_RECOVER:
+        return recover_snapshot(&self);
     case WORLD_CHECKPOINT:
         return oct_checkpoint(database, error);
     default:
@@ -537,6 +667,12 @@ world_step(world *after, test_rng *rng, oct_database *database, world_op op, boo
     case WORLD_CHANGE_PAYLOAD:
         status = change_payload(&self, open, to);
         break;
+    case WORLD_INDEX:
+        status = change_index(&self, open, to);
+        break;
+    case WORLD_SNAPSHOT:
+        status = make_snapshot(&self, index);
+        break;
     case WORLD_OPTIMIZE:
         status = oct_collection_optimize(open, error);
         break;
@@ -563,7 +699,7 @@ world_pick(test_rng *rng, bool checkpoints)
     case 1:
         return checkpoints ? WORLD_CHECKPOINT : WORLD_UPSERT;
     case 2:
-        switch (test_below(rng, 9)) {
+        switch (test_below(rng, 11)) {
         case 0:
             return WORLD_DROP;
         case 1:
@@ -577,12 +713,29 @@ world_pick(test_rng *rng, bool checkpoints)
             return WORLD_WRONG;
         case 8:
             return WORLD_RENAME;
+        case 9:
+        case 10:
+            return WORLD_INDEX;
         default:
             return WORLD_CREATE;
         }
     default:
         return often[test_below(rng, countof(often))];
     }
+}
+
+world_op
+world_pick_any(test_rng *rng)
+{
+    const uint64_t dice = test_below(rng, 60);
+
+    return dice < 2 ? WORLD_SNAPSHOT : dice < 4 ? WORLD_RECOVER : world_pick(rng, true);
+}
+
+bool
+world_op_waits(world_op op)
+{
+    return op <= WORLD_INDEX || op == WORLD_RECOVER || op == WORLD_CHECKPOINT;
 }
 
 /* --- comparing ---------------------------------------------------------------------------------------------- */
@@ -653,8 +806,11 @@ compare_record(const world_collection *right, uint32_t index, const oct_record *
     if (!slice_is(got->payload, payload))
         return fail_compare(error, "id %u has the payload " SLICE_FMT ", expected %s", index,
                             SLICE_ARG(got->payload), payload);
-    for (size_t v = 0; v < vector_count(right); v++) {
+    for (size_t v = 0; v < WORLD_VECTORS; v++) {
         const oct_vector *found = NULL;
+
+        if (!has_name(right, v))
+            continue;
 
         for (size_t i = 0; i < got->vector_count; i++) {
             if (slice_is(got->vectors[i].name, vectors_of[right->kind][v].name))
@@ -663,8 +819,10 @@ compare_record(const world_collection *right, uint32_t index, const oct_record *
         expected += point->has[v];
         if ((found != NULL) != point->has[v] ||
             (found != NULL &&
-             (found->value_count != dim_of(right, v) ||
-              memcmp(found->values, point->vectors[v], found->value_count * sizeof(float)) != 0)))
+             (found->value_count != point->counts[v] ||
+              memcmp(found->values, point->vectors[v], found->value_count * sizeof(float)) != 0 ||
+              (found->kind == OCT_SPARSE &&
+               memcmp(found->indices, point->indices, found->value_count * sizeof point->indices[0]) != 0))))
             return fail_compare(error, "vector %zu of id %u is not what it should be", v, index);
     }
     if (got->vector_count != expected)
@@ -722,17 +880,163 @@ compare_points(const world_collection *right, oct_collection *open, oct_error *e
     return status;
 }
 
+/* What two vectors of a slot have in common, as the engine says it is: a sparse pair without a common index has no score. */
+static bool
+score_of(const world_vector *slot, const world_point *a, const world_point *b, size_t v, double *out)
+{
+    bool any = false;
+
+    *out = 0;
+    for (uint32_t i = 0; slot->kind == OCT_SPARSE && i < a->counts[v]; i++) {
+        for (uint32_t j = 0; j < b->counts[v]; j++) {
+            if (a->indices[i] == b->indices[j]) {
+                *out += (double)a->vectors[v][i] * (double)b->vectors[v][j];
+                any = true;
+            }
+        }
+    }
+    /* Of each row of `a` the product with the best row of `b`. */
+    for (uint32_t i = 0; slot->kind == OCT_MULTI && i < a->counts[v]; i += slot->dim) {
+        double best = -INFINITY;
+
+        for (uint32_t j = 0; j < b->counts[v]; j += slot->dim)
+            best = fmax(best, (double)kernel()->dot_f32(a->vectors[v] + i, b->vectors[v] + j, slot->dim));
+        *out += best;
+        any = true;
+    }
+    return any;
+}
+
+/* Sparse vectors and multivectors: how many are found for a stored one, and the best score. */
+static oct_status
+compare_scores(const world_collection *right, size_t v, oct_collection *open, oct_error *error)
+{
+    const world_vector *slot = &vectors_of[right->kind][v];
+    oct_status          status = OCT_OK;
+
+    for (uint32_t i = 0; i < WORLD_IDS && status == OCT_OK; i += 3) {
+        const world_point *point = &right->points[i];
+        oct_query_request  request = {
+             .query = {.kind = OCT_QUERY_NEAREST, .using_vector = slice_of(slot->name), .limit = WORLD_IDS + 5}};
+        oct_records *hits = NULL;
+        size_t       count = 0;
+        double       best = -INFINITY, score;
+
+        if (!point->live || !point->has[v] || point->counts[v] == 0)
+            continue;
+        for (uint32_t k = 0; k < WORLD_IDS; k++) {
+            if (right->points[k].live && right->points[k].has[v] && score_of(slot, point, &right->points[k], v, &score)) {
+                best = fmax(best, score);
+                count++;
+            }
+        }
+        request.query.as.nearest.target.vector = (oct_vector){.kind = slot->kind,
+                                                              .values = point->vectors[v],
+                                                              .value_count = point->counts[v],
+                                                              .indices = point->indices,
+                                                              .row_count = slot->dim == 0 ? 0 : point->counts[v] / slot->dim};
+        status = oct_query_points(open, &request, &hits, error);
+        if (status == OCT_OK && hits->count != count)
+            status = fail_compare(error, "%zu hits for %s of id %u, expected %zu", hits->count, slot->name, i, count);
+        if (status == OCT_OK && count > 0 && fabs((double)hits->items[0].score - best) > 1e-4)
+            status = fail_compare(error, "the best score for %s of id %u is %g, expected %g", slot->name, i,
+                                  (double)hits->items[0].score, best);
+        oct_records_free(hits);
+    }
+    return status;
+}
+
+/* Is it so of the document, that the question of this field asks? */
+static bool
+document_answers(const char *text, size_t f)
+{
+    json_document document;
+    yyjson_val   *value, *item;
+    size_t        index, max;
+    bool          yes = false;
+
+    if (json_parse(slice_of(text), &document, NULL) == OCT_OK) {
+        value = yyjson_obj_get(document.root, fields[f].name);
+        if (f == 0)
+            yes = yyjson_equals_str(value, "Bonn");
+        if (f == 1 && yyjson_is_arr(value)) {
+            yyjson_arr_foreach(value, index, max, item)
+                yes = yes || (yyjson_is_int(item) && yyjson_get_int(item) == 2);
+        }
+        if (f == 2)
+            yes = yyjson_is_real(value) && yyjson_get_real(value) > 2;
+        if (f == 3)
+            yes = yyjson_is_str(value) && strstr(yyjson_get_str(value), "jack") != NULL;
+    }
+    json_document_clear(&document);
+    return yes;
+}
+
+/* Filters, with an index or without. */
+static oct_status
+compare_filters(const world_collection *right, oct_collection *open, oct_error *error)
+{
+    const oct_value           bonn = {.text = slice_of("Bonn")}, two = {.kind = OCT_VALUE_INTEGER, .integer = 2};
+    const oct_match           is_bonn = {.values = &bonn, .value_count = 1}, is_two = {.values = &two, .value_count = 1};
+    const oct_match           has_jack = {.kind = OCT_MATCH_TEXT, .text = slice_of("jack")};
+    const oct_range           above = {.bounds = OCT_GT, .gt = 2};
+    const oct_field_condition asked[WORLD_FIELDS] = {{.match = &is_bonn}, {.match = &is_two}, {.range = &above}, {.match = &has_jack}};
+    oct_status                status = OCT_OK;
+
+    for (size_t f = 0; f < WORLD_FIELDS && status == OCT_OK; f++) {
+        const oct_condition condition = {.key = slice_of(fields[f].name), .field = &asked[f]};
+        const oct_filter    filter = {.must = &condition, .must_count = 1};
+        uint64_t            count = 0, expected = 0;
+
+        for (uint32_t i = 0; i < WORLD_IDS; i++) {
+            const world_point *point = &right->points[i];
+
+            expected += point->live && document_answers(point->payload[0] == '\0' ? "{}" : point->payload, f);
+        }
+        status = oct_count_where(open, &filter, &count, error);
+        if (status == OCT_OK && count != expected)
+            status = fail_compare(error, "%llu points pass the question for %s, expected %llu", (unsigned long long)count,
+                                  fields[f].name, (unsigned long long)expected);
+    }
+    return status;
+}
+
+/* The last snapshot is there. */
+static oct_status
+compare_snapshot(const world *self, oct_database *database, oct_error *error)
+{
+    const oct_snapshot_place place = {OCT_SNAPSHOT_COLLECTION, world_name(self->saved_index), 0};
+    oct_snapshots           *list = NULL;
+    bool                     found = false;
+    oct_status               status;
+
+    if (self->saved_name[0] == '\0')
+        return OCT_OK;
+    status = oct_snapshot_list(database, &place, &list, error);
+    for (size_t i = 0; status == OCT_OK && i < list->count; i++)
+        found = found || slice_is(list->items[i].name, self->saved_name);
+    oct_snapshots_free(list);
+    return status == OCT_OK && !found ? fail_compare(error, "snapshot %s is missing", self->saved_name) : status;
+}
+
 /* Each stored vector is looked for exactly: whoever comes first has that very vector, or one as good. */
 static oct_status
 compare_searches(const world_collection *right, oct_collection *open, oct_error *error)
 {
     oct_status status = OCT_OK;
 
-    for (size_t v = 0; v < vector_count(right); v++) {
+    for (size_t v = 0; v < WORLD_VECTORS; v++) {
         const world_vector *kind = &vectors_of[right->kind][v];
         const size_t        dim = dim_of(right, v);
         size_t              with_vector = 0;
 
+        if (!has_name(right, v))
+            continue;
+        if (kind->kind != OCT_DENSE) {
+            if (status == OCT_OK)
+                status = compare_scores(right, v, open, error);
+            continue;
+        }
         for (uint32_t i = 0; i < WORLD_IDS; i++)
             with_vector += right->points[i].live && right->points[i].has[v];
         for (uint32_t i = 0; i < WORLD_IDS && status == OCT_OK; i += 2) {
@@ -779,9 +1083,12 @@ compare_info(const world_collection *right, oct_collection *open, oct_error *err
 
     if (status != OCT_OK)
         return status;
-    if (info->config.vector_count != vector_count(right) || info->config.hnsw.m != right->m)
+    if (info->config.vector_count != name_count(right) || info->config.hnsw.m != right->m)
         status = fail_compare(error, "%zu vectors, m %lld, expected m %lld", info->config.vector_count,
                               (long long)info->config.hnsw.m, (long long)right->m);
+    else if (info->config.field_index_count != (size_t)__builtin_popcount(right->indexed))
+        status = fail_compare(error, "%zu fields are indexed, expected %d", info->config.field_index_count,
+                              __builtin_popcount(right->indexed));
     else if (!slice_is(info->config.metadata, right->metadata) &&
              !(info->config.metadata.size == 0 && right->metadata[0] == '\0'))
         status = fail_compare(error, "metadata is " SLICE_FMT ", expected %s",
@@ -795,6 +1102,8 @@ world_compare(const world *self, oct_database *database, bool searching, oct_err
 {
     oct_status status = compare_names(self, database, error);
 
+    if (status == OCT_OK)
+        status = compare_snapshot(self, database, error);
     for (uint32_t i = 0; i < WORLD_COLLECTIONS && status == OCT_OK; i++) {
         oct_collection *open = NULL;
 
@@ -807,6 +1116,8 @@ world_compare(const world *self, oct_database *database, bool searching, oct_err
             status = compare_points(&self->collections[i], open, error);
         if (status == OCT_OK && searching)
             status = compare_searches(&self->collections[i], open, error);
+        if (status == OCT_OK && searching)
+            status = compare_filters(&self->collections[i], open, error);
         oct_collection_close(open);
     }
     return status;

@@ -17,23 +17,29 @@
 #define WORLD_COLLECTIONS 4u
 #define WORLD_ALIASES     3u
 #define WORLD_IDS         28u
-#define WORLD_VECTORS     2u
+#define WORLD_VECTORS     4u
 #define WORLD_DIM_MAX     70u
+#define WORLD_ENTRIES     6u /* of a sparse vector, at most */
+#define WORLD_FIELDS      4u /* that may be indexed */
 #define WORLD_PATH        "/data/db"
 
 typedef struct world_point {
     bool  live;
     char  payload[400];
     bool  has[WORLD_VECTORS];
+    uint32_t counts[WORLD_VECTORS]; /* floats of each */
+    uint32_t indices[WORLD_ENTRIES]; /* of the sparse one */
     float vectors[WORLD_VECTORS][WORLD_DIM_MAX]; /* as stored */
 } world_point;
 
 typedef struct world_collection {
     bool        exists;
-    uint32_t    kind; /* 0: one unnamed vector; 1: two with names */
+    uint32_t    kind; /* 0: one unnamed vector; 1: two dense ones with names, a sparse one, a multivector */
     uint32_t    life; /* which of those that ever had the name */
     int64_t     m;    /* as last set; OCT_UNSET */
     uint32_t    second_dim; /* of kind 1's second name, which comes and goes; 0: it is gone */
+    bool        has_sparse; /* so does the sparse name of kind 1 */
+    uint32_t    indexed;    /* a bit for each field that has an index */
     char        metadata[64];
     world_point points[WORLD_IDS];
 } world_collection;
@@ -42,6 +48,10 @@ typedef struct world {
     world_collection collections[WORLD_COLLECTIONS];
     int              aliases[WORLD_ALIASES]; /* collection, or -1 */
     uint32_t         lives;
+    /* The last snapshot. */
+    char             saved_name[256]; /* "": there is none */
+    uint32_t         saved_index;     /* of its collection */
+    world_collection saved;
 } world;
 
 typedef enum world_op {
@@ -50,6 +60,9 @@ typedef enum world_op {
     WORLD_ALIAS,
     WORLD_CONFIGURE,
     WORLD_RENAME, /* a vector name comes or goes */
+    WORLD_INDEX,  /* a payload index comes or goes */
+    WORLD_SNAPSHOT,
+    WORLD_RECOVER, /* what the last snapshot has */
     WORLD_UPSERT,
     WORLD_UPSERT_ROWS,
     WORLD_UPDATE_VECTORS,
@@ -80,6 +93,10 @@ oct_status world_step(world *after, test_rng *rng, oct_database *database, world
                       oct_error *error);
 /* Random, with sensible frequencies; `checkpoints`: among them. */
 world_op world_pick(test_rng *rng, bool checkpoints);
+/* The same, with checkpoints and snapshots. */
+world_op world_pick_any(test_rng *rng);
+/* Is what this operation has changed durable when it returns, though it was not told to wait? */
+bool world_op_waits(world_op op);
 
 /* OCT_OK if the database is the world; OCT_INTERNAL and a sentence if not; else what a call returned. `searching`: by
  * searches too. */

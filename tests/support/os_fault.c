@@ -57,6 +57,8 @@ typedef struct fault_os {
     oct_status      fail_status;
     uint64_t        limit;
     uint32_t        sync_us;
+    os_fault_watch  watch;
+    void           *watch_context;
 } fault_os;
 
 typedef struct fault_file {
@@ -352,10 +354,27 @@ fault_write(os_file *base, uint64_t offset, const void *data, size_t size, oct_e
     return leave(self, status);
 }
 
+/* Without the lock. */
+static void
+tell_watch(os *base)
+{
+    const fault_os *self = (fault_os *)(void *)base;
+
+    if (self->watch != NULL)
+        self->watch(self->watch_context);
+}
+
+static fault_os *
+enter_sync(os *base)
+{
+    tell_watch(base);
+    return enter(base);
+}
+
 static oct_status
 fault_sync(os_file *base, oct_error *error)
 {
-    fault_os      *self = enter(base->system);
+    fault_os      *self = enter_sync(base->system);
     inode         *node = file_of(base)->node;
     const uint32_t delay_us = self->sync_us;
     oct_status     status = begin(self, "sync", base->path, error);
@@ -508,7 +527,7 @@ fault_list(os *base, const char *path, char ***names, size_t *count, oct_error *
 static oct_status
 fault_sync_dir(os *base, const char *path, oct_error *error)
 {
-    fault_os  *self = enter(base);
+    fault_os  *self = enter_sync(base);
     oct_status status = begin(self, "sync the folder", path, error);
 
     if (status == OCT_OK)
@@ -732,6 +751,16 @@ os_fault_fail_at(os *base, uint64_t n, oct_status status, bool sticky)
     self->fail_status = status;
     self->fail_sticky = sticky;
     self->has_failed = false;
+    (void)leave(self, OCT_OK);
+}
+
+void
+os_fault_on_sync(os *base, os_fault_watch watch, void *context)
+{
+    fault_os *self = enter(base);
+
+    self->watch = watch;
+    self->watch_context = context;
     (void)leave(self, OCT_OK);
 }
 

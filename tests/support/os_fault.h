@@ -17,6 +17,10 @@
 
 #define OS_FAULT_SECTOR_BYTES 512u
 
+/* Called before a sync of a file or a folder becomes true: the moment when most is unsynced. By any thread, which holds no
+ * lock of the disk. Set before the disk is used; NULL: nobody. */
+typedef void (*os_fault_watch)(void *context);
+
 typedef struct os_fault_counts {
     uint64_t calls; /* that can fail: all but close, unmap, clock, random */
     uint64_t writes;
@@ -27,6 +31,7 @@ typedef struct os_fault_counts {
 
 os *os_fault_new(void); /* empty, never NULL; released with os_free */
 os *os_fault_crash(os *self, test_rng *rng);
+void os_fault_on_sync(os *self, os_fault_watch watch, void *context);
 
 /* The n-th call from now (0: the next) fails with `status`; `sticky`: and all that follow. UINT64_MAX
  * switches it off. */
