@@ -256,3 +256,118 @@ def test_damaged_requests_are_refused_alike_and_change_nothing(wires: Wires) -> 
         assert status in (200, 400, 422), bytes(damaged)
     # All doors took the same ones of those that were still valid.
     ask(wires, "POST", "/collections/c/points/scroll", {"with_vector": True, "limit": 1000})
+
+
+NAMED = {
+    "vectors": {"image": {"size": 4, "distance": "Dot"}, "rows": {"size": 2, "distance": "Dot",
+                                                                  "multivector_config": {"comparator": "max_sim"}}},
+    "sparse_vectors": {"words": {}},
+}  # fmt: skip
+DOT = {"size": 4, "distance": "Dot"}
+FEEDBACK = {"relevance_feedback": {"target": [1, 0, 0, 0], "feedback": [], "strategy": {"naive": {"a": 1, "b": 1, "c": 1}}}}
+
+# What the reference quotes in section 1.3 and REQUESTS has not: method, target, body, status, the whole text or a part.
+QUOTED: List[Tuple[str, str, Any, int, str]] = [
+    ("PUT", "/collections/other", {"vectors": DOT}, 400,
+     "Wrong input: Can't create collection with name other. Alias with the same name already exists"),
+    ("PUT", "/collections/d", {"vectors": {"image": DOT}, "sparse_vectors": {"image": {}}}, 400,
+     "Dense and sparse vector names must be unique - duplicate found with 'image'"),
+    ("PUT", "/collections/d", {"sparse_vectors": {"": {}}}, 400, "Sparse vector name cannot be empty"),
+    ("PUT", "/collections/d", {"sparse_vectors": {"s": {"index": {"datatype": "turbo4"}}}}, 422, "sparse vectors do not support"),
+    ("PUT", "/collections/d", {"vectors": {**DOT, "memory": "pinned"}}, 422, "pinned"),
+    ("PUT", "/collections/d", {"vectors": DOT, "payload": {"memory": "pinned"}}, 422, "pinned"),
+    ("POST", "/collections/c/points/query", search(query=1, lookup_from={"collection": "none"}), 404,
+     "Not found: Collection none not found"),
+    ("POST", "/collections/c/points/query/groups", search(group_by="n", with_lookup="none"), 404,
+     "Not found: Collection none not found"),
+    ("POST", "/collections/n/points/query", search(query=1, using="image", lookup_from={"collection": "c", "vector": "x"}), 400,
+     "Wrong input: Not existing vector name error: x"),
+    ("POST", "/collections/c/points/scroll", {"with_vector": ["x"]}, 400, "Wrong input: Not existing vector name error: x"),
+    ("PUT", "/collections/c/points?wait=false", {"points": [{"id": 5, "vector": []}]}, 422, "dense vector must not be empty"),
+    ("PUT", "/collections/n/points", {"points": [{"id": 5, "vector": {"image": []}}]}, 422, "dense vector must not be empty"),
+    ("PUT", "/collections/n/points", {"points": [{"id": 5, "vector": {"words": [1, 2]}}]}, 400,
+     "Conversion between sparse and regular vectors failed"),
+    ("PUT", "/collections/n/points", {"points": [{"id": 5, "vector": {"image": [[1, 2, 3, 4]]}}]}, 400,
+     "Conversion between multi and regular vectors failed"),
+    ("PUT", "/collections/c/index", {"field_name": "a"}, 400,
+     "Bad request: Can't auto-detect field type, please specify `field_schema` in the request"),
+    ("PUT", "/collections/c/index", {"field_name": "a", "field_schema": {"type": "integer", "lookup": False, "range": False}}, 422,
+     "Validation error: the 'lookup' and 'range' capabilities can't be both disabled"),
+    ("POST", "/collections/c/points/query", {"prefetch": [search()]}, 400,
+     "Bad request: A query is needed to merge the prefetches. Can't have prefetches without defining a query."),
+    ("POST", "/collections/c/points/query", {"query": {"order_by": "a"}, "score_threshold": 1}, 400,
+     "Bad request: Can't use score_threshold with an order_by query."),
+    ("POST", "/collections/c/points/query", {"prefetch": [search()], "query": {"fusion": "rrf"}, "using": "x"}, 400,
+     "Bad request: Fusion queries cannot be combined with the 'using' field."),
+    ("POST", "/collections/c/points/query", {"query": {"fusion": "rrf"}}, 400,
+     "Wrong input: Validation failed: cannot apply Fusion without prefetches"),
+    ("POST", "/collections/c/points/query", {"query": {"formula": "$score"}}, 400,
+     "Wrong input: Validation failed: cannot apply Formula without prefetches"),
+    ("POST", "/collections/c/points/query", {"prefetch": [search()], "query": {"rrf": {"weights": [1, 2]}}}, 400,
+     "Number of weights in RRF should match number of pre-fetches: got 2, expected 1"),
+    ("POST", "/collections/c/points/query", {"query": FEEDBACK}, 422, "feedback elements must be non-empty"),
+    ("POST", "/collections/c/points/query", {"query": {"recommend": {"negative": [1]}}}, 400,
+     "Positive vectors should not be empty with `average` strategy"),
+    ("POST", "/collections/c/points/recommend", {"negative": [1], "limit": 1}, 400,
+     "At least one positive vector ID required with this strategy"),
+    ("POST", "/collections/c/points/query", search(params={"idf": "global"}), 400,
+     "search param `idf` requires a sparse vector with the `idf` modifier"),
+    ("POST", "/collections/c/points/query", search(filter={"must": [{"key": "n"}]}), 422,
+     "At least one field condition must be specified"),
+    ("POST", "/collections/c/points/scroll", {"order_by": "a"}, 400,
+     "Wrong input: No range index for `order_by` key: `a`. Please create one to use `order_by`. Check https://qdrant.tech/"
+     "documentation/concepts/indexing/#payload-index to see which payload schemas support Range conditions"),
+    ("POST", "/collections/c/points/scroll", {"order_by": "a", "offset": 1}, 400,
+     "Wrong input: Cannot use an `offset` when using `order_by`."),
+    ("POST", "/collections/c/facet", {"key": "a"}, 400,
+     "Wrong input: No appropriate index for faceting: `a`. Please create one to facet on this field. Check https://qdrant.tech/"
+     "documentation/concepts/indexing/#payload-index to see which payload schemas support Match conditions"),
+    ("POST", "/collections/c/points/vectors/delete", {"vector": [""]}, 400, "Bad request: No filter or points provided"),
+    ("POST", "/collections/c/points/payload/delete", {"keys": ["a"]}, 400, "Either list of point ids or filter must be provided"),
+    ("PUT", "/collections/c/points", {}, 400, "Invalid PointInsertOperations format"),
+    ("POST", "/collections/c/points/payload", {"payload": {}, "points": [1], "shard_key": "x"}, 400, "Shard key x not found"),
+    ("PUT", "/collections/n/vectors/image", {"dense": {"size": 5, "distance": "Dot"}}, 400,
+     "Vector `image` already exists with a different configuration"),
+    ("PUT", "/collections/n/vectors/image", {"sparse": {}}, 400, "already exists as a dense vector"),
+    ("PUT", "/collections/n/vectors/words", {"dense": DOT}, 400, "already exists as a sparse vector"),
+    ("PUT", "/collections/n/vectors/words", {"sparse": {"modifier": "idf"}}, 400,
+     "Sparse vector `words` already exists with a different configuration"),
+    ("POST", "/collections/c/cluster", {"drop_replica": {"shard_id": 0, "peer_id": 1}}, 405, "Qdrant is running in standalone mode"),
+    ("PUT", "/collections/c/snapshots/recover", {"location": "file://x.snapshot"}, 400,
+     "Bad request: Invalid snapshot URI, file path must be absolute or on localhost"),
+    ("PUT", "/collections/c/snapshots/recover", {"location": "file:///whatever.snapshot"}, 400,
+     'Bad request: Snapshot file "/whatever.snapshot" does not exist'),
+    ("GET", "/collections/c/snapshots/..%2Fx", None, 404, "Not found: "),
+    ("GET", "/collections/c/snapshots/x", None, 404, "Not found: Snapshot x not found"),
+    ("GET", "/collections/c/optimizations?with=x", None, 400, "Unknown field in 'with' parameter: x"),
+    ("GET", "/collections/c/points/1?consistency=0", None, 422,
+     "Validation error in query parameters: [consistency: value 0 invalid, must be 1 or larger]"),
+    ("POST", "/collections/c/points/query", {"query": {"text": "x", "model": "y"}}, 500, "InferenceService URL not configured"),
+]
+
+
+@pytest.mark.parametrize("method, target, body, status, text", QUOTED, ids=[f"{i} {q[4][:50]}" for i, q in enumerate(QUOTED)])
+def test_quoted_errors(server: httpx.Client, method: str, target: str, body: Any, status: int, text: str) -> None:
+    answer = server.request(method, target, content=b"" if body is None else json.dumps(body).encode())
+    assert answer.status_code == status, answer.text
+    assert text in answer.json()["status"]["error"]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[httpx.Client]:
+    reason = missing_reason()
+    if reason:
+        pytest.skip(reason)
+    door = ServerDoor()
+    client = httpx.Client(base_url=door.server.url, timeout=30)
+    alias = {"actions": [{"create_alias": {"collection_name": "c", "alias_name": "other"}}]}
+    for method, target, body in (
+        ("PUT", "/collections/c", {"vectors": DOT}),
+        ("PUT", "/collections/n", NAMED),
+        ("PUT", "/collections/c/points?wait=true", POINTS),
+        ("POST", "/collections/aliases", alias),
+    ):
+        assert client.request(method, target, json=body).status_code == 200
+    yield client
+    client.close()
+    door.close()
