@@ -31,6 +31,7 @@ oct_matrix_free(oct_matrix *matrix)
 /* Rows on their way. Set before the split; each row writes its own part of `columns` and `scores`. */
 typedef struct rows_work {
     stored_vectors      vectors; /* in the order of ids */
+    const sparse_vector *targets; /* the same as queries: weighed, if the vector has the idf modifier. NULL: not sparse */
     size_t              count;
     size_t              neighbours; /* of each row */
     oct_distance        distance;
@@ -73,7 +74,7 @@ run_row(void *context, size_t row, uint32_t worker)
         float        similarities[SCORER_ROWS_MAX];
 
         if (self->vectors.sparse != NULL)
-            scorer_sparse_similarities(&self->vectors.sparse[row], self->vectors.sparse + first, count, similarities);
+            scorer_sparse_similarities(&self->targets[row], self->vectors.sparse + first, count, similarities);
         else if (self->vectors.spans == NULL)
             scorer_similarities(self->distance, self->vectors.rows[row], self->vectors.rows + first, count,
                                 self->dim, similarities);
@@ -142,6 +143,40 @@ fill(oct_collection *self, const hit_list *sample, rows_work *work, arena *memor
     return OCT_OK;
 }
 
+/* Each point of the sample is a query for its neighbours, and with the idf modifier what counts in a query is how rare its
+ * indices are in the whole collection. */
+static oct_status
+weigh_targets(oct_collection *self, uint32_t number, rows_work *work, arena *memory, oct_error *error)
+{
+    const sparse_index *index = shard_sparse(self->shard, number);
+    sparse_vector      *targets = arena_array(memory, work->count, sizeof *targets);
+    selection           all = {0};
+    oct_status          status;
+
+    if (targets == NULL)
+        return oct_fail_memory(error, work->count * sizeof *targets);
+    status = select_points(self, NULL, &all, error);
+    for (size_t i = 0; i < work->count && status == OCT_OK; i++) {
+        const sparse_scope scope = {all.bits, all.point_count, all.count};
+        float             *values;
+
+        targets[i] = work->vectors.sparse[i];
+        values = arena_array(memory, (size_t)targets[i].count + 1, sizeof *values);
+        if (values == NULL) {
+            status = oct_fail_memory(error, targets[i].count * sizeof *values);
+        } else {
+            if (targets[i].count > 0)
+                memcpy(values, targets[i].values, targets[i].count * sizeof *values);
+            if (index != NULL)
+                status = sparse_weigh(index, &scope, targets[i].indices, values, targets[i].count, error);
+            targets[i].values = values;
+        }
+    }
+    selection_clear(&all);
+    work->targets = targets;
+    return status;
+}
+
 /* Pinned. */
 static oct_status
 run(oct_collection *self, const oct_matrix_request *request, arena *memory, matrix_result *result,
@@ -174,6 +209,11 @@ run(oct_collection *self, const oct_matrix_request *request, arena *memory, matr
     work.neighbours = size_min(request->limit, sample.count - 1);
     if (work.vectors.sparse != NULL) {
         work.distance = OCT_DOT;
+        work.targets = work.vectors.sparse;
+        if (config_is_idf(&box->config.vectors[index]))
+            status = weigh_targets(self, box->numbers[index], &work, memory, error);
+        if (status != OCT_OK)
+            return status;
     } else {
         work.distance = (oct_distance)box->config.vectors[index].distance;
         work.dim = (size_t)box->config.vectors[index].size;
