@@ -197,6 +197,19 @@ def used_ids_are_left_out_everywhere(arguments: Dict[str, Any]) -> Dict[str, Any
     return {**arguments, "query_filter": made.model_copy(update={"must_not": [*(made.must_not or []), without]})}
 
 
+def order_values_end_with_their_level(arguments: Dict[str, Any], outcome: Outcome) -> Outcome:
+    """`order_value` says where a hit stands in an order_by query. Fused hits of a prefetch that was such a query have none
+    here; the oracle and Qdrant hand it on with the point if the first list that has it was ordered.
+
+    The oracle's hits without it, unless the query itself is an order_by."""
+    from qdrant_client import models
+
+    if outcome.ok and not isinstance(arguments.get("query"), models.OrderByQuery):
+        for hit in outcome.value.points:
+            hit.order_value = None
+    return outcome
+
+
 def ask_oracle(oracle: Door, method: str, arguments: Dict[str, Any]) -> Outcome:
     """The oracle's outcome of a call, with the differences above taken into account."""
     arguments = for_oracle(arguments)

@@ -15,6 +15,7 @@ import pytest
 import compare
 import differences
 import doors as doors_module
+from doors import Outcome
 from qdrant_client import models
 from queries import EVERYTHING
 from test_query import OTHER_SEEDS, World, check_groups
@@ -50,7 +51,8 @@ class Maker:
             spaces = [space for space in SPACES if self.random.random() < 0.85]
             for space in spaces:
                 self.having[space].append(number)
-            payload = {"n": number % 5, "t": self.random.choice([["x"], ["x", "y"], "z", 7, 1.5, []]), "w": self.random.uniform(0.1, 2)}
+            tags = self.random.choice([["x"], ["x", "y"], "z", 7, 1.5, []])
+            payload = {"n": number % 5, "t": tags, "w": self.random.uniform(0.1, 2)}
             made.append(models.PointStruct(id=number, vector={s: self.vector(s) for s in spaces}, payload=payload))
         return made
 
@@ -107,18 +109,34 @@ class Maker:
             defaults={f"$score[{i}]": r.randrange(-16, 17) / 16 for i in range(count)},
         )
 
-    def prefetches(self, depth: int, limit: Optional[int] = None) -> List[models.Prefetch]:
-        r, made = self.random, []
-        for _ in range(r.randint(1, 3)):
-            inner = self.prefetches(depth - 1, limit) if depth > 0 and r.random() < 0.6 else None
-            space: Optional[str] = r.choice(SPACES)
-            if inner is not None and r.random() < 0.5:
-                query, space = self.merging(len(inner)), None
-            else:
-                query = self.query(space or "")
-            chosen = limit if limit is not None else r.choice([None, 7, 30, 60])
-            made.append(models.Prefetch(prefetch=inner, query=query, using=space, filter=self.filter(), limit=chosen))
+    def ordered(self) -> models.OrderByQuery:
+        """By a field that has a value of its own in each point."""
+        r = self.random
+        start = r.choice([None, round(r.uniform(0.3, 1.5), 2)])
+        return models.OrderByQuery(order_by=models.OrderBy(key="w", direction=r.choice(["asc", "desc", None]), start_from=start))
+
+    def prefetch(self, depth: int) -> models.Prefetch:
+        r = self.random
+        inner = self.prefetches(depth - 1) if depth > 0 and r.random() < 0.6 else None
+        made = models.Prefetch(prefetch=inner, filter=self.filter(), limit=r.choice([None, 7, 30, 60]))
+        dice = r.random()
+        if inner is not None and dice < 0.4:
+            made.query = self.merging(len(inner))
+        elif dice > 0.9:
+            made.query = self.ordered()
+            return made
+        else:
+            made.using = r.choice(SPACES)
+            made.query = self.query(made.using)
+            if inner is None and dice > 0.8:
+                mmr = models.Mmr(diversity=r.choice([0.2, 0.6]), candidates_limit=EVERYTHING)
+                made.query = models.NearestQuery(nearest=self.vector(made.using), mmr=mmr)
+        if r.random() < 0.2:
+            made.score_threshold = r.uniform(-0.5, 1.5)
         return made
+
+    def prefetches(self, depth: int) -> List[models.Prefetch]:
+        return [self.prefetch(depth) for _ in range(self.random.randint(1, 3))]
 
 
 class MixedWorld(World):
@@ -144,6 +162,11 @@ class MixedWorld(World):
                 },
             )
             assert door.call("upsert", collection_name="main", points=copy.deepcopy(points), wait=True).ok
+            door.call("create_payload_index", collection_name="main", field_name="w", field_schema="float", wait=True)
+
+    def ask_oracle(self, method: str, **arguments: Any) -> Outcome:
+        outcome = super().ask_oracle(method, **arguments)
+        return differences.order_values_end_with_their_level(arguments, outcome) if method == "query_points" else outcome
 
     def maker(self, seed: int) -> Maker:
         made = Maker(seed)
@@ -169,6 +192,13 @@ def larger_is_better(space: str, query: Any) -> bool:
     return space in UP or not shows_metric
 
 
+def check_order(world: MixedWorld, arguments: Dict[str, Any]) -> None:
+    got, want = world.ask_doors("query_points", **arguments), world.ask_oracle("query_points", **arguments)
+    assert got.ok and want.ok, f"{arguments}: {got}, {want}"
+    assert [hit.id for hit in got.value.points] == [hit.id for hit in want.value.points], arguments
+    assert all(hit.score == 1.0 for hit in got.value.points), arguments
+
+
 @pytest.mark.parametrize("seed", range(1, 9))
 @pytest.mark.parametrize("depth", [0, 1, 2])
 def test_levels_over_different_vectors(world: MixedWorld, depth: int, seed: int) -> None:
@@ -181,8 +211,13 @@ def test_levels_over_different_vectors(world: MixedWorld, depth: int, seed: int)
             "limit": maker.random.choice([1, 5, 20, EVERYTHING]), "offset": maker.random.choice([0, 0, 3]),
             "with_payload": ["n"], "with_vectors": maker.random.sample(SPACES, 2),
         }  # fmt: skip
-        if maker.random.random() < 0.5:
+        dice = maker.random.random()
+        if dice < 0.5:
             arguments["query"], up = maker.merging(len(prefetch)), True
+        elif dice < 0.6:
+            arguments["query"] = maker.ordered()
+            check_order(world, arguments)
+            continue
         else:
             space = maker.random.choice(SPACES)
             arguments.update(query=maker.query(space), using=space)
