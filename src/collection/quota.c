@@ -194,6 +194,16 @@ quota_get(quota *self, const char *folder, oct_quota_config *config, oct_quota_u
     (void)pthread_mutex_unlock(&self->lock);
 }
 
+int64_t
+quota_memory_percent(quota *self, const char *folder)
+{
+    oct_quota_config config;
+    oct_quota_usage  usage;
+
+    quota_get(self, folder, &config, &usage);
+    return usage.resident_memory_percent;
+}
+
 oct_status
 quota_check(quota *self, const char *folder, oct_error *error)
 {

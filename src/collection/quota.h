@@ -27,6 +27,8 @@ void quota_clear(quota *self);
 oct_status quota_load(quota *self, os *system, const char *folder, oct_error *error);
 oct_status quota_set(quota *self, os *system, const char *folder, const oct_quota_config *config, oct_error *error);
 void       quota_get(quota *self, const char *folder, oct_quota_config *config, oct_quota_usage *usage);
+/* Of the machine's memory, what this process takes, a second ago at most; -1: not known. */
+int64_t quota_memory_percent(quota *self, const char *folder);
 /* OCT_FULL if one is exceeded. */
 oct_status quota_check(quota *self, const char *folder, oct_error *error);
 

@@ -549,6 +549,25 @@ check_storage(const checker *self, size_t new_points)
     return OCT_OK;
 }
 
+/* Of the whole process, whichever collection has it: as quotas, which are what should be used. */
+static oct_status
+check_memory(const checker *self)
+{
+    const int64_t limit = self->strict->max_resident_memory_percent;
+    oct_database *database = self->collection->database;
+    int64_t       used;
+
+    if (limit == OCT_UNSET)
+        return OCT_OK;
+    used = quota_memory_percent(&database->quotas, database->path);
+    if (used <= limit)
+        return OCT_OK;
+    return oct_fail(self->error, OCT_BAD_REQUEST,
+                    "Max resident memory limit of %lld%% reached: the process takes %lld%% of the machine's memory!. Help: Delete "
+                    "some points or raise max_resident_memory_percent.",
+                    (long long)limit, (long long)used);
+}
+
 /* Points of an upsert that are not there yet. */
 static size_t
 count_new(const checker *self, const oct_point *points, size_t count)
@@ -584,6 +603,8 @@ strict_check_write(oct_collection *collection, strict_write kind, const oct_poin
         status = check_vectors(&self, points, count);
     if (status == OCT_OK && kind != STRICT_DELETE)
         status = check_storage(&self, kind == STRICT_UPSERT && points != NULL ? count_new(&self, points, count) : 0);
+    if (status == OCT_OK && kind != STRICT_DELETE)
+        status = check_memory(&self);
     if (status == OCT_OK)
         status = take_tokens(&self, &collection->rates->writes, "Write", self.strict->write_rate_limit, size_max(count, 1));
     return end(status);

@@ -79,6 +79,7 @@ static void batches(oct_strict_config *strict) { strict->upsert_max_batchsize = 
 static void few_points(oct_strict_config *strict) { strict->max_points_count = 4; }
 static void few_reads(oct_strict_config *strict) { strict->read_rate_limit = 3; }
 static void few_writes(oct_strict_config *strict) { strict->write_rate_limit = 3; }
+static void little_memory(oct_strict_config *strict) { strict->max_resident_memory_percent = 40; }
 static void vector_bytes(oct_strict_config *strict) { strict->max_collection_vector_size_bytes = 0; }
 
 TEST(strict_mode_refuses_queries_beyond_its_limits)
@@ -213,6 +214,36 @@ TEST(strict_mode_bounds_writes_and_rates)
                "Write rate limit exceeded, request larger than rate limiter capacity, please try to split your request");
     CHECK_OK(oct_upsert(self.collection, points, 3, NULL, NULL, &error));
     CHECK_STATUS(oct_delete(self.collection, &points[0].id, 1, NULL, NULL, &error), OCT_BUSY);
+    fixture_clear(&self);
+}
+
+/* Goal:   when the process takes more memory than the collection allows, writes are refused and deletions are not.
+ * Method: what was measured is changed behind its back; it is measured anew after a second, so it may take several tries. */
+TEST(strict_mode_stops_writes_when_memory_is_short)
+{
+    const oct_point points[] = {{.id = {0, 3, 0, 0}}};
+    fixture         self = fixture_new();
+    oct_error       error = {0};
+    oct_status      status = OCT_OK;
+    quota          *measured = &self.collection->database->quotas;
+
+    set(&self, little_memory);
+    for (int i = 0; i < 1000 && status == OCT_OK; i++) {
+        (void)pthread_mutex_lock(&measured->lock);
+        measured->usage.resident_memory_percent = 41;
+        measured->asked_ns = os_clock_ns(os_posix());
+        (void)pthread_mutex_unlock(&measured->lock);
+        status = oct_upsert(self.collection, points, 1, NULL, NULL, &error);
+    }
+    CHECK_STATUS(status, OCT_BAD_REQUEST);
+    CHECK_TEXT(error.text, "Max resident memory limit of 40% reached: the process takes 41% of the machine's memory!. Help: Delete "
+                           "some points or raise max_resident_memory_percent.");
+    CHECK_OK(oct_delete(self.collection, &points[0].id, 1, NULL, NULL, &error));
+    (void)pthread_mutex_lock(&measured->lock);
+    measured->usage.resident_memory_percent = 40;
+    measured->asked_ns = os_clock_ns(os_posix());
+    (void)pthread_mutex_unlock(&measured->lock);
+    CHECK_OK(oct_upsert(self.collection, points, 1, NULL, NULL, &error));
     fixture_clear(&self);
 }
 

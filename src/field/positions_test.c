@@ -212,7 +212,7 @@ TEST(phrases_end_with_their_string_and_may_be_long)
         self.view = NULL;
         change(&self, &rng, true);
         self.points[3].count = 1; /* all of it */
-        (void)snprintf(self.points[3].lines[0], LINE_BYTES, "a %s b", phrase);
+        (void)snprintf(self.points[3].lines[0], LINE_BYTES, "a %.1000s b", phrase);
         self.points[4].count = 2; /* in two strings */
         (void)snprintf(self.points[4].lines[0], LINE_BYTES, "%.60s", phrase);
         (void)snprintf(self.points[4].lines[1], LINE_BYTES, "%.300s", phrase + 60);

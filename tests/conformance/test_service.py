@@ -108,6 +108,32 @@ def test_groups_need_an_index_of_a_fitting_type(door: Door) -> None:
     assert door.client.query_points_groups("c", query=VECTOR, group_by="color").groups
 
 
+def test_strict_mode_bounds_each_sparse_vector_and_multivector(door: Door) -> None:
+    strict = models.StrictModeConfig(
+        enabled=True,
+        sparse_config={"words": models.StrictModeSparse(max_length=4)},
+        multivector_config={"rows": models.StrictModeMultivector(max_vectors=5)},
+    )
+    multi = models.VectorParams(
+        size=2, distance=models.Distance.DOT,
+        multivector_config=models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM),
+    )  # fmt: skip
+    door.client.create_collection("c", vectors_config={"rows": multi}, strict_mode_config=strict,
+                                  sparse_vectors_config={"words": models.SparseVectorParams()})  # fmt: skip
+
+    def point(words: int, rows: int) -> list:
+        sparse = models.SparseVector(indices=list(range(words)), values=[1.0] * words)
+        return [models.PointStruct(id=1, vector={"words": sparse, "rows": [[1.0, 2.0]] * rows})]
+
+    assert door.call("upsert", collection_name="c", points=point(4, 5)).ok
+    refused(door, 400, "Bad request: Sparse vector 'words' has a limit of 4 indices", "upsert", collection_name="c", points=point(5, 5))
+    refused(door, 400, "Bad request: Multivector 'rows' has a limit of 5 vectors, but 6 were provided!", "upsert",
+            collection_name="c", points=point(4, 6))  # fmt: skip
+    vectors = [models.PointVectors(id=1, vector={"words": models.SparseVector(indices=list(range(5)), values=[1.0] * 5)})]
+    refused(door, 400, "has a limit of 4 indices", "update_vectors", collection_name="c", points=vectors)
+    assert len(door.client.retrieve("c", ids=[1], with_vectors=True)[0].vector["words"].indices) == 4
+
+
 def test_strict_mode_is_kept_and_shown(door: Door) -> None:
     limits = models.StrictModeConfig(enabled=True, max_query_limit=7, sparse_config={"s": models.StrictModeSparse(max_length=4)})
     fill(door, strict_mode_config=limits)
