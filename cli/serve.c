@@ -215,6 +215,16 @@ serve(const server_config *config, oct_error *error)
     return status;
 }
 
+/* By POST /logger. */
+static void
+change_level(const char *name)
+{
+    log_level level;
+
+    if (log_level_read(name, &level))
+        log_line_limit(level);
+}
+
 int
 cli_serve(const cli_arguments *arguments)
 {
@@ -225,6 +235,9 @@ cli_serve(const cli_arguments *arguments)
 
     if (status == OCT_OK) {
         log_line_limit(config.level);
+        oct_api_logger(log_level_name(config.level), change_level);
+        if (config.slow_query_ms >= 0)
+            oct_api_slow_after((uint64_t)config.slow_query_ms);
         status = serve(&config, &error);
     }
     if (status == OCT_OK)

@@ -54,7 +54,8 @@ extern "C" {
     X(FORMAT, -15, "malformed input")                                        \
     X(RANGE, -16, "a value breaks a limit")                                  \
     X(BUSY, -17, "too much work in flight; try again")                       \
-    X(INTERNAL, -18, "internal error")
+    X(INTERNAL, -18, "internal error")                                       \
+    X(MODEL, -19, "the model cannot take this input")
 
 typedef enum oct_status {
 #define OCT_STATUS_ENUM(name, value, text) OCT_##name = (value),
@@ -442,6 +443,7 @@ typedef struct oct_database_info {
     uint64_t    log_bytes;        /* not yet covered by a checkpoint */
     uint64_t    replayed_records; /* when this database was opened */
     double      open_seconds;
+    uint64_t    instance;         /* of this opening: no two of a process have the same */
 } oct_database_info;
 
 OCT_API void oct_database_describe(oct_database *database, oct_database_info *info);
@@ -545,6 +547,9 @@ typedef struct oct_collection_info {
     const char *damage;             /* NULL; or what is wrong with its files, so that it answers nothing else */
     oct_slice name;
     const uint64_t *field_points;   /* of each of config.field_indexes: points with a value in it */
+    uint64_t snapshots_running;     /* being made now; and files it is being recovered from */
+    uint64_t recoveries_running;
+    uint64_t snapshots_created;     /* since the database was opened */
     void    *reserved;              /* owns the memory above */
 } oct_collection_info;
 

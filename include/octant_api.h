@@ -41,6 +41,15 @@ typedef struct oct_api_response {
 OCT_API void oct_api_call(oct_database *database, const oct_api_request *request, oct_api_response *response);
 OCT_API void oct_api_response_clear(oct_api_response *response);
 
+/* What counts as slow: requests of points that take so long or longer are listed by GET /profiler/slow_requests, and those that
+ * filter by fields without an index raise an issue (GET /issues). Until it is called, 100 ms and 1.2 s. Any thread; for the
+ * whole process. */
+OCT_API void oct_api_slow_after(uint64_t milliseconds);
+
+/* Of who writes a log: its level ("OFF", "ERROR", "WARN", "INFO", "DEBUG", "TRACE"), for GET /logger, and what POST /logger
+ * calls to change it, from any thread, one at a time; NULL: nothing. */
+OCT_API void oct_api_logger(const char *level, void (*set_level)(const char *level));
+
 /* --- the same over gRPC: method and message in, status and message out ----------------------- */
 
 /* https://grpc.github.io/grpc/core/md_doc_statuscodes.html; those that are used. */

@@ -28,6 +28,7 @@ from .errors import (
     InvalidError,
     IOError,
     LockedError,
+    ModelError,
     NotFoundError,
     OutOfMemoryError,
     RangeError,
@@ -56,9 +57,9 @@ _LAZY = {
 __all__ = [
     "AsyncOctantTransport", "AsyncQdrantClient", "BadRequestError", "BusyError", "ClosedError", "Collection",
     "CollectionInfo", "CorruptError", "Database", "DatabaseInfo", "DimensionError", "Error", "ExistsError",
-    "FullError", "IOError", "InvalidError", "LockedError", "NotFoundError", "OctantTransport", "OutOfMemoryError",
-    "QdrantClient", "RangeError", "Record", "Status", "StoppedError", "TimeoutError", "UnsupportedError",
-    "VectorInfo", "models", "open",
+    "FullError", "IOError", "InvalidError", "LockedError", "ModelError", "NotFoundError", "OctantTransport",
+    "OutOfMemoryError", "QdrantClient", "RangeError", "Record", "Status", "StoppedError", "TimeoutError",
+    "UnsupportedError", "VectorInfo", "models", "open",
 ]  # fmt: skip
 
 

@@ -60,6 +60,7 @@ database_info = _struct(
     ("log_bytes", c_uint64),
     ("replayed_records", c_uint64),
     ("open_seconds", c_double),
+    ("instance", c_uint64),
 )
 names = _struct(
     "names",
@@ -239,6 +240,9 @@ collection_info = _struct(
     ("damage", c_char_p),
     ("name", slice),
     ("field_points", POINTER(c_uint64)),
+    ("snapshots_running", c_uint64),
+    ("recoveries_running", c_uint64),
+    ("snapshots_created", c_uint64),
     ("reserved", c_void_p),
 )
 memory_part = _struct(

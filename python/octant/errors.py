@@ -24,6 +24,7 @@ __all__ = [
     "InvalidError",
     "IOError",
     "LockedError",
+    "ModelError",
     "NotFoundError",
     "OutOfMemoryError",
     "RangeError",
@@ -57,6 +58,7 @@ class Status(enum.IntEnum):
     RANGE = -16
     BUSY = -17
     INTERNAL = -18
+    MODEL = -19
 
 
 class Error(Exception):
@@ -168,6 +170,12 @@ class UnsupportedError(Error, NotImplementedError):
     default_status = Status.UNSUPPORTED
 
 
+class ModelError(InvalidError):
+    """The model cannot take this input, such as an image where it makes vectors of texts."""
+
+    default_status = Status.MODEL
+
+
 class BusyError(Error):
     """Too much work in flight; try again."""
 
@@ -197,6 +205,7 @@ _CLASSES: Dict[int, Type[Error]] = {
     Status.FORMAT: BadRequestError,
     Status.RANGE: RangeError,
     Status.BUSY: BusyError,
+    Status.MODEL: ModelError,
 }
 
 

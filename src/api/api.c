@@ -35,7 +35,8 @@ static const status_row status_table[] = {
     {OCT_FORMAT, 400, "Format error in JSON body: "},
     {OCT_RANGE, 422, "Validation error in JSON body: ["},
     {OCT_BUSY, 429, "Rate limiting exceeded: "},
-    {OCT_INTERNAL, 500, "Service internal error: "},
+    {OCT_MODEL, 400, ""}, /* the bare text */
+    {OCT_INTERNAL, 500, "Service internal error: "}, /* the last: of what is not listed */
 };
 
 static const char *const format_prefixes[] = {
@@ -133,6 +134,15 @@ api_open_named(api_call *call, oct_slice name, oct_collection **out, oct_error *
     if (status == OCT_NOT_FOUND)
         return oct_fail(error, status, "Collection `" SLICE_FMT "` doesn't exist!", SLICE_ARG(name));
     return status;
+}
+
+oct_slice
+api_collection_of(const api_call *call)
+{
+    static const char start[] = "/collections/{collection_name}";
+
+    return call->route != NULL && strncmp(call->route->pattern, start, sizeof start - 1) == 0 ? call->params[0]
+                                                                                              : (oct_slice){NULL, 0};
 }
 
 oct_status
@@ -284,6 +294,7 @@ oct_api_call(oct_database *database, const oct_api_request *request, oct_api_res
         response->status = api_http_status(&call, status);
         response->retry_after = api_retry_after(&error);
     }
+    watch_request(&call, status, nanoseconds);
     response->content_type = call.content_type;
     buffer_add_byte(&call.out, '\0');
     if (call.out.failed) {
@@ -300,7 +311,7 @@ oct_api_call(oct_database *database, const oct_api_request *request, oct_api_res
         oct_file_close(call.file);
     oct_file_close(call.upload);
     if (call.route != NULL)
-        stats_count(call.route, response->status, nanoseconds);
+        stats_count(STATS_REST, (size_t)(call.route - api_routes), response->status, api_collection_of(&call), nanoseconds);
     json_document_clear(&call.document);
     arena_clear(&call.memory);
 }

@@ -98,6 +98,8 @@ oct_status api_one_node_only(api_call *call, oct_error *error); /* handler: 405,
 
 /* Open the collection named by the first path parameter. Close it with oct_collection_close. */
 oct_status api_open(api_call *call, oct_collection **out, oct_error *error);
+/* The name in the path; size 0: there is none. */
+oct_slice api_collection_of(const api_call *call);
 /* Of {target, fallback}: the target, if the collection has that key, else the fallback. */
 oct_status api_pick_shard_key(oct_collection *collection, bool fallback, const oct_shard_key **keys, size_t *count,
                               oct_error *error);
@@ -131,10 +133,22 @@ oct_status api_meta_options(api_call *call, oct_error *error);
 
 /* --- stats.c: what GET /telemetry and GET /metrics tell of requests ------------------------- */
 
-void     stats_count(const api_route *route, int http_status, uint64_t nanoseconds);
-void     stats_encode(buffer *out); /* {"GET /x":{"200":{..}}} */
-void     stats_prometheus(buffer *out);
+typedef enum stats_door { STATS_REST, STATS_GRPC } stats_door;
+
+/* A request to api_routes[row] or grpc_methods[row] was answered. `collection`: whose it was; size 0: nobody's. */
+void stats_count(stats_door door, size_t row, int status, oct_slice collection, uint64_t nanoseconds);
+void stats_encode(buffer *out, stats_door door); /* {"GET /x":{"200":{..}}} */
+/* {"c":{"GET /x":{"200":{..}}}} */
+void stats_encode_collections(buffer *out, stats_door door, void (*add_name)(buffer *out, oct_slice name, bool anonymize),
+                              bool anonymize);
+void stats_prometheus(buffer *out, bool by_collection);
+void api_add_label(buffer *out, oct_slice text); /* a label's value, quoted */
 uint64_t api_clock_ns(void);
+
+/* --- watch.c: slow requests, and fields that want an index ------------------------------------ */
+
+/* A request was answered; while what it asked is still there. */
+void watch_request(const api_call *call, oct_status status, uint64_t nanoseconds);
 
 /* --- handlers ------------------------------------------------------------------------------- */
 
@@ -218,6 +232,9 @@ oct_status service_quotas(api_call *call, oct_error *error);
 oct_status service_set_quotas(api_call *call, oct_error *error);
 oct_status service_dashboard(api_call *call, oct_error *error);
 oct_status service_slow_requests(api_call *call, oct_error *error);
+oct_status service_logger(api_call *call, oct_error *error);
+oct_status service_set_logger(api_call *call, oct_error *error);
+oct_status service_audit_logs(api_call *call, oct_error *error);
 oct_status collections_memory(api_call *call, oct_error *error);
 oct_status collections_truncate_log(api_call *call, oct_error *error);
 oct_status service_telemetry(api_call *call, oct_error *error);

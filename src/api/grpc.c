@@ -163,6 +163,7 @@ oct_grpc_call(oct_database *database, const oct_grpc_request *request, oct_grpc_
         if (call.is_limited)
             oct_time_limit(0);
         nanoseconds = api_clock_ns() - start;
+        watch_request(&call, status, nanoseconds);
         if (status == OCT_OK)
             write_time(method, nanoseconds, &out);
         if (status == OCT_OK && out.failed)
@@ -175,6 +176,9 @@ oct_grpc_call(oct_database *database, const oct_grpc_request *request, oct_grpc_
             api_error_text(&call, &error, &text);
         }
     }
+    if (method != NULL)
+        stats_count(STATS_GRPC, (size_t)(method - grpc_methods), response->status, api_collection_of(&call),
+                    api_clock_ns() - start);
     if (response->status == OCT_GRPC_OK) {
         response->message = (oct_slice){out.data, out.size};
         response->reserved = out.data;

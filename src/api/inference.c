@@ -84,7 +84,7 @@ infer_vector(oct_slice model, oct_slice text, const oct_bm25_config *config, boo
                         "ask for it; compute its vectors in the client, or use qdrant/bm25",
                         (int)size_min(model.size, 128), model.data);
     if (text.data == NULL)
-        return oct_fail(error, OCT_INVALID, "Only text input is supported for %.*s.", SLICE_ARG(model));
+        return oct_fail(error, OCT_MODEL, "Only text input is supported for %.*s.", SLICE_ARG(model));
     status = oct_bm25_encode(config, text, is_query, &sparse, error);
     if (status != OCT_OK)
         return status;

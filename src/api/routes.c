@@ -103,12 +103,11 @@ const api_route api_routes[] = {
     {"GET", SHARD "/snapshots/{snapshot_name}", snapshots_download, NULL},
     {"DELETE", SHARD "/snapshots/{snapshot_name}", snapshots_delete, NULL},
 
-    /* not yet */
     {"PUT", C "/vectors/{vector_name}", collections_add_vector, NULL},
     {"DELETE", C "/vectors/{vector_name}", collections_remove_vector, NULL},
-    {"GET", "/logger", api_not_yet, "changing the log level at run time"},
-    {"POST", "/logger", api_not_yet, "changing the log level at run time"},
-    {"POST", "/audit/logs", api_not_yet, "the audit log"},
+    {"GET", "/logger", service_logger, NULL},
+    {"POST", "/logger", service_set_logger, NULL},
+    {"POST", "/audit/logs", service_audit_logs, NULL},
     {NULL, NULL, NULL, NULL},
 };
 const size_t api_route_count = countof(api_routes) - 1;

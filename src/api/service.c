@@ -1,4 +1,4 @@
-/* What is asked of the service as a whole: health, version, issues. See api.h; telemetry.c, quota.c. */
+/* What is asked of the service as a whole: health, version. See api.h; telemetry.c, quota.c, watch.c, logger.c. */
 #include "api/encode.h"
 
 #ifndef OCTANT_COMMIT /* of the build, if it knows */
@@ -44,23 +44,6 @@ service_readyz(api_call *call, oct_error *error)
     return plain_text(call, "all shards are ready");
 }
 
-/* Issues tell of slow filters on fields without an index; they are not collected (docs/compatibility.md). */
-oct_status
-service_issues(api_call *call, oct_error *error)
-{
-    (void)error;
-    buffer_add_text(&call->out, "{\"issues\":[]}");
-    return OCT_OK;
-}
-
-oct_status
-service_clear_issues(api_call *call, oct_error *error)
-{
-    (void)error;
-    encode_bool(&call->out, true);
-    return OCT_OK;
-}
-
 /* --- every collection ------------------------------------------------------------------------ */
 
 oct_status
@@ -98,15 +81,4 @@ service_dashboard(api_call *call, oct_error *error)
                            "<a href=\"/collections\">/collections</a>, metrics are at <a href=\"/metrics\">/metrics</a>.");
     call->content_type = "text/html; charset=utf-8";
     return OCT_OK;
-}
-
-/* Slow requests are not kept (docs/compatibility.md). */
-oct_status
-service_slow_requests(api_call *call, oct_error *error)
-{
-    uint64_t         limit = 10;
-    const oct_status status = api_option_u64(call, "limit", 0, &limit, error);
-
-    buffer_add_text(&call->out, "{\"requests\":[]}");
-    return status;
 }

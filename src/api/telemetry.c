@@ -175,7 +175,10 @@ telemetry_of_snapshots(api_call *call, oct_collection *collection, const oct_col
     (void)error;
     buffer_add_text(out, out->data[out->size - 1] == '[' ? "{\"id\":" : ",{\"id\":");
     add_name(out, info->name, call->anonymize);
-    buffer_add_text(out, ",\"running_snapshots\":0,\"running_snapshot_recovery\":0,\"total_snapshot_creations\":0}");
+    add_u64(out, ",\"running_snapshots\":", info->snapshots_running);
+    add_u64(out, ",\"running_snapshot_recovery\":", info->recoveries_running);
+    add_u64(out, ",\"total_snapshot_creations\":", info->snapshots_created);
+    buffer_add_byte(out, '}');
     return OCT_OK;
 }
 
@@ -226,6 +229,16 @@ telemetry_options(api_call *call, bool *per_collection, oct_error *error)
     return status == OCT_OK ? api_meta_options(call, error) : status;
 }
 
+static void
+add_requests(buffer *out, stats_door door, bool per_collection, bool anonymize)
+{
+    stats_encode(out, door);
+    if (!per_collection)
+        return;
+    buffer_add_text(out, ",\"per_collection_responses\":");
+    stats_encode_collections(out, door, add_name, anonymize);
+}
+
 oct_status
 service_telemetry(api_call *call, oct_error *error)
 {
@@ -254,11 +267,9 @@ service_telemetry(api_call *call, oct_error *error)
         buffer_add_byte(out, ']');
     }
     buffer_add_text(out, "},\"cluster\":{\"enabled\":false},\"requests\":{\"rest\":{\"responses\":");
-    stats_encode(out);
-    /* Requests are counted by route, not by collection. */
-    buffer_add_text(out, per_collection ? ",\"per_collection_responses\":{}" : "");
-    buffer_add_text(out, "},\"grpc\":{\"responses\":{}");
-    buffer_add_text(out, per_collection ? ",\"per_collection_responses\":{}" : "");
+    add_requests(out, STATS_REST, per_collection, call->anonymize);
+    buffer_add_text(out, "},\"grpc\":{\"responses\":");
+    add_requests(out, STATS_GRPC, per_collection, call->anonymize);
     buffer_add_text(out, "}},\"quota\":{\"config\":");
     oct_quota_get(call->database, &quotas, &usage);
     quota_encode_config(out, &quotas);
@@ -276,8 +287,8 @@ service_telemetry(api_call *call, oct_error *error)
 /* --- metrics ------------------------------------------------------------------------------------------- */
 
 /* A label's value: backslash, quote and newline are escaped. */
-static void
-add_label(buffer *out, oct_slice text)
+void
+api_add_label(buffer *out, oct_slice text)
 {
     buffer_add_byte(out, '"');
     for (size_t i = 0; i < text.size; i++) {
@@ -325,6 +336,24 @@ none_of(const oct_collection_info *info)
 }
 
 static uint64_t
+snapshots_of(const oct_collection_info *info)
+{
+    return info->snapshots_running;
+}
+
+static uint64_t
+recoveries_of(const oct_collection_info *info)
+{
+    return info->recoveries_running;
+}
+
+static uint64_t
+created_of(const oct_collection_info *info)
+{
+    return info->snapshots_created;
+}
+
+static uint64_t
 tail_of(const oct_collection_info *info)
 {
     return info->tail_vectors_count;
@@ -337,6 +366,9 @@ static const family families[] = {
     {"collection_update_queue_deferred_points", "points hidden until they are optimized: never any", "gauge", none_of},
     {"collection_shard_transfer_incoming", "incoming shard transfers currently running", "gauge", none_of},
     {"collection_shard_transfer_outgoing", "outgoing shard transfers currently running", "gauge", none_of},
+    {"snapshot_creation_running", "snapshots being created, per collection", "gauge", snapshots_of},
+    {"snapshot_recovery_running", "snapshots being recovered from, per collection", "gauge", recoveries_of},
+    {"snapshot_created_total", "snapshots created since the database was opened, per collection", "counter", created_of},
     {"octant_collection_tail_vectors", "vectors scanned exactly until they join the graph", "gauge", tail_of},
 };
 
@@ -348,7 +380,7 @@ metric_of_collection(api_call *call, oct_collection *collection, const oct_colle
     (void)collection;
     (void)error;
     buffer_format(&call->out, "%s{id=", what->name);
-    add_label(&call->out, info->name);
+    api_add_label(&call->out, info->name);
     buffer_format(&call->out, "} %" PRIu64 "\n", what->value(info));
     return OCT_OK;
 }
@@ -394,11 +426,11 @@ service_metrics(api_call *call, oct_error *error)
     oct_database_info info;
     oct_quota_config  quotas;
     oct_quota_usage   usage;
-    bool              ignored = false;
+    bool              by_collection = false;
     oct_status        status = api_option_bool(call, "anonymize", &call->anonymize, error);
 
     if (status == OCT_OK)
-        status = api_option_bool(call, "per_collection", &ignored, error);
+        status = api_option_bool(call, "per_collection", &by_collection, error);
     if (status == OCT_OK)
         status = api_meta_options(call, error);
     if (status != OCT_OK)
@@ -434,6 +466,6 @@ service_metrics(api_call *call, oct_error *error)
                   usage.memory_exceeded, usage.disk_exceeded);
     add_number(&call->out, "cluster_enabled", "is cluster support enabled", "gauge", 0);
     add_process(&call->out);
-    stats_prometheus(&call->out);
+    stats_prometheus(&call->out, by_collection);
     return status;
 }

@@ -128,8 +128,10 @@ catalogue_adopt(oct_database *self, oct_slice name, uint64_t shard_id, oct_slice
         status = log_change(self, &body, false, &sequence, error);
     if (status == OCT_OK) {
         replace_collection(self, old, made);
-        if (old != NULL)
+        if (old != NULL) {
+            atomic_store(&made->snapshots_created, atomic_load(&old->snapshots_created));
             shard_drop(old->shard);
+        }
     }
     (void)pthread_mutex_unlock(&self->catalogue_lock);
     if (status != OCT_OK)

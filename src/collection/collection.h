@@ -67,6 +67,8 @@ struct oct_collection {
     shard                  *shard;
     _Atomic(select_cache *) selections; /* made by the first filter */
     rate_limits            *rates;
+    _Atomic uint32_t        snapshots_running, recoveries_running; /* counted for who watches */
+    _Atomic uint64_t        snapshots_created;
     field_work              field_work; /* fields.h */
 };
 
@@ -93,6 +95,7 @@ struct oct_database {
     os_file   *lock;
     uint64_t   replayed_records;
     double     open_seconds;
+    uint64_t   instance; /* a number of its own in this process */
     quota      quotas;
 
     pthread_mutex_t  catalogue_lock; /* guards the next lines */

@@ -29,6 +29,9 @@
 
 /* --- the format file ------------------------------------------------------------------------------- */
 
+/* How many were opened in this process. */
+static _Atomic uint64_t instances;
+
 static void
 join(char out[OS_PATH_MAX], const char *folder, const char *name)
 {
@@ -310,6 +313,7 @@ open_once(os *system, const oct_open_options *options, bool always_files, oct_da
     if (self == NULL)
         return oct_fail_memory(error, sizeof *self);
     quota_init(&self->quotas);
+    self->instance = atomic_fetch_add(&instances, 1) + 1;
     (void)pthread_mutex_init(&self->catalogue_lock, NULL);
     (void)pthread_mutex_init(&self->checkpoint_lock, NULL);
     (void)pthread_mutex_init(&self->idle_lock, NULL);
@@ -693,6 +697,7 @@ database_describe(oct_database *self, oct_database_info *info)
         .log_bytes = log_bytes(self->log),
         .replayed_records = self->replayed_records,
         .open_seconds = self->open_seconds,
+        .instance = self->instance,
     };
     (void)pthread_mutex_lock(&self->catalogue_lock);
     info->collection_count = self->collection_count;

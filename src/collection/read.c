@@ -378,6 +378,9 @@ collection_describe(oct_collection *self, oct_collection_info **out, oct_error *
     box->info.ram_bytes = state.ram_bytes;
     box->info.disk_bytes = state.disk_bytes;
     box->info.vector_bytes = state.vector_bytes;
+    box->info.snapshots_running = atomic_load(&self->snapshots_running);
+    box->info.recoveries_running = atomic_load(&self->recoveries_running);
+    box->info.snapshots_created = atomic_load(&self->snapshots_created);
     box->info.payload_bytes = state.payload_bytes;
     box->info.mended_graphs = shard_mended_graphs(self->shard);
     box->info.stopped = log_stopped(self->database->log);

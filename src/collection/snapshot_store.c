@@ -376,7 +376,11 @@ create(oct_database *self, const oct_snapshot_place *place, oct_collection *coll
     (void)file_path(folder, slice_of(name), PART_SUFFIX, part, NULL);
     (void)file_path(folder, slice_of(name), SUM_SUFFIX, sum_path, NULL);
     (void)file_path(folder, slice_of(name), "", path, NULL);
+    if (collection != NULL)
+        (void)atomic_fetch_add(&collection->snapshots_running, 1);
     status = snapshot_write(self, place->scope, collection, system, part, &size, sum, error);
+    if (collection != NULL)
+        (void)atomic_fetch_sub(&collection->snapshots_running, 1);
     if (status == OCT_OK)
         status = write_sum(system, sum_path, sum, error);
     if (status == OCT_OK)
@@ -388,11 +392,31 @@ create(oct_database *self, const oct_snapshot_place *place, oct_collection *coll
         (void)os_remove(system, sum_path, NULL);
         (void)os_remove(system, path, NULL);
     }
+    if (status == OCT_OK && collection != NULL)
+        (void)atomic_fetch_add(&collection->snapshots_created, 1);
     if (status == OCT_OK && out != NULL) {
         const oct_snapshot item = {{name, strlen(name)}, size, time(NULL), {sum, strlen(sum)}};
 
         status = snapshots_new(&item, 1, out, error);
     }
+    return status;
+}
+
+/* Recover, and be counted by the collection that is there meanwhile, if one is. */
+static oct_status
+recover_counted(oct_database *self, const oct_snapshot_place *place, os_file *file, uint64_t offset, uint64_t size,
+                oct_error *error)
+{
+    oct_collection *old = NULL;
+    oct_status      status;
+
+    (void)catalogue_find_any(self, place->collection, &old, NULL);
+    if (old != NULL)
+        (void)atomic_fetch_add(&old->recoveries_running, 1);
+    status = snapshot_recover(self, place->scope, place->collection, file, offset, size, error);
+    if (old != NULL)
+        (void)atomic_fetch_sub(&old->recoveries_running, 1);
+    collection_release(old);
     return status;
 }
 
@@ -425,8 +449,7 @@ run_job(void *context)
     oct_database *database = self->database;
 
     if (self->file != NULL)
-        (void)snapshot_recover(database, self->place.scope, self->place.collection, self->file->file, self->offset,
-                               self->size, NULL);
+        (void)recover_counted(database, &self->place, self->file->file, self->offset, self->size, NULL);
     else
         (void)create(database, &self->place, self->collection, NULL, NULL);
     job_free(self);
@@ -565,7 +588,7 @@ snapshot_store_recover(oct_database *self, const oct_snapshot_place *place, oct_
     if (status == OCT_OK && !wait)
         return start_job(self, place, NULL, file, offset, size, error);
     if (status == OCT_OK)
-        status = snapshot_recover(self, place->scope, place->collection, file->file, offset, size, error);
+        status = recover_counted(self, place, file->file, offset, size, error);
     oct_file_close(file);
     return status;
 }

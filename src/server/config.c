@@ -28,6 +28,7 @@ const config_key config_keys[] = {
     {"service.api_key", CONFIG_SECRET, AT(api_key), 0, 0},
     {"service.alt_api_key", CONFIG_SECRET, AT(alt_api_key), 0, 0},
     {"service.read_only_api_key", CONFIG_SECRET, AT(read_only_api_key), 0, 0},
+    {"service.slow_query_secs", CONFIG_SECONDS, AT(slow_query_ms), 0, SECONDS_MAX},
     {"storage.storage_path", CONFIG_TEXT, AT(storage_path), 0, 0},
     {"service.enable_snapshot_url_recovery", CONFIG_BOOL, AT(enable_snapshot_urls), 0, 0},
     {"storage.snapshots_path", CONFIG_TEXT, AT(snapshots_path), 0, 0},
@@ -113,7 +114,6 @@ const config_key config_keys[] = {
     {"service.hide_jwt_dashboard", CONFIG_IGNORED, 0, 0, 0},
     {"service.static_content_dir", CONFIG_IGNORED, 0, 0, 0},
     {"service.enable_static_content", CONFIG_IGNORED, 0, 0, 0},
-    {"service.slow_query_secs", CONFIG_IGNORED, 0, 0, 0},
     {"service.hardware_reporting", CONFIG_IGNORED, 0, 0, 0},
     {"service.metrics_prefix", CONFIG_IGNORED, 0, 0, 0},
     {"storage.temp_path", CONFIG_IGNORED, 0, 0, 0},
@@ -226,6 +226,21 @@ set_number(server_config *self, const config_key *key, const char *value, const 
 }
 
 static oct_status
+set_seconds(server_config *self, const config_key *key, const char *value, const char *source, oct_error *error)
+{
+    char        *end = NULL;
+    const double seconds = strtod(value, &end);
+    int64_t      milliseconds;
+
+    if (end == value || *end != '\0' || !(seconds >= (double)key->min && seconds <= (double)key->max))
+        return oct_fail(error, OCT_RANGE, "%s: %s is \"%s\", but must be a number of seconds from %lld to %lld", source,
+                        key->name, value, (long long)key->min, (long long)key->max);
+    milliseconds = (int64_t)(seconds * 1000);
+    memcpy((char *)self + key->offset, &milliseconds, sizeof milliseconds);
+    return OCT_OK;
+}
+
+static oct_status
 set_sync(server_config *self, const char *value, const char *source, oct_error *error)
 {
     static const char *const names[] = {
@@ -310,6 +325,8 @@ config_key_set(server_config *self, const config_key *key, const char *value, co
         return set_number(self, key, value, source, error);
     case CONFIG_NUMBER:
         return set_number(self, key, value, source, error);
+    case CONFIG_SECONDS:
+        return set_seconds(self, key, value, source, error);
     case CONFIG_BOOL:
         if (!read_bool(value, &flag))
             return oct_fail(error, OCT_INVALID, "%s: %s is \"%s\", but must be true or false", source,
@@ -340,7 +357,7 @@ config_key_unset(server_config *self, const config_key *key)
 
     if (key->kind == CONFIG_SECRET)
         memcpy((char *)self + key->offset, &no_text, sizeof no_text);
-    if (key->kind == CONFIG_NUMBER_OR_NULL)
+    if (key->kind == CONFIG_NUMBER_OR_NULL || key->kind == CONFIG_SECONDS)
         memcpy((char *)self + key->offset, &none, sizeof none);
 }
 
@@ -357,6 +374,7 @@ server_config_init(server_config *self, oct_error *error)
         .keep_alive_timeout_sec = 5,
         .request_timeout_sec = 5,
         .disconnect_timeout_sec = 5,
+        .slow_query_ms = -1,
         .enable_cors = true,
         .enable_snapshot_urls = true,
         .sync = OCT_SYNC_ALWAYS,

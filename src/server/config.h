@@ -44,6 +44,7 @@ typedef struct server_config {
     int64_t keep_alive_timeout_sec; /* 0: one request per connection */
     int64_t request_timeout_sec;    /* for the head of a request; 0: none */
     int64_t disconnect_timeout_sec; /* to wait for a client to hang up */
+    int64_t slow_query_ms;          /* -1: the library's own */
     bool    enable_cors;
     bool    enable_snapshot_urls; /* snapshots may be recovered from http(s) locations */
     char   *api_key, *alt_api_key, *read_only_api_key; /* NULL: not set */

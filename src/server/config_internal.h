@@ -11,6 +11,7 @@ typedef enum config_kind {
     CONFIG_NUMBER,
     CONFIG_NUMBER_OR_NULL,
     CONFIG_BOOL,
+    CONFIG_SECONDS, /* a decimal number, kept as milliseconds; null: -1 */
     CONFIG_LEVEL,
     CONFIG_SYNC,
     CONFIG_DEFAULT,   /* of new collections */

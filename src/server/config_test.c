@@ -97,6 +97,7 @@ TEST(a_whole_qdrant_file_is_read_in_silence)
         "  grpc_port: null\n"
         "  enable_cors: false\n"
         "  enable_tls: false\n"
+        "  slow_query_secs: 0.25\n"
         "  api_key: 'it''s secret'\n"
         "  read_only_api_key: \"\"\n"
         "  static_content_dir: ./static\n"
@@ -122,6 +123,7 @@ TEST(a_whole_qdrant_file_is_read_in_silence)
     CHECK_INT(config.max_workers, 3);
     CHECK_INT(config.http_port, 7333);
     CHECK_INT(config.grpc_port, -1);
+    CHECK_INT(config.slow_query_ms, 250);
     CHECK(!config.enable_cors);
     CHECK_TEXT(config.api_key, "it's secret");
     CHECK(config.read_only_api_key == NULL);

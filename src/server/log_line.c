@@ -31,6 +31,14 @@ log_level_read(const char *text, log_level *out)
     return false;
 }
 
+const char *
+log_level_name(log_level level)
+{
+    static const char *const names[] = {"OFF", "ERROR", "WARN", "INFO", "DEBUG"};
+
+    return names[level];
+}
+
 void
 log_line_limit(log_level level)
 {

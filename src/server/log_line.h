@@ -22,6 +22,7 @@ typedef enum log_level {
 
 /* "OFF", "ERROR", "WARN", "INFO", "DEBUG" or "TRACE" (which is DEBUG here), in either case. */
 bool log_level_read(const char *text, log_level *out);
+const char *log_level_name(log_level level); /* "INFO" */
 void log_line_limit(log_level level); /* print this level and graver ones; INFO until set */
 bool log_line_is_on(log_level level);
 void log_line(log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

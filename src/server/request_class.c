@@ -101,6 +101,8 @@ request_class_of(oct_slice method, oct_slice target)
         method = slice_of("GET");
     if (slice_is(method, "GET") || slice_is(method, "OPTIONS"))
         found.is_long = found.is_write = false;
+    if (slice_is(path, "/profiler/slow_requests")) /* shows what others asked: for who may do everything */
+        found.is_write = true;
     for (size_t i = 0; i < countof(reads); i++) {
         if (slice_is(method, reads[i].method) && matches(path, reads[i].pattern)) {
             found.is_long = reads[i].is_long;

@@ -540,6 +540,8 @@ OPERATIONS: List[Operation] = [
     Operation("POST", C + "/shards/0/points/count", R, {"exact": ("bool", True), "filter": ("filter", FILTER)}),
     Operation("POST", C + "/shards/0/cleanup", {"wait": "true"}),
     Operation("POST", C + "/truncate_unapplied_wal", {"wait": "true"}),
+    Operation("GET", "/logger"),
+    Operation("POST", "/logger", {}, {"log_level": ("text", "INFO"), "format": ("text", "text"), "on_disk": ("object", {"enabled": False})}),
     Operation("GET", "/profiler/slow_requests", {"limit": "3", "request": "x"}),
     Operation("GET", "/cluster/metadata/keys", one_node=True),
     Operation("GET", "/cluster/metadata/keys/k", one_node=True),
@@ -571,5 +573,5 @@ SNAPSHOT_ROUTES: List[Tuple[str, str]] = [
 # Not there yet, and being built: 501 is accepted.
 PENDING: set = set()
 
-# What answers 501 and stands so in docs/compatibility.md.
-UNSUPPORTED = {"GET /logger", "POST /logger", "POST /audit/logs"}
+# What good requests are refused for, as docs/compatibility.md says: status and a part of the text.
+REFUSED = {"POST /audit/logs": (400, "Bad request: Audit logging is not enabled")}

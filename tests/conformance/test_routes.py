@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from doors import ROOT, ServerDoor, import_octant, missing_reason
-from operations import OPERATIONS, PENDING, SNAPSHOT_ROUTES, UNSUPPORTED, Operation
+from operations import OPERATIONS, PENDING, REFUSED, SNAPSHOT_ROUTES, Operation
 
 POINTS = [
     {"id": i, "vector": [i / 7.0, 1.0, -i / 3.0, 0.5], "payload": {"color": ["red", "blue"][i % 2], "n": i, "a": {"b": {}}}}
@@ -114,11 +114,12 @@ def test_snapshot_route_is_there(wire: httpx.Client, method: str, path: str) -> 
     assert "no such route" not in answer.text, answer.text[:300]
 
 
-@pytest.mark.parametrize("name", sorted(UNSUPPORTED))
-def test_what_is_missing_says_so(wire: httpx.Client, name: str) -> None:
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_what_is_not_there_says_so(wire: httpx.Client, name: str) -> None:
     method, path = name.split()
     answer = send(wire, method, path, {})
-    assert answer.status_code == 501 and "not supported" in answer.text, answer.text[:300]
+    status, text = REFUSED[name]
+    assert answer.status_code == status and answer.json()["status"]["error"].startswith(text), answer.text[:300]
 
 
 def test_shard_key_is_taken_by_every_request_on_points(wire: httpx.Client) -> None:
@@ -224,7 +225,7 @@ def test_compatibility_page_has_a_row_for_every_operation() -> None:
                ("/keys/k", "/keys/{key}"), ("/index/color", "/index/{field_name}"), ("/vectors/fresh", "/vectors/{vector_name}"),
                ("/points/1", "/points/{id}")]  # fmt: skip
     missing = []
-    for method, path in [(o.method, o.path) for o in OPERATIONS] + SNAPSHOT_ROUTES + [tuple(n.split()) for n in UNSUPPORTED]:
+    for method, path in [(o.method, o.path) for o in OPERATIONS] + SNAPSHOT_ROUTES + [tuple(n.split()) for n in REFUSED]:
         for here, there in pattern:
             path = path.replace(here, there)
         if f"{method} {path}" not in named:

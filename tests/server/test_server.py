@@ -784,3 +784,45 @@ def test_start_up_lines_tell_what_is_served(server):
     text = "".join(server.log)
     for part in ("octant ", "Qdrant API 1.19.0", "kernels ", "listening on http://127.0.0.1:", "no API key"):
         assert part in text
+
+
+def result_of(server, method, path, body=None, headers=None):
+    status, _, answer = server.call(method, path, body, headers)
+    assert status == 200, (status, answer)
+    return json.loads(answer)["result"]
+
+
+def test_slow_requests_and_missing_indexes_are_told():
+    with Server(env={"QDRANT__SERVICE__SLOW_QUERY_SECS": "0", "OCTANT__SERVICE__GRPC_PORT": "0"}) as server:
+        assert result_of(server, "GET", "/issues") == {"issues": []}
+        result_of(server, "PUT", "/collections/c", VECTORS)
+        wanted = {"filter": {"must": [{"key": "city", "match": {"value": "Oslo"}}]}}
+        result_of(server, "POST", "/collections/c/points/scroll", wanted)
+        (issue,) = result_of(server, "GET", "/issues")["issues"]
+        assert issue["id"] == "UNINDEXED_FIELD/c/city" and issue["related_collection"] == "c"
+        # The solution is a request: what it says helps.
+        action = issue["solution"]["immediate_choice"][0]["action"]
+        result_of(server, action["method"], action["uri"] + "?wait=true", action["body"], action["headers"])
+        assert result_of(server, "GET", "/issues") == {"issues": []}
+        (slow,) = result_of(server, "GET", "/profiler/slow_requests?request=scroll")["requests"]
+        assert slow["request_body"] == wanted and slow["collection_name"] == "c" and slow["duration"] > 0
+        assert result_of(server, "DELETE", "/issues") is True
+
+
+def test_the_log_level_changes_while_it_runs():
+    with Server(env={"QDRANT__LOG_LEVEL": "ERROR", "OCTANT__SERVICE__GRPC_PORT": "0", "QDRANT__SERVICE__API_KEY": "k",
+                     "QDRANT__SERVICE__READ_ONLY_API_KEY": "r", "OCTANT__LOG_LEVEL": "INFO"}) as server:
+        key, reader = {"api-key": "k"}, {"api-key": "r"}
+        assert result_of(server, "GET", "/logger", headers=reader)["log_level"] == "INFO"
+        assert server.call("POST", "/logger", {"log_level": "DEBUG"}, reader)[0] == 403
+        assert server.call("GET", "/profiler/slow_requests", None, reader)[0] == 403
+        result_of(server, "GET", "/collections/", headers=key)
+        result_of(server, "POST", "/logger", {"log_level": "debug"}, key)
+        assert result_of(server, "GET", "/logger", headers=key)["log_level"] == "DEBUG"
+        result_of(server, "GET", "/aliases", headers=key)
+        result_of(server, "POST", "/logger", {"log_level": "OFF"}, key)
+        result_of(server, "GET", "/quotas", headers=key)
+        assert server.stop() == 0
+        server.reader.join()
+        told = "".join(server.log)
+        assert "GET /aliases -> 200" in told and "GET /quotas" not in told and "GET /collections/" not in told
