@@ -58,8 +58,8 @@ TEST(slow_filters_on_fields_without_an_index_are_issues)
 
     /* Of prefetches, nested filters and writes, too; one type is no choice. */
     CHECK_INT(ask(database, "POST", "/collections/a%20b/points/query",
-                  "{\"prefetch\":[{\"query\":[1,2,3,4],\"filter\":{\"should\":[{\"nested\":{\"key\":\"list\",\"filter\":{\"must\":[{\"key\":"
-                  "\"d\",\"range\":{\"gt\":\"2020-01-01\"}}]}}}]}}],\"query\":[1,2,3,4]}"),
+                  "{\"prefetch\":[{\"query\":[1,2,3,4],\"filter\":{\"should\":[{\"nested\":{\"key\":\"list\",\"filter\":{\"must\":[{"
+                  "\"key\":\"d\",\"range\":{\"gt\":\"2020-01-01\"}}]}}}]}}],\"query\":[1,2,3,4]}"),
               200);
     CHECK_INT(ask(database, "POST", "/collections/a%20b/points/delete",
                   "{\"filter\":{\"must_not\":[{\"is_null\":{\"key\":\"k\"}},{\"key\":\"place\",\"geo_radius\":{\"center\":{\"lon\":1,"
@@ -209,8 +209,8 @@ TEST(requests_are_counted_by_collection_and_door)
     CHECK(strstr(text, "\ngrpc_responses_duration_seconds_count{endpoint=\"/qdrant.Points/Count\",status=\"0\"} ") != NULL);
     CHECK(strstr(text, "collection=\"counted here\"") == NULL);
     CHECK_INT(ask(database, "GET", "/metrics?per_collection=true", ""), 200);
-    CHECK(strstr(text, "\nrest_responses_total{method=\"POST\",endpoint=\"/collections/{collection_name}/points/count\",status=\"400\","
-                       "collection=\"counted here\"} 1\n") != NULL);
+    CHECK(strstr(text, "\nrest_responses_total{method=\"POST\",endpoint=\"/collections/{collection_name}/points/count\","
+                       "status=\"400\",collection=\"counted here\"} 1\n") != NULL);
     CHECK(strstr(text, "\ngrpc_responses_total{endpoint=\"/qdrant.Points/Count\",status=\"0\",collection=\"counted here\"} 1\n") !=
           NULL);
     CHECK(strstr(text, "\nrest_responses_total{method=\"GET\",endpoint=\"/telemetry\",status=\"200\"} ") != NULL);

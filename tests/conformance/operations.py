@@ -541,7 +541,12 @@ OPERATIONS: List[Operation] = [
     Operation("POST", C + "/shards/0/cleanup", {"wait": "true"}),
     Operation("POST", C + "/truncate_unapplied_wal", {"wait": "true"}),
     Operation("GET", "/logger"),
-    Operation("POST", "/logger", {}, {"log_level": ("text", "INFO"), "format": ("text", "text"), "on_disk": ("object", {"enabled": False})}),
+    Operation(
+        "POST",
+        "/logger",
+        {},
+        {"log_level": ("text", "INFO"), "format": ("text", "text"), "on_disk": ("object", {"enabled": False})},
+    ),
     Operation("GET", "/profiler/slow_requests", {"limit": "3", "request": "x"}),
     Operation("GET", "/cluster/metadata/keys", one_node=True),
     Operation("GET", "/cluster/metadata/keys/k", one_node=True),

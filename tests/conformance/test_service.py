@@ -126,7 +126,8 @@ def test_strict_mode_bounds_each_sparse_vector_and_multivector(door: Door) -> No
         return [models.PointStruct(id=1, vector={"words": sparse, "rows": [[1.0, 2.0]] * rows})]
 
     assert door.call("upsert", collection_name="c", points=point(4, 5)).ok
-    refused(door, 400, "Bad request: Sparse vector 'words' has a limit of 4 indices", "upsert", collection_name="c", points=point(5, 5))
+    refused(door, 400, "Bad request: Sparse vector 'words' has a limit of 4 indices", "upsert", collection_name="c",
+            points=point(5, 5))  # fmt: skip
     refused(door, 400, "Bad request: Multivector 'rows' has a limit of 5 vectors, but 6 were provided!", "upsert",
             collection_name="c", points=point(4, 6))  # fmt: skip
     vectors = [models.PointVectors(id=1, vector={"words": models.SparseVector(indices=list(range(5)), values=[1.0] * 5)})]
