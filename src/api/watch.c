@@ -1,8 +1,8 @@
 /* What operators ask about afterwards: which requests were slow, and which fields want an index. See api.h.
  *
  * SLOW     GET /profiler/slow_requests: reads and writes of points that took SLOW_NS or longer; the WATCH_SLOW_MAX longest
- *          of each database. The same request to the same collection is one entry with a count and its longest time. What was asked is kept as compact
- *          JSON, or, beyond WATCH_BODY_MAX bytes, as a text of its first ones.
+ *          of each database. The same request to the same collection is one entry with a count and its longest time. What was
+ *          asked is kept as compact JSON, or, beyond WATCH_BODY_MAX bytes, as a text of its first ones.
  * ISSUES   GET /issues: a request that took ISSUE_NS (Qdrant's 1.2 s) or longer and filtered by a field without an index that
  *          could answer. One issue a field, the newest WATCH_ISSUES_MAX. An issue goes when it is cleared, when its collection
  *          is gone, or when the index is there.
