@@ -4,26 +4,14 @@
  *          any data); and of a stream headers, data as it comes, trailers. nghttp2 asks for data by read_body when the
  *          windows have room; `out` keeps the rest.
  */
-#include <nghttp2/nghttp2.h>
 #include <stdio.h>
 #include <zlib.h>
 
-#include "protocol/h2.h"
+#include "protocol/h2_internal.h"
 
 #define GZIP_WINDOW     (15 + 16) /* zlib: the largest window, gzip's frame */
 #define GZIP_LEVEL      1         /* answers are vectors and short texts: more effort saves little */
 #define NUMBER_TEXT_MAX 24u
-
-struct h2_session {
-    nghttp2_session  *http;
-    const h2_options *options;
-    const h2_hooks   *hooks;
-    void             *context;
-    h2_call          *calls; /* open ones, newest first */
-    size_t            call_count;
-    bool              is_up;
-    bool              is_draining;
-};
 
 /* --- calls -------------------------------------------------------------------------------------------- */
 
@@ -82,8 +70,8 @@ hold(h2_call *call, size_t size)
 
 /* --- answers ------------------------------------------------------------------------------------------ */
 
-static nghttp2_nv
-header(const char *name, const char *value, size_t size)
+nghttp2_nv
+h2_header(const char *name, const char *value, size_t size)
 {
     return (nghttp2_nv){.name = (uint8_t *)(uintptr_t)name,
                         .value = (uint8_t *)(uintptr_t)value,
@@ -122,14 +110,14 @@ add_trailers(h2_call *call, nghttp2_nv *list, char status[NUMBER_TEXT_MAX], char
     size_t count = 0;
 
     list[count++] =
-        header("grpc-status", status, (size_t)snprintf(status, NUMBER_TEXT_MAX, "%d", call->status));
+        h2_header("grpc-status", status, (size_t)snprintf(status, NUMBER_TEXT_MAX, "%d", call->status));
     if (call->trailer_size > 0)
-        list[count++] = header("grpc-message", call->trailer, call->trailer_size);
+        list[count++] = h2_header("grpc-message", call->trailer, call->trailer_size);
     if (call->retry_after > 0)
         list[count++] =
-            header("retry-after", retry, (size_t)snprintf(retry, NUMBER_TEXT_MAX, "%u", call->retry_after));
+            h2_header("retry-after", retry, (size_t)snprintf(retry, NUMBER_TEXT_MAX, "%u", call->retry_after));
     if (call->is_out_of_space)
-        list[count++] = header("qdrant-insufficient-storage", "1", 1);
+        list[count++] = h2_header("qdrant-insufficient-storage", "1", 1);
     return count;
 }
 
@@ -159,8 +147,8 @@ read_body(nghttp2_session *http, int32_t stream, uint8_t *to, size_t size, uint3
     return (ssize_t)step;
 }
 
-static void
-reset(h2_call *call, uint32_t code)
+void
+h2_reset(h2_call *call, uint32_t code)
 {
     (void)nghttp2_submit_rst_stream(call->session->http, NGHTTP2_FLAG_NONE, call->stream, code);
 }
@@ -176,13 +164,13 @@ start(h2_call *call)
     if (call->is_started)
         return;
     call->is_started = true;
-    list[count++] = header(":status", "200", 3);
-    list[count++] = header("content-type", "application/grpc", 16);
-    list[count++] = header("grpc-accept-encoding", "identity,gzip", 13);
+    list[count++] = h2_header(":status", "200", 3);
+    list[count++] = h2_header("content-type", "application/grpc", 16);
+    list[count++] = h2_header("grpc-accept-encoding", "identity,gzip", 13);
     if (call->is_packed)
-        list[count++] = header("grpc-encoding", "gzip", 4);
+        list[count++] = h2_header("grpc-encoding", "gzip", 4);
     if (nghttp2_submit_response(call->session->http, call->stream, list, count, &body) != 0)
-        reset(call, NGHTTP2_INTERNAL_ERROR);
+        h2_reset(call, NGHTTP2_INTERNAL_ERROR);
 }
 
 static void
@@ -193,11 +181,11 @@ fail_at_once(h2_call *call)
     size_t     count = 0;
 
     call->is_started = true;
-    list[count++] = header(":status", "200", 3);
-    list[count++] = header("content-type", "application/grpc", 16);
+    list[count++] = h2_header(":status", "200", 3);
+    list[count++] = h2_header("content-type", "application/grpc", 16);
     count += add_trailers(call, list + count, status, retry);
     if (nghttp2_submit_response(call->session->http, call->stream, list, count, NULL) != 0)
-        reset(call, NGHTTP2_INTERNAL_ERROR);
+        h2_reset(call, NGHTTP2_INTERNAL_ERROR);
 }
 
 /* Append the message, packed if that was agreed on and makes it smaller. */
@@ -233,8 +221,8 @@ add_framed(h2_call *call, oct_slice message)
         out->data[start_at + 1 + i] = (char)(unsigned char)(size >> (24 - 8 * i));
 }
 
-static void
-go_on(h2_call *call)
+void
+h2_resume(h2_call *call)
 {
     if (call->is_deferred) {
         call->is_deferred = false;
@@ -249,11 +237,11 @@ h2_add_message(h2_call *call, oct_slice message)
         return;
     add_framed(call, message);
     if (call->out.failed) {
-        reset(call, NGHTTP2_INTERNAL_ERROR);
+        h2_reset(call, NGHTTP2_INTERNAL_ERROR);
         return;
     }
     start(call);
-    go_on(call);
+    h2_resume(call);
 }
 
 void
@@ -269,14 +257,14 @@ h2_answer_call(h2_call *call, const h2_answer *answer)
         add_framed(call, answer->message);
     call->is_answered = true;
     if (call->out.failed) {
-        reset(call, NGHTTP2_INTERNAL_ERROR);
+        h2_reset(call, NGHTTP2_INTERNAL_ERROR);
         return;
     }
     if (answer->status != H2_OK && !call->is_started)
         fail_at_once(call);
     else
         start(call);
-    go_on(call);
+    h2_resume(call);
     /* A client that has not ended its half is told that it need not. */
     if (!call->has_ended)
         call->is_ignored = true;
@@ -351,17 +339,21 @@ static int
 on_header(nghttp2_session *http, const nghttp2_frame *frame, const uint8_t *name, size_t name_size,
           const uint8_t *value, size_t value_size, uint8_t flags, void *context)
 {
+    h2_session     *self = context;
     h2_call        *call = nghttp2_session_get_stream_user_data(http, frame->hd.stream_id);
     const oct_slice key = {(const char *)name, name_size};
     oct_slice       kept = {NULL, value_size};
 
     (void)flags;
-    (void)context;
     if (call == NULL || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
     call->text_size += name_size + value_size + 32; /* as RFC 9113 counts them */
     if (call->text_size > H2_METADATA_MAX)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    if (self->options->is_rest)
+        return h2_rest_header(call, key, (oct_slice){(const char *)value, value_size})
+                   ? 0
+                   : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     if (slice_is(key, ":method")) {
         call->is_bad_method =
             call->is_bad_method || !slice_is((oct_slice){(const char *)value, value_size}, "POST");
@@ -397,15 +389,19 @@ on_header(nghttp2_session *http, const nghttp2_frame *frame, const uint8_t *name
 }
 
 static void
-meet_head(h2_session *self, h2_call *call)
+meet_head(h2_session *self, h2_call *call, bool is_whole)
 {
+    if (self->options->is_rest) {
+        h2_rest_head(self, call, is_whole);
+        return;
+    }
     if (call->is_bad_method || !call->is_grpc) { /* no gRPC: HTTP's own words */
-        const nghttp2_nv list[1] = {call->is_bad_method ? header(":status", "405", 3)
-                                                        : header(":status", "415", 3)};
+        const nghttp2_nv list[1] = {call->is_bad_method ? h2_header(":status", "405", 3)
+                                                        : h2_header(":status", "415", 3)};
 
         call->is_ignored = call->is_answered = call->is_started = true;
         if (nghttp2_submit_response(self->http, call->stream, list, 1, NULL) != 0)
-            reset(call, NGHTTP2_INTERNAL_ERROR);
+            h2_reset(call, NGHTTP2_INTERNAL_ERROR);
         return;
     }
     self->hooks->on_head(self->context, call);
@@ -507,6 +503,10 @@ on_data(nghttp2_session *http, uint8_t flags, int32_t stream, const uint8_t *dat
     (void)flags;
     if (call == NULL || call->is_ignored)
         return 0;
+    if (self->options->is_rest) {
+        h2_rest_data(self, call, (const char *)data, size);
+        return 0;
+    }
     if (!hold(call, size)) {
         fail(call, H2_UNAVAILABLE, "too many bytes of requests are held; try again");
         return 0;
@@ -539,6 +539,10 @@ meet_end(h2_session *self, h2_call *call)
     call->has_ended = true;
     if (call->is_ignored || call->is_answered)
         return;
+    if (self->options->is_rest) {
+        h2_rest_end(self, call);
+        return;
+    }
     if (call->is_stream) {
         self->hooks->on_end(self->context, call);
         return;
@@ -563,7 +567,7 @@ on_frame(nghttp2_session *http, const nghttp2_frame *frame, void *context)
     if (call == NULL)
         return 0;
     if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
-        meet_head(self, call);
+        meet_head(self, call, (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0);
     if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
         meet_end(self, call);
     return 0;
@@ -576,11 +580,12 @@ on_sent(nghttp2_session *http, const nghttp2_frame *frame, void *context)
     h2_call *call;
 
     (void)context;
-    if (frame->hd.type != NGHTTP2_HEADERS || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
+    if ((frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) ||
+        (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
         return 0;
     call = nghttp2_session_get_stream_user_data(http, frame->hd.stream_id);
     if (call != NULL && !call->has_ended)
-        reset(call, NGHTTP2_NO_ERROR);
+        h2_reset(call, NGHTTP2_NO_ERROR);
     return 0;
 }
 

@@ -1,4 +1,4 @@
-/* h2.h - gRPC over HTTP/2: bytes in, calls out; answers in, bytes out. No I/O and no clock.
+/* h2.h - HTTP/2, and gRPC over it: bytes in, calls out; answers in, bytes out. No I/O and no clock.
  *
  * OWNS     the session of nghttp2 and its streams; gRPC's framing (a flag byte, four of size, the message), metadata,
  *          gzip, trailers. Knows no method: a call is a path, metadata and messages.
@@ -7,6 +7,9 @@
  * CALLS    A unary call comes whole by on_call. Of a call that on_head makes a stream, each message comes by on_call
  *          as soon as it is whole, and on_end when there are no more. A call lives until its stream is closed and
  *          nobody holds it (is_held): a worker that answers a call whose client has left answers nobody.
+ * REST     A session that is made so (is_rest) knows no gRPC. Each stream is a connection of HTTP/1.1 in other bytes: on_bytes brings
+ *          its request as HTTP/1.1 has it, for http1_parse with all its checks and limits, and h2_answer_text takes the answer
+ *          as http1_write_head writes it. So the routes, refusals, compressed bodies, uploads and CORS are the same.
  * LIMITS   Against peers that ask for much and pay little: streams at once, bytes of metadata, bytes of messages (one,
  *          and all connections' together), resets a second (CVE-2023-44487), continuation frames (CVE-2024-28182),
  *          answers to pings that are not fetched; and of compressed messages the size when unpacked.
@@ -42,7 +45,7 @@ typedef struct h2_call {
     bool            is_held;   /* somebody beyond the session uses it: h2_release when done */
     bool            is_stream; /* to be set in on_head */
     /* To read. */
-    oct_slice path, api_key, authorization; /* data NULL: not given */
+    oct_slice path, api_key, authorization; /* data NULL: not given. Of REST only the path */
     oct_slice message;                      /* during on_call; of a unary call until it is answered */
     uint64_t  timeout_ns;                   /* of grpc-timeout; 0: none */
     bool      is_gone;                      /* the client has left: an answer reaches nobody */
@@ -58,6 +61,11 @@ typedef struct h2_call {
     bool            is_deferred; /* nghttp2 waits for more of `out` */
     bool            is_grpc;
     bool            is_bad_method;
+    bool            has_length;  /* REST: content-length was given */
+    bool            is_chunked;  /* REST: its body has no announced length, and comes in chunks */
+    bool            waits;       /* REST: 100 Continue was asked for */
+    bool            is_endless;  /* REST: h2_add_bytes brings more of the answer */
+    oct_slice       method, authority;
     size_t          held;
     size_t          text_size;
     buffer          text, content, unpacked, out;
@@ -74,15 +82,20 @@ typedef struct h2_hooks {
     void (*on_head)(void    *context,
                     h2_call *call); /* metadata is there; may answer at once, and then no message comes */
     void (*on_call)(void *context, h2_call *call);
-    void (*on_end)(void *context, h2_call *call); /* of a stream */
+    void (*on_end)(void *context, h2_call *call); /* of a stream; REST: the request is whole */
     void (*on_gone)(void    *context,
                     h2_call *call); /* the stream was closed; `call` is released afterwards unless held */
+    /* REST: what has come of the request. The first piece is the whole head. */
+    void (*on_bytes)(void *context, h2_call *call, const char *data, size_t size);
+    /* REST: of an answer that goes on, all has been sent that there was. */
+    void (*on_room)(void *context, h2_call *call);
 } h2_hooks;
 
 typedef struct h2_options {
     size_t          message_bytes_max;
     size_t          held_bytes_max;
     _Atomic size_t *held_bytes; /* by all sessions; a counter, so relaxed */
+    bool            is_rest;
 } h2_options;
 
 /* `options`, `hooks` and `context` stay the caller's. */
@@ -116,5 +129,17 @@ void h2_answer_call(h2_call *call, const h2_answer *answer);
 /* One of the messages of a stream. */
 void h2_add_message(h2_call *call, oct_slice message);
 void h2_release(h2_call *call);
+
+/* --- REST: h2_rest.c ----------------------------------------------------------------------------------- */
+
+/* Answer a call with a head as HTTP/1.1 writes it and a body (both are copied), and end it, unless `goes_on`: then on_room asks
+ * for the rest. What of the request is still to come is dropped. */
+void h2_answer_text(h2_call *call, oct_slice head, oct_slice body, bool goes_on);
+/* More of such an answer. */
+void h2_add_bytes(h2_call *call, oct_slice bytes, bool goes_on);
+/* The answer cannot be finished: the client is told so, by a reset. */
+void h2_break(h2_call *call);
+/* The client may send the body that it asked for leave to send. */
+void h2_continue(h2_call *call);
 
 #endif

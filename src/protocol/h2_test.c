@@ -77,7 +77,7 @@ on_gone(void *context, h2_call *call)
     ((peer *)context)->gones++;
 }
 
-static const h2_hooks hooks = {on_head, on_call, on_end, on_gone};
+static const h2_hooks hooks = {on_head, on_call, on_end, on_gone, NULL, NULL};
 
 static int
 client_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_size,
@@ -158,7 +158,7 @@ open_peer(peer *self)
     nghttp2_session_callbacks *calls;
 
     *self = (peer){0};
-    self->options = (h2_options){1u << 20, 8u << 20, &self->held};
+    self->options = (h2_options){1u << 20, 8u << 20, &self->held, false};
     OCT_MUST(h2_new(&self->options, &hooks, self, &self->server, NULL) == OCT_OK);
     OCT_MUST(nghttp2_session_callbacks_new(&calls) == 0);
     nghttp2_session_callbacks_set_on_header_callback(calls, client_header);

@@ -327,10 +327,43 @@ read_next(connection *self, const char *data, size_t size, size_t *used)
     return true;
 }
 
+/* HTTP/2 begins with a line that is no request of HTTP/1. The client of such a connection goes on in rest.c; true: it does,
+ * or it is not known yet. *data and *size become all that has come. */
+static bool
+is_http2(connection *self, const char **data, size_t *size)
+{
+    static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+    if (self->input.size > 0) {
+        buffer_add(&self->input, *data, *size);
+        if (self->input.failed) {
+            stream_close(&self->io);
+            return true;
+        }
+        *data = self->input.data;
+        *size = self->input.size;
+    }
+    if (memcmp(*data, preface, size_min(*size, sizeof preface - 1)) != 0) {
+        self->is_known = true;
+        return false;
+    }
+    if (*size < sizeof preface - 1) {
+        if (self->input.size == 0)
+            buffer_add(&self->input, *data, *size);
+        if (self->input.failed)
+            stream_close(&self->io);
+        return true;
+    }
+    if (!rpc_take_over(self, *data, *size))
+        stream_close(&self->io);
+    return true;
+}
+
 static void
 on_read(stream *io, const char *data, size_t size)
 {
     connection *self = (connection *)io;
+    buffer      begun;
 
     if (io->has_ended) {
         self->end_tick = io->loop->ticks;
@@ -344,7 +377,15 @@ on_read(stream *io, const char *data, size_t size)
             stream_close(io);
         return;
     }
+    if (!self->is_known && is_http2(self, &data, &size))
+        return;
+    /* A first piece that was kept because it might have been HTTP/2's: `data` has it. */
+    begun = self->input;
+    if (data == begun.data)
+        self->input = (buffer){0};
     advance(self, data, size);
+    if (data == begun.data)
+        buffer_clear(&begun);
 }
 
 static void

@@ -1,4 +1,4 @@
-/* One client of gRPC. See server.h; protocol/h2.h has the framing, api/ what a call means.
+/* One client of gRPC, or of REST over HTTP/2 (rest.c has what differs). See server.h; protocol/h2.h has the framing, api/ what a call means.
  *
  *      on_read -> h2_receive -> (on_head: judge) (on_call: queue) -> advance -+-> run: here, or by a worker
  *                                                                             +-> flush: one write for all that is due
@@ -181,6 +181,10 @@ run(rpc_connection *self, h2_call *call)
     pace                     *learned = &self->io.loop->pace;
     oct_grpc_response         response;
 
+    if (self->is_rest) {
+        rest_run(self, call);
+        return;
+    }
     if (call->deadline_ns != 0 && os_clock_ns(os_posix()) >= call->deadline_ns) {
         refuse(call, OCT_GRPC_DEADLINE_EXCEEDED, "Timeout: the deadline passed before the call was begun");
         return;
@@ -200,10 +204,14 @@ rpc_done(rpc_job *job)
     h2_call        *call = job->call;
 
     self->running--;
-    call->work = NULL;
-    if (!job->kind.is_long)
-        pace_note(&self->io.loop->pace, job->pace_key, job->took_ns);
-    answer(call, &job->answer); /* of one that is gone: only cleared */
+    if (self->is_rest) {
+        rest_done(self, job);
+    } else {
+        call->work = NULL;
+        if (!job->kind.is_long)
+            pace_note(&self->io.loop->pace, job->pace_key, job->took_ns);
+        answer(call, &job->answer); /* of one that is gone: only cleared */
+    }
     h2_release(call);
     oct_free(job);
     if (self->io.is_closed) {
@@ -265,6 +273,12 @@ on_call(void *context, h2_call *call)
         oct_grpc_response_clear(&response);
         return;
     }
+    rpc_enqueue(self, call);
+}
+
+void
+rpc_enqueue(rpc_connection *self, h2_call *call)
+{
     call->next = NULL;
     if (self->last == NULL)
         self->first = call;
@@ -276,21 +290,20 @@ on_call(void *context, h2_call *call)
 static void
 on_end(void *context, h2_call *call)
 {
-    (void)context;
-    refuse(call, OCT_GRPC_OK, "");
+    rpc_connection *self = context;
+
+    if (self->is_rest)
+        rest_on_end(self, call);
+    else
+        refuse(call, OCT_GRPC_OK, "");
 }
 
-/* Its client has left: it is not begun any more, and if a worker has it, it need not go on. */
+/* Take it off the queue, if it is there. */
 static void
-on_gone(void *context, h2_call *call)
+unqueue(rpc_connection *self, const h2_call *call)
 {
-    rpc_connection *self = context;
-    h2_call        *before = NULL;
+    h2_call *before = NULL;
 
-    if (call->work != NULL) {
-        atomic_store_explicit(&((rpc_job *)call->work)->left, true, memory_order_relaxed);
-        return;
-    }
     for (h2_call *each = self->first; each != NULL; before = each, each = each->next)
         if (each == call) {
             if (before == NULL)
@@ -303,7 +316,21 @@ on_gone(void *context, h2_call *call)
         }
 }
 
-static const h2_hooks hooks = {on_head, on_call, on_end, on_gone};
+/* Its client has left: it is not begun any more, and if a worker has it, it need not go on. */
+static void
+on_gone(void *context, h2_call *call)
+{
+    rpc_connection *self = context;
+
+    if (!call->is_held)
+        unqueue(self, call);
+    if (self->is_rest)
+        rest_on_gone(self, call);
+    else if (call->work != NULL)
+        atomic_store_explicit(&((rpc_job *)call->work)->left, true, memory_order_relaxed);
+}
+
+static const h2_hooks hooks = {on_head, on_call, on_end, on_gone, rest_on_bytes, rest_on_room};
 
 /* --- reading ------------------------------------------------------------------------------------------------ */
 
@@ -371,10 +398,19 @@ rpc_again(rpc_connection *self)
 
 /* --- time ------------------------------------------------------------------------------------------------------ */
 
+/* No more calls; closed when those there are have been answered. */
+static void
+retire(rpc_connection *self)
+{
+    h2_drain(self->h2);
+    advance(self);
+}
+
 void
 rpc_tick(rpc_connection *self)
 {
     const int64_t request_s = self->io.loop->owner->config->request_timeout_sec;
+    const int64_t idle_s = self->io.loop->owner->config->keep_alive_timeout_sec;
 
     if (self->io.is_closing)
         return;
@@ -382,6 +418,8 @@ rpc_tick(rpc_connection *self)
         return;
     if (!h2_is_up(self->h2) && request_s > 0 && stream_is_past(&self->io, request_s))
         stream_close(&self->io); /* whoever speaks HTTP/1 here, or nothing */
+    else if (self->is_rest && idle_s > 0 && h2_call_count(self->h2) == 0 && stream_is_past(&self->io, idle_s))
+        retire(self);
     else if (self->running == 0 && self->first == NULL && h2_call_count(self->h2) > 0 &&
              stream_is_past(&self->io, RPC_STALL_S))
         stream_close(&self->io); /* calls that have begun to come, and come no further */
@@ -396,33 +434,70 @@ rpc_drain(rpc_connection *self)
 
 /* --- accepting ---------------------------------------------------------------------------------------------------- */
 
-void
-rpc_accept(loop *home)
+/* A connection on `home`, not yet connected. NULL: no memory. */
+static rpc_connection *
+make(loop *home, bool is_rest)
 {
-    rpc_connection *self;
-    server         *owner = home->owner;
-    uint32_t        count;
+    rpc_connection *self = oct_calloc(1, sizeof *self);
 
-    if (home->is_draining)
-        return;
-    self = oct_calloc(1, sizeof *self);
     if (self == NULL || !stream_open(&self->io, home, &stream_calls)) {
         oct_free(self);
-        loop_turn_away(home, &home->rpc_listener);
-        return;
+        return NULL;
     }
+    self->is_rest = is_rest;
     self->next = home->rpcs;
     if (self->next != NULL)
         self->next->previous = self;
     home->rpcs = self;
     loop_connection_came(home);
-    count = atomic_fetch_add_explicit(&owner->connection_count, 1, memory_order_relaxed) + 1;
+    (void)atomic_fetch_add_explicit(&home->owner->connection_count, 1, memory_order_relaxed);
+    return self;
+}
+
+static bool
+begin(rpc_connection *self)
+{
+    const server *owner = self->io.loop->owner;
+
+    return h2_new(self->is_rest ? &owner->rest : &owner->rpc, &hooks, self, &self->h2, NULL) == OCT_OK;
+}
+
+void
+rpc_accept(loop *home)
+{
+    rpc_connection *self;
+
+    if (home->is_draining)
+        return;
+    self = make(home, false);
+    if (self == NULL) {
+        loop_turn_away(home, &home->rpc_listener);
+        return;
+    }
     if (uv_accept((uv_stream_t *)&home->rpc_listener, (uv_stream_t *)&self->io.handle) != 0 ||
-        count > owner->connections_max || h2_new(&owner->rpc, &hooks, self, &self->h2, NULL) != OCT_OK) {
+        atomic_load_explicit(&home->owner->connection_count, memory_order_relaxed) > home->owner->connections_max ||
+        !begin(self)) {
         stream_close(&self->io);
         return;
     }
     (void)uv_tcp_keepalive(&self->io.handle, 1, RPC_KEEP_ALIVE_S);
     flush(self);
     stream_read(&self->io, !self->io.is_closing);
+}
+
+bool
+rpc_take_over(connection *from, const char *data, size_t size)
+{
+    rpc_connection *self = make(from->io.loop, true);
+
+    if (self == NULL)
+        return false;
+    if (!begin(self) || !stream_take_over(&self->io, &from->io)) {
+        stream_close(&self->io);
+        return false;
+    }
+    (void)uv_tcp_keepalive(&self->io.handle, 1, RPC_KEEP_ALIVE_S);
+    self->has_failed = !h2_receive(self->h2, data, size);
+    advance(self);
+    return true;
 }

@@ -204,6 +204,8 @@ server_open(const server_config *config, server **out, oct_error *error)
         .held_bytes_max = self->http.held_bytes_max,
         .held_bytes = &self->held_bytes,
     };
+    self->rest = self->rpc;
+    self->rest.is_rest = true;
     self->doors[DOOR_HTTP] =
         (door){.port = config->http_port, .flag = "--http-port", .key = "service.http_port", .address = ""};
     self->doors[DOOR_GRPC] =

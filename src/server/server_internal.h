@@ -41,6 +41,7 @@ typedef struct loop           loop;
 typedef struct connection     connection;
 typedef struct rpc_connection rpc_connection;
 typedef struct rpc_job        rpc_job;
+typedef struct rest_call      rest_call;
 
 /* A request and its answer. Belongs to its connection's loop, and to one worker between submit and done. */
 typedef struct exchange {
@@ -81,6 +82,7 @@ struct server {
     const server_config *config;
     http1_options        http;
     h2_options           rpc;
+    h2_options           rest; /* over HTTP/2 */
     auth_keys            keys;
     oct_database        *database;
     workers             *pool;
@@ -151,6 +153,7 @@ struct connection {
     uint64_t      window_bytes;
     uint64_t      linger_bytes;
     http1_phase   phase;         /* of the parser, when the time was started */
+    bool          is_known;      /* it has begun with something else than HTTP/2 */
     uint32_t      end_tick;      /* at which it was seen that the client sends no more */
     bool          is_running;    /* `first` is with a worker */
     bool          is_ready;      /* in the loop's list */
@@ -172,6 +175,7 @@ struct rpc_connection {
     buffer          output;
     size_t          running; /* with workers */
     bool            is_ready;
+    bool            is_rest;    /* no gRPC, but REST over HTTP/2: see rest.c */
     bool            has_failed; /* send what is due, then close */
 };
 
@@ -184,7 +188,8 @@ struct rpc_job {
     request_class     kind;
     uint32_t          pace_key;
     uint64_t          took_ns;
-    _Atomic bool      left; /* as an exchange's */
+    _Atomic bool      left;   /* as an exchange's */
+    exchange         *served; /* REST: instead of what stands above but the call */
 };
 
 /* loop.c */
@@ -229,5 +234,16 @@ void rpc_again(rpc_connection *self);
 void rpc_done(rpc_job *job);
 void rpc_tick(rpc_connection *self);
 void rpc_drain(rpc_connection *self);
+void rpc_enqueue(rpc_connection *self, h2_call *call);
+/* The client of `from`, which speaks HTTP/2, and has sent `data` so far. False: no memory; nothing has changed. */
+bool rpc_take_over(connection *from, const char *data, size_t size);
+
+/* rest.c: what differs when it is REST */
+void rest_run(rpc_connection *self, h2_call *call);
+void rest_done(rpc_connection *self, rpc_job *job);
+void rest_on_bytes(void *context, h2_call *call, const char *data, size_t size);
+void rest_on_end(rpc_connection *self, h2_call *call);
+void rest_on_room(void *context, h2_call *call);
+void rest_on_gone(rpc_connection *self, h2_call *call);
 
 #endif
