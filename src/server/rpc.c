@@ -1,4 +1,5 @@
-/* One client of gRPC, or of REST over HTTP/2 (rest.c has what differs). See server.h; protocol/h2.h has the framing, api/ what a call means.
+/* One client of gRPC, or of REST over HTTP/2 (rest.c has what differs). See server.h; protocol/h2.h has the framing, api/
+ * what a call means.
  *
  *      on_read -> h2_receive -> (on_head: judge) (on_call: queue) -> advance -+-> run: here, or by a worker
  *                                                                             +-> flush: one write for all that is due

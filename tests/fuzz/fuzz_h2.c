@@ -60,8 +60,8 @@ on_bytes(void *context, h2_call *call, const char *bytes, size_t size)
     if (call->work == NULL) { /* the head, whole; what comes later is bytes of a body */
         call->work = call;
         http1_parser_init(&parser, &http);
-        if (http1_parse(&parser, &request, bytes, size, &used) == HTTP1_MORE)
-            abort(); /* a head without its end would eat what follows */
+        /* A head without its end would eat what follows. */
+        OCT_MUST(http1_parse(&parser, &request, bytes, size, &used) != HTTP1_MORE);
         http1_parser_clear(&parser);
         http1_request_clear(&request);
     }
