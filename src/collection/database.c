@@ -357,7 +357,7 @@ open_once(os *system, const oct_open_options *options, bool always_files, oct_da
         remove_strays(self);
     /* A full batch may have been saved in a tail, and no write may come to start the job. */
     for (size_t i = 0; i < self->collection_count && !self->read_only; i++) {
-        shard_kick(self->collections[i]->shard);
+        shard_serve(self->collections[i]->shard);
         fields_kick(self->collections[i]);
     }
     self->open_seconds = (double)(os_clock_ns(self->system) - start_ns) / 1e9;

@@ -1,5 +1,7 @@
 /* Databases through octant.h: histories against a model, closed and opened again, the same graphs in the end. What
  * crashes, fails or is damaged is in database_crash_test.c, database_fault_test.c and database_damage_test.c. */
+#include <unistd.h>
+
 #include "collection/database_test.h"
 
 static void
@@ -512,5 +514,37 @@ TEST(new_collections_have_what_the_opener_wants)
     options.collection_defaults = "{\"hnsw_config\":{\"m\":-1}}";
     CHECK_STATUS(database_open_on(disk, &options, &database, &error), OCT_FORMAT);
     CHECK(strstr(error.text, "defaults of new collections: hnsw_config.m") != NULL);
+    os_free(disk);
+}
+
+/* Goal:   deleted vectors go, also those that died while an earlier compaction was at work, and nobody calls anything for it: no
+ *         write, no optimize.
+ * Method: many points deleted, and at once many more; then it is only looked at. */
+TEST(vectors_deleted_during_a_compaction_go_too)
+{
+    os                  *disk = world_disk();
+    test_rng             rng = test_rng_seed(577);
+    oct_database        *database = world_open(disk, NULL);
+    oct_collection      *open = create_plain(database, "c", 64);
+    oct_id               ids[4000];
+    oct_collection_info *now = NULL;
+    uint64_t             dead = 1;
+
+    fill_rows(open, &rng, 0, 4000, 64);
+    CHECK_OK(oct_collection_wait_indexed(open, 0, NULL));
+    for (uint64_t i = 0; i < countof(ids); i++)
+        ids[i] = oct_id_number(i);
+    CHECK_OK(oct_delete(open, ids, 1500, NULL, NULL, NULL));
+    CHECK_OK(oct_delete(open, ids + 1500, 2100, NULL, NULL, NULL));
+    for (int i = 0; i < 6000 && dead > 0; i++) {
+        (void)usleep(10000);
+        CHECK_OK(oct_collection_describe(open, &now, NULL));
+        dead = now->deleted_vectors_count;
+        CHECK_INT(now->points_count, 400);
+        oct_collection_info_free(now);
+    }
+    CHECK_INT(dead, 0);
+    oct_collection_close(open);
+    close_database(database);
     os_free(disk);
 }

@@ -593,9 +593,29 @@ compact_if_wanted(shard *self)
     plan     work = {.write = &write};
     uint64_t sequence;
 
-    if (shard_wants_compaction(self) && atomic_load(&self->compacting) == NULL)
+    if (shard_wants_compaction(self) && atomic_load(&self->compacting) == NULL && !atomic_load(&self->stopping))
         (void)compact(self, &work, false, &sequence, NULL);
     plan_clear(&work);
+}
+
+void
+shard_compact_if_wanted(shard *self)
+{
+    if (!atomic_load(&self->serving))
+        return;
+    (void)pthread_mutex_lock(&self->write_lock);
+    compact_if_wanted(self);
+    (void)pthread_mutex_unlock(&self->write_lock);
+}
+
+void
+shard_serve(shard *self)
+{
+    if (self->damage != NULL)
+        return;
+    atomic_store(&self->serving, true);
+    shard_compact_if_wanted(self);
+    shard_kick(self);
 }
 
 oct_status
@@ -633,6 +653,7 @@ shard_write_resolved(shard *self, batch *write, shard_resolve resolve, void *con
         if (status == OCT_OK) {
             apply(self, &work);
             self->sequence = *sequence;
+            atomic_store(&self->serving, true);
             compact_if_wanted(self); /* there may be no next write: what was deleted is given back without one */
         }
     }

@@ -55,6 +55,9 @@ typedef struct shard_vector_config {
 oct_status shard_new(const shard_options *options, const shard_vector_config *vectors, size_t vector_count,
                      shard **out, oct_error *error);
 void       shard_set_log(shard *self, write_log *log);
+/* All is replayed and the log takes records: begin what stands open, such as a batch in a tail, and dead vectors that nobody has
+ * to write for to get their space back. */
+void shard_serve(shard *self);
 /* The collection is deleted: the shard's files may be removed, while there are still readers. */
 void shard_drop(shard *self);
 /* Wait for background work and release. No reader may be left. Accepts NULL. */

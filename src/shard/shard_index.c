@@ -371,12 +371,19 @@ compact_job(void *context)
     shard_kick(target);
     /* Before the end is announced: nobody may release the shard yet. Whoever saves finds `compacting` set, and waits. */
     (void)pthread_mutex_lock(&target->index_lock);
+    (void)atomic_fetch_add(&target->tidying, 1); /* shard_free waits for it, others need not */
     atomic_store(&target->compacting, NULL);
     if (target->compacted != NULL)
         target->compacted(target->context);
     announce(target);
     (void)pthread_mutex_unlock(&target->index_lock);
     shard_compaction_free(self);
+    /* Much may have died meanwhile, and no write may come to see it. */
+    shard_compact_if_wanted(target);
+    (void)pthread_mutex_lock(&target->index_lock);
+    (void)atomic_fetch_sub(&target->tidying, 1);
+    announce(target);
+    (void)pthread_mutex_unlock(&target->index_lock);
 }
 
 void
@@ -384,7 +391,7 @@ shard_end_jobs(shard *self)
 {
     atomic_store(&self->stopping, true);
     (void)pthread_mutex_lock(&self->index_lock);
-    while (atomic_load(&self->indexing) || atomic_load(&self->compacting) != NULL) {
+    while (atomic_load(&self->indexing) || atomic_load(&self->tidying) > 0 || atomic_load(&self->compacting) != NULL) {
         compaction *work = atomic_load(&self->compacting);
 
         /* A job in the queue may wait for this very thread, which may be a worker: take it back. */
@@ -394,7 +401,7 @@ shard_end_jobs(shard *self)
             atomic_store(&self->compacting, NULL);
             shard_compaction_free(work);
         }
-        if (atomic_load(&self->indexing) || atomic_load(&self->compacting) != NULL)
+        if (atomic_load(&self->indexing) || atomic_load(&self->tidying) > 0 || atomic_load(&self->compacting) != NULL)
             wait_moved(self, TAIL_WAIT_MS);
     }
     (void)pthread_mutex_unlock(&self->index_lock);

@@ -95,6 +95,8 @@ struct shard {
     uint64_t        rebuild_count; /* swaps of a graph so far; save_lock and both locks to change it */
 
     atomic_bool           indexing; /* an index job is queued or runs */
+    atomic_bool           serving;  /* the log takes records: shard_serve, or a write, said so */
+    _Atomic uint32_t      tidying;  /* jobs of compactions that have ended, and look for what comes next: two may overlap */
     atomic_bool           stopping;
     atomic_bool           dropped; /* its files may be gone */
     _Atomic uint64_t disk_bytes; /* of the durable image */
@@ -186,6 +188,7 @@ void shard_set_version(shard *self, uint64_t operation);
 void shard_end_jobs(shard *self);
 /* All with write_lock held. */
 bool shard_wants_compaction(shard *self);
+void shard_compact_if_wanted(shard *self); /* logs and begins it; nothing before shard_serve or the first write */
 /* A compaction is planned first, which may fail, and begun when its record is in the log. Plan: choose names - those that have
  * many dead rows; `forced`: those that have any or other settings than those configured - and say so in write->graphs, in
  * `memory`. Of a replayed record that says so already: take these. *out NULL: there is nothing to do. */
