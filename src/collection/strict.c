@@ -10,12 +10,16 @@
 #define MINUTE_NS 60e9
 
 /* What is checked against: the configuration, pinned. */
+#define PREFIX_BYTES_MAX 512u /* of keys of nested filters, joined */
+#define KEY_BYTES_MAX    1024u
+
 typedef struct checker {
     oct_collection          *collection;
     const config_box        *box;
     const oct_strict_config *strict;
     uint64_t                 conditions; /* of the filters met so far */
     oct_error               *error;
+    oct_slice                prefix; /* of the nested filters around: "a[].b[]" */
 } checker;
 
 static bool
@@ -164,11 +168,27 @@ kinds_of_match(const oct_match *match)
     }
 }
 
-static oct_status
-need_index(const checker *self, oct_slice key, unsigned kinds)
+/* What an index of a key within nested filters is on: the whole path. */
+static oct_slice
+whole_key(const checker *self, oct_slice key, char *space)
 {
-    char   names[128] = "";
-    size_t size = 0;
+    const size_t fits = size_min(key.size, KEY_BYTES_MAX - PREFIX_BYTES_MAX - 1);
+
+    if (self->prefix.size == 0)
+        return key;
+    memcpy(space, self->prefix.data, self->prefix.size);
+    space[self->prefix.size] = '.';
+    if (fits > 0)
+        memcpy(space + self->prefix.size + 1, key.data, fits);
+    return (oct_slice){space, self->prefix.size + 1 + fits};
+}
+
+static oct_status
+need_index(const checker *self, oct_slice given, unsigned kinds)
+{
+    char            space[KEY_BYTES_MAX], names[128] = "";
+    const oct_slice key = whole_key(self, given, space);
+    size_t          size = 0;
 
     if (has_index(self->box, key, kinds))
         return OCT_OK;
@@ -225,6 +245,36 @@ check_field(const checker *self, const oct_condition *given, bool indexed)
 
 static oct_status check_filter(checker *self, const oct_filter *filter, bool indexed, size_t depth);
 
+/* Keys within begin at each object of the array: an index of theirs is on `array[].key`. */
+static oct_status
+check_nested(checker *self, const oct_condition *given, bool indexed, size_t depth)
+{
+    const oct_slice outer = self->prefix, key = given->key;
+    const bool      has_brackets = key.size >= 2 && memcmp(key.data + key.size - 2, "[]", 2) == 0;
+    char            joined[PREFIX_BYTES_MAX];
+    size_t          size = 0;
+    oct_status      status;
+
+    if (key.size + 3 > PREFIX_BYTES_MAX - outer.size) /* no index has so long a path */
+        return indexed ? need_index(self, key, 0) : check_filter(self, given->filter, false, depth + 1);
+    if (outer.size > 0) {
+        memcpy(joined, outer.data, outer.size);
+        size = outer.size;
+        joined[size++] = '.';
+    }
+    if (key.size > 0)
+        memcpy(joined + size, key.data, key.size);
+    size += key.size;
+    if (!has_brackets) {
+        joined[size++] = '[';
+        joined[size++] = ']';
+    }
+    self->prefix = (oct_slice){joined, size};
+    status = check_filter(self, given->filter, indexed, depth + 1);
+    self->prefix = outer;
+    return status;
+}
+
 static oct_status
 check_conditions(checker *self, const oct_condition *list, size_t count, bool indexed, size_t depth)
 {
@@ -246,8 +296,7 @@ check_conditions(checker *self, const oct_condition *list, size_t count, bool in
             status = check_size(self, list[i].id_count);
             break;
         case OCT_CONDITION_NESTED:
-            /* Its keys begin at the object; what index they have is not asked. */
-            status = check_filter(self, list[i].filter, false, depth + 1);
+            status = check_nested(self, &list[i], indexed, depth);
             break;
         case OCT_CONDITION_FILTER:
             status = check_filter(self, list[i].filter, indexed, depth + 1);

@@ -135,6 +135,20 @@ def test_strict_mode_bounds_each_sparse_vector_and_multivector(door: Door) -> No
     assert len(door.client.retrieve("c", ids=[1], with_vectors=True)[0].vector["words"].indices) == 4
 
 
+def test_keys_within_nested_filters_need_an_index_of_the_whole_path(door: Door) -> None:
+    fill(door, strict_mode_config=models.StrictModeConfig(enabled=True, unindexed_filtering_retrieve=False))
+    inner = models.Filter(must=[models.FieldCondition(key="size", match=models.MatchValue(value=3))])
+    for keys, path in (["parts"], "parts[].size"), (["parts[]"], "parts[].size"), (["a", "b.parts"], "a[].b.parts[].size"):
+        nested = inner
+        for key in reversed(keys):
+            nested = models.Filter(must=[models.NestedCondition(nested=models.Nested(key=key, filter=nested))])
+        text = f'Index required but not found for \\"{path}\\" of one of the following types: [integer]'
+        refused(door, 400, text, "count", collection_name="c", count_filter=nested)
+        door.client.create_payload_index("c", path, field_schema="integer")
+        assert door.client.count("c", count_filter=nested).count == 0
+        door.client.delete_payload_index("c", path)
+
+
 def test_strict_mode_is_kept_and_shown(door: Door) -> None:
     limits = models.StrictModeConfig(enabled=True, max_query_limit=7, sparse_config={"s": models.StrictModeSparse(max_length=4)})
     fill(door, strict_mode_config=limits)
