@@ -305,8 +305,10 @@ json_get_range(const json_path *at, yyjson_val *value, uint64_t min, uint64_t ma
     if (value == NULL)
         return OCT_OK;
     status = json_get_u64(at, value, &number, error);
-    if (status == OCT_OK && (number < min || number > max))
-        status = json_fail_range(at, number, min, max, error);
+    if (status == OCT_OK && max == UINT32_MAX && number > max) /* no rule, but a type: 32 bits are what there is */
+        status = json_fail_type(at, value, "u32", error);
+    else if (status == OCT_OK && (number < min || number > max))
+        status = json_fail_range(at, number, min, max == UINT32_MAX ? UINT64_MAX : max, error);
     if (status == OCT_OK)
         *out = number;
     return status;

@@ -96,7 +96,7 @@ bool       json_key_is(yyjson_val *key, const char *name);
  * that it may hold the default. */
 oct_status json_get_bool(const json_path *at, yyjson_val *value, bool *out, oct_error *error);
 oct_status json_get_u64(const json_path *at, yyjson_val *value, uint64_t *out, oct_error *error);
-/* As json_get_u64, then OCT_RANGE unless min <= value <= max. */
+/* As json_get_u64, then OCT_RANGE unless min <= value <= max. A `max` of UINT32_MAX is a type, not a rule: OCT_FORMAT beyond. */
 oct_status json_get_range(const json_path *at, yyjson_val *value, uint64_t min, uint64_t max, uint64_t *out,
                           oct_error *error);
 oct_status json_get_double(const json_path *at, yyjson_val *value, double *out, oct_error *error);
