@@ -271,6 +271,10 @@ void       fields_init(oct_collection *self);
 void       fields_kick(oct_collection *self);
 /* Wait for the job; none begins any more. The collection is on its way out. */
 void       fields_end(oct_collection *self);
+/* fields_file.c. Keep in files what indexes have, if that is worth it; with checkpoint_lock held, the manifest being durable. */
+void       fields_save(oct_collection *self, bool closing);
+/* Have what the files have: when the database is opened, after the log was replayed. */
+void       fields_load(oct_collection *self);
 
 /* --- shared -------------------------------------------------------------------------------------------- */
 

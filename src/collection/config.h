@@ -102,6 +102,8 @@ const oct_shard_key_info *config_shard_key_of(const oct_collection_config *confi
 /* The member `field_schema` of PUT /collections/{c}/index: the name of a type, or an object. */
 oct_status config_decode_field(const json_path *at, yyjson_val *schema, arena *memory, oct_field_index *out,
                                oct_error *error);
+/* The stored form, an object with all there is to say of it. */
+void       config_store_field(const oct_field_index *field, buffer *out);
 /* Its entry in payload_schema. */
 void       config_encode_field(const oct_field_index *field, uint64_t points, buffer *out);
 oct_status config_check_field(const oct_field_index *field, oct_error *error);

@@ -230,6 +230,25 @@ config_encode_field(const oct_field_index *field, uint64_t points, buffer *out)
 }
 
 void
+config_store_field(const oct_field_index *field, buffer *out)
+{
+    oct_field_index whole = *field;
+
+    /* As it is read again, so that one index is stored one way. */
+    if (whole.type == OCT_FIELD_TEXT && whole.tokenizer == OCT_UNSET)
+        whole.tokenizer = OCT_TOKENIZER_WORD;
+    buffer_add_byte(out, '{');
+    config_add_key(out, "field");
+    json_add_text(out, field->field);
+    encode_params(&whole, FORM_STORED, out);
+    if (field->has_params == 1) {
+        config_add_key(out, "params");
+        buffer_add_text(out, "true");
+    }
+    buffer_add_byte(out, '}');
+}
+
+void
 config_write_fields(const oct_collection_config *config, buffer *out)
 {
     if (config->field_index_count == 0)
@@ -237,17 +256,9 @@ config_write_fields(const oct_collection_config *config, buffer *out)
     config_add_key(out, "field_indexes");
     buffer_add_byte(out, '[');
     for (size_t i = 0; i < config->field_index_count; i++) {
-        const oct_field_index *field = &config->field_indexes[i];
-
-        buffer_add_text(out, i > 0 ? ",{" : "{");
-        config_add_key(out, "field");
-        json_add_text(out, field->field);
-        encode_params(field, FORM_STORED, out);
-        if (field->has_params == 1) {
-            config_add_key(out, "params");
-            buffer_add_text(out, "true");
-        }
-        buffer_add_byte(out, '}');
+        if (i > 0)
+            buffer_add_byte(out, ',');
+        config_store_field(&config->field_indexes[i], out);
     }
     buffer_add_byte(out, ']');
 }

@@ -355,6 +355,8 @@ open_once(os *system, const oct_open_options *options, bool always_files, oct_da
         goto out;
     if (!self->read_only)
         remove_strays(self);
+    for (size_t i = 0; i < self->collection_count; i++)
+        fields_load(self->collections[i]);
     /* A full batch may have been saved in a tail, and no write may come to start the job. */
     for (size_t i = 0; i < self->collection_count && !self->read_only; i++) {
         shard_serve(self->collections[i]->shard);
@@ -618,6 +620,8 @@ database_checkpoint(oct_database *self, bool closing, oct_error *error)
 out:
     for (size_t i = 0; i < view.collection_count; i++)
         shard_save_done(view.collections[i]->shard, view.images[i], durable);
+    for (size_t i = 0; i < view.collection_count && status == OCT_OK && !full && (durable || closing); i++)
+        fields_save(view.collections[i], closing);
     if (durable)
         remove_left_overs(self, &view);
     if (durable && !full)

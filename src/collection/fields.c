@@ -118,9 +118,8 @@ build(oct_collection *self, field_index *index, oct_error *error)
     return status;
 }
 
-/* Not pinned. */
-static oct_status
-bring_up_to_date(oct_collection *self, field_index *index, oct_error *error)
+oct_status
+fields_bring_up_to_date(oct_collection *self, field_index *index, oct_error *error)
 {
     field_change change;
     field_view  *old;
@@ -166,7 +165,8 @@ find_behind(oct_collection *self)
     for (size_t i = 0; i < box->field_count && found == NULL; i++) {
         const field_view *view = field_index_view(box->fields[i]);
 
-        if (view == NULL || touched - field_view_mark(view) > BEHIND_MAX)
+        if (view == NULL || (touched - field_view_mark(view) > BEHIND_MAX &&
+                             field_view_version(view) < shard_version(self->shard)))
             found = field_index_share(box->fields[i]);
     }
     epoch_unpin();
@@ -183,7 +183,7 @@ field_job(void *context)
 
     while (!failed && !atomic_load(&work->stopping) && (index = find_behind(self)) != NULL) {
         /* It is tried again by the next write. Filters do without it; who needs it meets the error. */
-        failed = bring_up_to_date(self, index, NULL) != OCT_OK;
+        failed = fields_bring_up_to_date(self, index, NULL) != OCT_OK;
         field_index_release(index);
     }
     (void)pthread_mutex_lock(&work->lock);
@@ -269,7 +269,7 @@ fields_create(oct_collection *self, const oct_field_index *config, const oct_wri
     }
     /* Who waits does the work. */
     if (status == OCT_OK && wait && index != NULL)
-        status = bring_up_to_date(self, index, error);
+        status = fields_bring_up_to_date(self, index, error);
     field_index_release(index);
     fields_kick(self);
     if (status == OCT_OK)

@@ -28,6 +28,9 @@ typedef struct field_use {
 oct_status field_use_get(oct_collection *self, field_index *index, field_use *out, oct_error *error);
 void       field_use_clear(field_use *self);
 
+/* Let others have it up to date. Not pinned. */
+oct_status fields_bring_up_to_date(oct_collection *self, field_index *index, oct_error *error);
+
 /* The index of a path, or NULL. Pinned. */
 field_index *fields_find(const config_box *box, const path *where);
 /* Of each index of the box, how many points have a value in it. */

@@ -17,7 +17,8 @@
  * CALLED   by collection/. Calls payload.
  * MEMORY   Views and runs are counted. What a view replaces is retired (base/epoch.h): readers are pinned.
  * THREADS  Any. field_index_publish may race; the loser's work is thrown away.
- * READ     field_internal.h (runs), run.c, match.c, positions.c (phrases), walk.c, view.c; extract.c (what a document has).
+ * READ     field_internal.h (runs), run.c, match.c, positions.c (phrases), walk.c, view.c; extract.c (what a document
+ *          has), store.c (bytes).
  */
 #ifndef OCT_FIELD_H
 #define OCT_FIELD_H
@@ -67,6 +68,22 @@ uint64_t   field_view_version(const field_view *self);
 uint64_t   field_view_mark(const field_view *self);
 uint32_t   field_view_point_count(const field_view *self);
 uint64_t   field_view_bytes(const field_view *self);
+
+/* What its owner remembers of the file that it is kept in; guarded by the owner. */
+typedef struct field_saved {
+    bool     is_there;
+    uint64_t version, mark; /* of the view in it */
+} field_saved;
+
+field_saved *field_index_saved(field_index *self);
+
+/* --- keeping: store.c -------------------------------------------------------------------------- */
+
+/* The view as bytes, appended to `out`. `key` says what the index is. OCT_NOMEM. */
+oct_status field_view_encode(const field_view *self, oct_slice key, buffer *out, oct_error *error);
+/* Back, as one reference; of the same key, else OCT_NOT_FOUND. OCT_CORRUPT, OCT_NOMEM. Its mark is 0. */
+oct_status field_view_decode(const field_index *index, oct_slice key, oct_slice bytes, field_view **out, oct_error *error);
+void       field_view_set_mark(field_view *self, uint64_t mark); /* of one that nobody else has */
 
 /* --- asking: `bits` are those of field_view_point_count points ------------------------------- */
 

@@ -61,6 +61,8 @@ bool field_positions_copy(field_positions *self, uint32_t entry, const field_pos
 const char *field_positions_at(const field_positions *self, uint32_t entry);
 void        field_positions_clear(field_positions *self);
 size_t      field_positions_bytes(const field_positions *self);
+/* Of bytes that come from outside: are they the lists of so many entries? */
+bool        field_positions_hold(const field_positions *self, uint32_t entry_count);
 
 typedef struct field_phrase_place {
     uint32_t token, place; /* a token of the match, and how far behind the beginning it stands */
@@ -127,6 +129,7 @@ struct field_index {
     field_order           order;
     text_analyzer        *words; /* of a text index: not owned */
     _Atomic(field_view *) view; /* replaced whole; the old one is retired */
+    field_saved           saved; /* the caller's */
 };
 
 /* Into a list that may hold what an earlier call left. */

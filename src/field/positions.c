@@ -121,6 +121,45 @@ field_positions_bytes(const field_positions *self)
     return self->bytes.capacity + self->blocks.capacity;
 }
 
+/* False: there is none before `end`. */
+static bool
+take_checked(const char **at, const char *end, uint32_t *value)
+{
+    *value = 0;
+    for (unsigned shift = 0; shift < 35 && *at < end; shift += 7) {
+        const unsigned char byte = (unsigned char)*(*at)++;
+
+        *value |= (uint32_t)(byte & 0x7F) << shift;
+        if (byte < 0x80)
+            return true;
+    }
+    return false;
+}
+
+bool
+field_positions_hold(const field_positions *self, uint32_t entry_count)
+{
+    const uint64_t *blocks = (const uint64_t *)(const void *)self->blocks.data;
+    const char     *at = self->bytes.data, *end = at + self->bytes.size;
+
+    if (self->blocks.size != ((uint64_t)entry_count + FIELD_BLOCK - 1) / FIELD_BLOCK * sizeof *blocks)
+        return false;
+    for (uint32_t entry = 0; entry < entry_count; entry++) {
+        const char *list_end;
+        uint32_t    value;
+
+        if (entry % FIELD_BLOCK == 0 && blocks[entry / FIELD_BLOCK] != (uint64_t)(at - self->bytes.data))
+            return false;
+        if (!take_checked(&at, end, &value) || value > (uint64_t)(end - at))
+            return false;
+        for (list_end = at + value; at < list_end;) {
+            if (!take_checked(&at, list_end, &value))
+                return false;
+        }
+    }
+    return at == end;
+}
+
 /* --- phrases ----------------------------------------------------------------------------------------- */
 
 /* Of `starts`, those that the list has `place` further. */

@@ -86,6 +86,12 @@ field_index_words(const field_index *self)
     return self->words;
 }
 
+field_saved *
+field_index_saved(field_index *self)
+{
+    return &self->saved;
+}
+
 field_view *
 field_index_view(const field_index *self)
 {
@@ -133,6 +139,12 @@ uint64_t
 field_view_mark(const field_view *self)
 {
     return self->mark;
+}
+
+void
+field_view_set_mark(field_view *self, uint64_t mark)
+{
+    self->mark = mark;
 }
 
 uint32_t

@@ -178,6 +178,8 @@ oct_status shard_encode(shard *self, buffer *out, oct_error *error);
 void       shard_resume_writes(shard *self);
 /* Records up to this one are covered by the durable image. */
 uint64_t shard_saved_sequence(shard *self);
+/* Does the durable image have files? */
+bool shard_has_files(shard *self);
 /* An image without files: its content is a record in the log. */
 bool shard_image_is_in_log(const shard_image *image);
 /* The same of the durable one. */

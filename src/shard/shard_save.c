@@ -594,6 +594,17 @@ shard_log_bytes(shard *self)
 }
 
 bool
+shard_has_files(shard *self)
+{
+    bool has;
+
+    (void)pthread_mutex_lock(&self->build_lock);
+    has = self->damage == NULL && self->saved != NULL && !self->saved->in_log;
+    (void)pthread_mutex_unlock(&self->build_lock);
+    return has;
+}
+
+bool
 shard_image_is_in_log(const shard_image *image)
 {
     return image->in_log;
