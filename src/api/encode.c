@@ -2,6 +2,7 @@
 #include "api/encode.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/float_text.h"
 #include "collection/config.h"
@@ -63,9 +64,51 @@ encode_float(buffer *out, float value)
         out->size += float_text(value, out->data + out->size);
 }
 
+/* --- floats that are not text ------------------------------------------------------------------ */
+
+static _Thread_local buffer *aside;
+
+#define ASIDE_MARK "@floats "
+
+void
+encode_floats_aside(buffer *floats)
+{
+    aside = floats;
+}
+
+static void
+add_aside(buffer *out, const float *values, size_t count)
+{
+    buffer_format(out, "\"" ASIDE_MARK "%zu %zu\"", aside->size / sizeof *values, count);
+    buffer_add(aside, values, count * sizeof *values);
+    out->failed = out->failed || aside->failed;
+}
+
+bool
+encode_floats_at(yyjson_val *value, const float **out, size_t *count)
+{
+    const char  *text = yyjson_get_str(value);
+    const size_t have = aside == NULL ? 0 : aside->size / sizeof **out;
+    char        *end;
+    size_t       at;
+
+    if (have == 0 || text == NULL || strncmp(text, ASIDE_MARK, sizeof ASIDE_MARK - 1) != 0)
+        return false;
+    at = strtoul(text + sizeof ASIDE_MARK - 1, &end, 10);
+    *count = strtoul(end, &end, 10);
+    if (*end != '\0' || at > have || *count > have - at)
+        return false;
+    *out = (const float *)(const void *)aside->data + at;
+    return true;
+}
+
 static void
 encode_floats(buffer *out, const float *values, size_t count)
 {
+    if (aside != NULL && count > 0) {
+        add_aside(out, values, count);
+        return;
+    }
     buffer_add_byte(out, '[');
     if (buffer_reserve(out, count * (FLOAT_TEXT_MAX + 1)))
         for (size_t i = 0; i < count; i++) {

@@ -13,6 +13,12 @@ void encode_id(buffer *out, oct_id id);
 void id_to_text(oct_id id, char text[ID_TEXT_MAX]);
 void encode_float(buffer *out, float value);
 
+/* For gRPC, which has no use for the text of vectors: from now on this thread's encoders put their components into `floats` and
+ * write a mark that encode_floats_at knows. NULL: as text again. A text of a user that looks like a mark harms nobody: it is
+ * asked about only where a list of floats may stand, and never in payloads. */
+void encode_floats_aside(buffer *floats);
+bool encode_floats_at(yyjson_val *value, const float **out, size_t *count);
+
 /* A record as scroll and retrieve show it. */
 void encode_record(buffer *out, const oct_record *record, const api_select *select);
 /* With version and score. */

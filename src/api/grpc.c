@@ -3,6 +3,7 @@
  * STATUS   A failure has one HTTP status, made by api.c; the code of gRPC follows from it (qdrant-api.md 1.3), so that
  *          both doors agree on what kind of failure it was.
  */
+#include "api/encode.h"
 #include "api/grpc.h"
 
 #include "os/os.h"
@@ -144,7 +145,7 @@ oct_grpc_call(oct_database *database, const oct_grpc_request *request, oct_grpc_
     const uint64_t     start = api_clock_ns();
     const grpc_method *method = find_method(request->path);
     api_call           call = {.database = database};
-    buffer             out = {0}, text = {0};
+    buffer             out = {0}, text = {0}, floats = {0};
     oct_error          error = {OCT_OK, ""};
     oct_status         status = OCT_OK;
     uint64_t           nanoseconds;
@@ -155,11 +156,13 @@ oct_grpc_call(oct_database *database, const oct_grpc_request *request, oct_grpc_
         buffer_format(&text, "there is no method " SLICE_FMT, (int)size_min(request->path.size, 200),
                       request->path.data);
     } else {
+        encode_floats_aside(&floats);
         status = run(&call, method, request->message, &error);
         if (status == OCT_OK && call.out.failed)
             status = oct_fail_memory(&error, call.out.capacity);
         if (status == OCT_OK)
             status = write_result(&call, method, &out, &error);
+        encode_floats_aside(NULL);
         if (call.is_limited)
             oct_time_limit(0);
         nanoseconds = api_clock_ns() - start;
@@ -192,6 +195,7 @@ oct_grpc_call(oct_database *database, const oct_grpc_request *request, oct_grpc_
     }
     buffer_clear(&out);
     buffer_clear(&text);
+    buffer_clear(&floats);
     buffer_clear(&call.out);
     buffer_clear(&call.tree);
     json_document_clear(&call.document);

@@ -1,8 +1,10 @@
 /* JSON results as protobuf messages, by the same tables that requests are read with. See grpc.h.
  *
+ * FLOATS   Vectors are not in that JSON: encode.c put their components aside as they are, and they are copied from there.
  * UNIONS   Where a message is one of several things, JSON tells them apart by type: fits looks for the field whose
  *          type the value has, in the order of the table.
  */
+#include "api/encode.h"
 #include "api/grpc.h"
 
 /* --- payload values ----------------------------------------------------------------------------- */
@@ -129,11 +131,23 @@ fits_message(const grpc_message *message, yyjson_val *value)
            (message->count == 0 || yyjson_obj_get(value, message->fields[0].name) != NULL);
 }
 
+/* A list of floats that was never text. */
+static bool
+is_aside(const grpc_field *field, yyjson_val *value)
+{
+    const float *floats;
+    size_t       count;
+
+    return (field->flags & GRPC_REPEATED) != 0 && field->kind == GRPC_FLOAT && encode_floats_at(value, &floats, &count);
+}
+
 static bool
 fits(const grpc_field *field, yyjson_val *value)
 {
     uint32_t number;
 
+    if (is_aside(field, value))
+        return true;
     if ((field->flags & GRPC_REPEATED) != 0) {
         grpc_field single = *field;
 
@@ -291,9 +305,17 @@ add_map(buffer *out, const grpc_field *field, yyjson_val *object)
 static bool
 add_field(buffer *out, const grpc_field *field, yyjson_val *value)
 {
+    const float *floats;
+    size_t       count;
+
     if ((field->flags & GRPC_MAP) != 0) {
         add_map(out, field, value);
         return yyjson_is_obj(value);
+    }
+    if (is_aside(field, value)) {
+        (void)encode_floats_at(value, &floats, &count);
+        wire_add_bytes(out, field->number, (const char *)floats, count * sizeof *floats);
+        return true;
     }
     if ((field->flags & GRPC_REPEATED) == 0)
         return add_single(out, field, value, (field->flags & (GRPC_PRESENCE | GRPC_SELF)) != 0);

@@ -173,3 +173,33 @@ def test_the_server_ends_with_open_connections(server):
     with channel(server) as through:
         assert code_of(through, LIST, messages.ListCollectionsRequest(), messages.ListCollectionsResponse) == "OK"
         server.stop()  # fails if it does not end by itself, with 0
+
+
+def test_vectors_come_back_bit_by_bit(server):
+    """They are no text on their way: the same 32 bits, of every kind of vector; and a payload may look like their place."""
+    made = models.VectorParams
+    client = QdrantClient(url=server.url, grpc_port=server.grpc_port, prefer_grpc=True, check_compatibility=False)
+    client.create_collection(
+        "bits",
+        vectors_config={
+            "one": made(size=3, distance=models.Distance.DOT),
+            "many": made(size=2, distance=models.Distance.DOT, multivector_config={"comparator": "max_sim"}),
+        },
+        sparse_vectors_config={"words": models.SparseVectorParams()},
+    )
+    client.create_collection("bare", vectors_config=made(size=3, distance=models.Distance.DOT))
+    exact = [struct.unpack("<f", struct.pack("<I", bits))[0] for bits in (0x3DCCCCCD, 0x00000001, 0xFF7FFFFF)]
+    vectors = {"one": exact, "many": [[exact[0], 1.0], [2.0, exact[1]]],
+               "words": models.SparseVector(indices=[7, 4000000000], values=[exact[0], exact[1]])}  # fmt: skip
+    trap = {"text": "@floats 0 3", "list": ["@floats 0 3"]}
+    client.upsert("bits", [models.PointStruct(id=1, vector=vectors, payload=trap), models.PointStruct(id=2, vector={})])
+    client.upsert("bare", [models.PointStruct(id=1, vector=exact), models.PointStruct(id=2, vector=[0, 0, 0])])
+    nearest = client.query_points("bits", query=[1, 0, 0], using="one", with_vectors=True).points[0]
+    for got in (client.retrieve("bits", [1], with_vectors=True)[0], client.scroll("bits", with_vectors=True)[0][0], nearest):
+        assert got.vector == {"one": exact, "many": [[exact[0], 1.0], [2.0, exact[1]]], "words": vectors["words"]}
+        assert client.retrieve("bits", [1])[0].payload == trap
+    assert client.retrieve("bits", [2], with_vectors=True)[0].vector == {}
+    assert [got.vector for got in client.retrieve("bare", [1, 2], with_vectors=True)] == [exact, [0, 0, 0]]
+    grouped = client.query_points_groups("bits", group_by="text", query=[1, 0, 0], using="one", with_vectors=["words"])
+    assert grouped.groups[0].id == "@floats 0 3" and grouped.groups[0].hits[0].vector == {"words": vectors["words"]}
+    client.close()
