@@ -5,7 +5,8 @@
 #include "base/top.h"
 
 #define CHUNK_POINTS 4096u      /* of one item of a split: some 100 us of work at least */
-#define SPLIT_FLOATS (4u << 20) /* less to multiply than this (about 1 ms) wakes no threads */
+#define SPLIT_FLOATS (4u << 20) /* less to multiply than this (about 1 ms) wakes no threads ... */
+#define SPLIT_PAIRS  (32u << 20) /* ... of multivectors, whose rows are in the cache from the second product on, than this */
 #define BLOCK_FLOATS                                                                                         \
     (16u << 10) /* vectors compared at a time: 64 KiB, so that the next example finds them in L2 */
 #define BLOCK_ROWS_MIN 8u
@@ -283,7 +284,7 @@ exact_search(oct_collection *self, uint32_t number, const scorer *by, const hit_
                  (double)size_max(graph_live_count(work.vectors), 1);
     }
     work.block_rows = size_min(size_max(BLOCK_FLOATS / dim, BLOCK_ROWS_MIN), SCORER_ROWS_MAX);
-    if (floats * (double)work.total >= SPLIT_FLOATS && work.total > work.chunk)
+    if (floats * (double)work.total >= (by->example_ends == NULL ? SPLIT_FLOATS : SPLIT_PAIRS) && work.total > work.chunk)
         heap_count = size_min((size_t)workers_count(pool) + 1, (work.total - 1) / work.chunk + 1);
     status = heaps_new(&work, heap_count, limit, memory, error);
     if (status == OCT_OK && by->example_ends != NULL)

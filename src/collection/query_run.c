@@ -11,6 +11,7 @@
 #include "collection/select.h"
 #include "collection/shard_keys.h"
 
+#define GATHER_PART     4u    /* multivectors compared, in parts of ef: docs/decisions/ has the table */
 #define DEADLINE_POINTS 1024u /* between two looks at the clock: about a millisecond of documents */
 
 /* Running one level. */
@@ -226,6 +227,42 @@ diversify(runner *self, const hit_list *found, size_t limit, hit_list *out)
                     shard_points(self->plan->collection->shard), memory, out, self->error);
 }
 
+/* The best `limit` multivectors: points that the graph gathers, compared exactly; all of them where that is no gain, or too
+ * few were gathered. */
+static oct_status
+walk_rows(runner *self, size_t limit, hit_list *out)
+{
+    const level    *what = self->what;
+    const scorer   *target = &what->scorer;
+    oct_collection *collection = self->plan->collection;
+    const graph    *vectors = shard_graph(collection->shard, what->number);
+    const size_t    asked = limit + self->scope.excluded_count;
+    graph_gathering query = {.rows = target->examples,
+                             .row_count = target->example_ends[0],
+                             .ef = size_max(what->ef, asked),
+                             .keep = GATHER_PART * size_max(what->ef, asked),
+                             .indexed_only = what->query->indexed_only,
+                             .allowed = self->scope.allowed,
+                             .allowed_points = self->scope.allowed_points,
+                             .allowed_count = self->scope.allowed_count};
+    hit_scope       scope = self->scope;
+    uint32_t       *points = NULL;
+    oct_status      status = OCT_OK;
+
+    if (vectors != NULL && !what->query->exact)
+        status = shard_gather(collection->shard, what->number, &query, self->plan->memory, &points, &scope.listed_count,
+                              self->error);
+    if (status == OCT_OK && points != NULL) {
+        scope.listed = points;
+        status = exact_search(collection, what->number, target, &scope, limit, self->plan->memory, out, self->error);
+        if (status != OCT_OK || out->count >= size_min(limit, graph_live_count(vectors)))
+            return status;
+    }
+    if (status == OCT_OK)
+        status = exact_search(collection, what->number, target, &self->scope, limit, self->plan->memory, out, self->error);
+    return status;
+}
+
 static oct_status
 run_scorer(runner *self, size_t limit, size_t skip, hit_list *out)
 {
@@ -241,8 +278,10 @@ run_scorer(runner *self, size_t limit, size_t skip, hit_list *out)
     if (mmr && wanted > OCT_MMR_CANDIDATES_MAX)
         wanted = OCT_MMR_CANDIDATES_MAX;
     wanted = size_min(wanted, self->eligible);
-    if (what->scorer.kind == SCORER_NEAREST && self->scope.listed == NULL && what->scorer.example_ends == NULL)
-        status = what->scorer.sparse != NULL ? walk_lists(self, wanted, &found) : walk_graph(self, wanted, &found);
+    if (what->scorer.kind == SCORER_NEAREST && self->scope.listed == NULL)
+        status = what->scorer.sparse != NULL         ? walk_lists(self, wanted, &found)
+                 : what->scorer.example_ends != NULL ? walk_rows(self, wanted, &found)
+                                                     : walk_graph(self, wanted, &found);
     else
         status = exact_search(self->plan->collection, what->number, &what->scorer, &self->scope, wanted,
                               self->plan->memory, &found, self->error);

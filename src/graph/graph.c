@@ -15,12 +15,14 @@ graph_new(const graph_params *params, graph **out, oct_error *error)
         return oct_fail_memory(error, sizeof *self);
     OCT_MUST(params->dim >= 1 && params->dim <= OCT_DIM_MAX && params->m <= OCT_M_MAX);
     self->params = *params;
-    if (params->m == 0 || params->multi)
+    if (params->m == 0)
         self->params.start_rows = GRAPH_START_NEVER;
     self->link_count = 2 * params->m;
     self->kernel = kernel();
     graph_init_rows(self);
-    self->coded = !params->multi && codes_fit(params->dim, params->distance);
+    /* Multivectors without a graph are compared one by one, exactly: nobody would read their codes. */
+    self->coded = codes_fit(params->dim, params->distance) &&
+                  !(params->multi && self->params.start_rows == GRAPH_START_NEVER);
     if (self->coded) {
         codes_init(&self->codec, params->dim, params->distance);
         rows_init(&self->codes, self->codec.stride, ROWS_EXPECTED);
@@ -155,6 +157,7 @@ kill_vector(graph *self, uint32_t row)
         set_live(self, row + i, false);
 }
 
+/* The code of a row whose vector is there. */
 static void
 encode_row(graph *self, uint32_t row)
 {
@@ -166,6 +169,16 @@ encode_row(graph *self, uint32_t row)
         values = wide;
     }
     codes_encode(&self->codec, values, self->encoding, rows_at(&self->codes, row));
+}
+
+oct_status
+graph_make_codes(graph *self, oct_error *error)
+{
+    const oct_status status = graph_reserve(self, 0, self->point_count, error);
+
+    for (uint32_t row = 0; row < self->rows_appended && status == OCT_OK && self->coded; row++)
+        encode_row(self, row);
+    return status;
 }
 
 /* The next row, not yet seated, dead until set_live. */
@@ -314,8 +327,10 @@ copy_row(graph *self, const graph *from, uint32_t row)
     const uint32_t to = self->rows_appended++;
 
     memcpy(rows_at(&self->vectors, to), graph_row_vector(from, row), self->vectors.stride);
-    if (self->coded)
+    if (self->coded && from->coded)
         memcpy(rows_at(&self->codes, to), graph_row_code(from, row), self->codec.stride);
+    else if (self->coded)
+        encode_row(self, to);
     *(uint32_t *)rows_at(&self->points, to) = graph_row_point(from, row);
     if (self->params.multi)
         *graph_span(self, to) = *graph_span(from, row);

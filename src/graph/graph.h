@@ -7,8 +7,8 @@
  *          takes a new row and the old one dies. Dead rows are walked through but never returned, until
  *          the shard rebuilds the graph without them (graph_copy_live).
  * MULTI    A point's vector may be several rows in a row (params.multi). Its seat is the first of them, and its span says
- *          how many; they come and go together. Such a store has no graph: scores are sums over all pairs of rows, which
- *          who searches computes (collection/exact.c).
+ *          how many; they come and go together. The graph is over rows all the same; scores are sums over pairs of rows, which
+ *          who searches computes (collection/exact.c), of the points that graph_gather finds.
  * SAME LOG, SAME GRAPH
  *          The graph is a function of the vectors in row order. Rows join it in batches whose ends are a
  *          formula of the row number (batch_rows in build.c); every row of a batch searches the graph as
@@ -17,11 +17,13 @@
  * CALLED   by shard. Calls kernel, base.
  * THREADS  Writing functions (append, remove): one at a time, by the shard's writer. graph_build_batch: one at a
  *          time, at any time. Searches: any number, at any time, without a lock. See struct graph.
- * READ     graph_internal.h (the struct), search.c (the walk), build.c (batches), graph.c (the rest).
+ * READ     graph_internal.h (the struct), search.c (the walk), build.c (batches), multi.c (searches of multivectors), row.c
+ *          (how a vector lies), graph.c (the rest).
  */
 #ifndef OCT_GRAPH_H
 #define OCT_GRAPH_H
 
+#include "base/arena.h"
 #include "base/rows.h"
 #include "base/top.h"
 #include "base/workers.h"
@@ -40,7 +42,7 @@ typedef struct graph_params {
     uint32_t     m;            /* links per row; level 0 holds 2m */
     uint32_t     ef_construct; /* candidates kept while a row is inserted */
     uint32_t     start_rows;   /* the graph begins when there are so many rows; until then a search scans */
-    bool         multi;        /* several rows a point, and no graph */
+    bool         multi;        /* several rows a point */
     oct_datatype datatype;     /* what values are rounded to and kept in */
 } graph_params;
 
@@ -158,6 +160,24 @@ typedef struct graph_stats {
 oct_status graph_search(const graph *self, const graph_query *query, graph_hit *hits, size_t *count,
                         graph_stats *stats, oct_error *error);
 
+/* A search of multivectors, as graph_query. */
+typedef struct graph_gathering {
+    const float    *rows; /* prepared, row_count x dim floats */
+    uint32_t        row_count;
+    size_t          ef;   /* candidates of each row's walk */
+    size_t          keep; /* points wanted, beside those of the tail */
+    uint32_t        full_scan_rows; /* with fewer rows that may be met: do not walk */
+    bool            indexed_only;
+    const uint64_t *allowed;
+    uint32_t        allowed_points;
+    uint32_t        allowed_count;
+} graph_gathering;
+
+/* The points among which the best by MaxSim are likely, ascending, in `memory`; they may have lost their vectors meanwhile.
+ * *points NULL: walking is no gain here, compare all. Call it pinned. Errors: OCT_NOMEM, OCT_TIMEOUT. */
+oct_status graph_gather(const graph *self, const graph_gathering *query, arena *memory, uint32_t **points, size_t *count,
+                        oct_error *error);
+
 /* --- building ------------------------------------------------------------------------------------ */
 
 /* True if a whole batch of the tail is there to be moved into the graph. */
@@ -216,5 +236,7 @@ void   graph_get_state(const graph *self, graph_state *state);
 oct_status graph_load_begin(const graph_params *params, const graph_state *state, graph **out,
                             oct_error *error);
 oct_status graph_loaded(graph *self, oct_error *error);
+/* Codes of all rows, before graph_loaded, where a file has none. */
+oct_status graph_make_codes(graph *self, oct_error *error);
 
 #endif

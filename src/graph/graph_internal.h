@@ -251,6 +251,10 @@ void graph_walk_rows(const graph *self, const graph_walk *walk, graph_scratch *s
 /* The same over the nodes of an upper level: candidates are node numbers. */
 void graph_walk_nodes(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t level,
                       uint32_t start, float start_distance, graph_stats *stats);
+/* May the row be a hit of this walk's search? */
+bool graph_row_counts(const graph *self, const graph_walk *walk, uint32_t row);
+/* Places in a pool: ef that count, and among them those that are only walked through. */
+size_t graph_pool_room(size_t ef, uint32_t row_count, uint32_t eligible, bool gated);
 /* From the entry down to `level`, greedily; returns the node there (level 0: the row) and its distance. */
 uint32_t graph_descend(const graph *self, graph_scratch *scratch, uint64_t entry, uint32_t level,
                        uint32_t row_limit, float *distance, graph_stats *stats);

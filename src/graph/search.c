@@ -317,11 +317,13 @@ static inline bool
 row_passes(const graph *self, uint32_t row, uint32_t row_count)
 {
     const _Atomic uint64_t *word = rows_at(&self->live, row / 64);
+    uint32_t                first;
 
     if ((atomic_load_explicit(word, memory_order_acquire) >> (row % 64) & 1) != 0)
         return true;
     /* Dead, but perhaps only since: then its point has moved to a row that the search does not see. */
-    return graph_seat_at(self, graph_row_point(self, row), row_count) == row;
+    first = graph_seat_at(self, graph_row_point(self, row), row_count);
+    return first == row || (first < row && self->params.multi && row - first < *graph_span(self, first));
 }
 
 static inline bool
@@ -337,6 +339,12 @@ row_counts(const graph *self, const graph_walk *walk, uint32_t row)
 {
     return row_passes(self, row, walk->row_count) &&
            (walk->allowed == NULL || point_is_allowed(walk, graph_row_point(self, row)));
+}
+
+bool
+graph_row_counts(const graph *self, const graph_walk *walk, uint32_t row)
+{
+    return row_counts(self, walk, row);
 }
 
 /* Put a candidate into the pool. Returns its place, or SIZE_MAX if it did not get in. */
@@ -764,8 +772,8 @@ rank_pool(const graph *self, const graph_query *query, graph_scratch *scratch, t
 /* --- the search --------------------------------------------------------------------------------------------- */
 
 /* Places in the pool: ef that count, and among them those that are only walked through. */
-static size_t
-pool_room(size_t ef, uint32_t row_count, uint32_t eligible, bool gated)
+size_t
+graph_pool_room(size_t ef, uint32_t row_count, uint32_t eligible, bool gated)
 {
     const size_t share = (size_t)row_count / size_max(eligible, 1) + 1;
 
@@ -858,7 +866,7 @@ graph_search(const graph *self, const graph_query *query, graph_hit *hits, size_
     if (row_count == 0 || query->limit == 0 || eligible == 0)
         return OCT_OK;
     walk.gated = atomic_load_explicit(&self->dead_count, memory_order_acquire) > 0 || query->allowed != NULL;
-    walk.room = pool_room(keep, row_count, eligible, walk.gated);
+    walk.room = graph_pool_room(keep, row_count, eligible, walk.gated);
     scratch = graph_scratch_get(self, row_count, walk.room);
     if (scratch == NULL)
         return oct_fail_memory(error, row_count / 8);

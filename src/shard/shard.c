@@ -838,6 +838,20 @@ shard_search(shard *self, uint32_t number, graph_query *query, graph_hit *hits, 
 }
 
 oct_status
+shard_gather(shard *self, uint32_t number, graph_gathering *query, arena *memory, uint32_t **points, size_t *count,
+             oct_error *error)
+{
+    const shard_vector *vector = shard_find_vector(self, number);
+
+    *points = NULL;
+    *count = 0;
+    if (vector == NULL || vector_is_sparse(vector))
+        return oct_fail(error, OCT_INVALID, "the vector was removed while it was searched");
+    query->full_scan_rows = atomic_load(&vector->full_scan_rows);
+    return graph_gather(vector_graph(vector), query, memory, points, count, error);
+}
+
+oct_status
 shard_search_sparse(shard *self, uint32_t number, sparse_query *query, top_hit *hits, size_t *count, oct_error *error)
 {
     const sparse_index *index = shard_sparse(self, number);

@@ -110,6 +110,9 @@ bool shard_has_vector(const shard *self, uint32_t number, uint32_t point);
  * gone, out->values is NULL. */
 oct_status shard_read_vector(shard *self, uint32_t number, uint32_t point, arena *memory, oct_vector *out,
                              oct_error *error);
+/* Points for an exact search of multivectors, see graph_gather; full_scan_rows is set here. *points NULL: all of them. */
+oct_status shard_gather(shard *self, uint32_t number, graph_gathering *query, arena *memory, uint32_t **points,
+                        size_t *count, oct_error *error);
 oct_status shard_search(shard *self, uint32_t number, graph_query *query, graph_hit *hits, size_t *count,
                         graph_stats *stats, oct_error *error);
 /* The same for sparse vectors. The limit, scope and vector of the query are given. */

@@ -402,6 +402,25 @@ drop_gone(const shard *self, shard_image *image)
     }
 }
 
+/* A graph that was built again may be without codes, as its predecessor was not. */
+static void
+drop_codes(shard_image *image)
+{
+    graph_column columns[GRAPH_COLUMNS_MAX];
+    char         name[COLUMN_NAME_MAX];
+
+    for (size_t v = 0; v < image->set->count; v++) {
+        const shard_vector *vector = image->set->items[v];
+        const size_t        count = vector_is_sparse(vector) ? 0 : graph_columns(vector_graph(vector), columns);
+        bool                coded = false;
+
+        for (size_t c = 0; c < count; c++)
+            coded = coded || strcmp(columns[c].name, "codes") == 0;
+        if (vector->rebuilt && !coded)
+            drop_column(image, SHARD_COLUMN_NAME(name, "codes", vector->number));
+    }
+}
+
 /* Something on disk no longer holds. Under save_lock. */
 static bool
 any_rebuilt(const vector_set *set)
@@ -424,6 +443,7 @@ save_files(shard *self, bool closing, shard_image *image, oct_error *error)
         memcpy(image->columns, self->saved->columns, saved_count * sizeof *image->columns);
     image->column_count = saved_count;
     drop_gone(self, image);
+    drop_codes(image);
     status = os_make_dir(self->system, self->folder, error);
     if (status == OCT_OK && !any_rebuilt(image->set))
         status = save_ahead(self, image, error);
@@ -879,6 +899,9 @@ load_graph(shard *self, const shard_image *image, const graph_state *state, shar
     params.m = state->m;
     params.ef_construct = state->ef_construct;
     params.start_rows = state->start_rows;
+    /* An older file says so of all multivectors. */
+    if (params.multi && state->graph_count == 0 && state->start_rows == GRAPH_START_NEVER && state->m > 0)
+        params.start_rows = vector->config.params.start_rows;
     status = graph_load_begin(&params, state, &loaded, error);
     if (status != OCT_OK)
         return status;
@@ -888,7 +911,9 @@ load_graph(shard *self, const shard_image *image, const graph_state *state, shar
         const bool is_large = strcmp(columns[c].name, "vectors") == 0;
 
         (void)SHARD_COLUMN_NAME(name, columns[c].name, vector->number);
-        if (is_large && shard_has_old_rows(image, name, loaded)) {
+        if (columns[c].count > 0 && strcmp(columns[c].name, "codes") == 0 && params.multi && find_column(image, name) == NULL) {
+            status = graph_make_codes(loaded, error); /* an older file: multivectors had no graph */
+        } else if (is_large && shard_has_old_rows(image, name, loaded)) {
             status = shard_load_old_rows(self, image, name, loaded, columns[c].data, columns[c].count, error);
             is_old = true;
         } else

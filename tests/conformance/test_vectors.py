@@ -4,6 +4,7 @@ Method: the same random points and queries through every door; scores to 1e-5, o
 """
 
 import random
+import time
 from typing import Any, Callable, Dict, Iterator, List
 
 import numpy as np
@@ -110,6 +111,56 @@ def test_multivectors(opened: List[Door], distance: models.Distance) -> None:
                 same_hits(hits(door.client.query_points(name, **asked)), want)
             except AssertionError as reason:
                 raise AssertionError(f"{what} through {door.name}: {reason}") from None
+
+
+MANY = 400
+WALKS: Dict[str, Callable[[], Dict[str, Any]]] = {
+    what: LATE[what] for what in ("nearest", "nearest_by_id", "one_row", "average_vector", "mmr", "filtered", "offset")
+}
+WALKS["few_allowed"] = lambda: {"query": QUERY, "query_filter": models.Filter(must=[models.HasIdCondition(has_id=[5, 17, 300])])}
+WALKS["threshold"] = lambda: {"query": QUERY, "limit": 300, "score_threshold": 2.0}
+
+
+@pytest.mark.parametrize("distance", DISTANCES, ids=[d.value for d in DISTANCES])
+def test_multivectors_by_the_graph(opened: List[Door], distance: models.Distance) -> None:
+    """The graph is over the rows; a walk as wide as it finds what the oracle finds, a narrow one true scores and enough hits."""
+    name = f"walked-{distance.value}"
+    r = random.Random(23)
+    made = [models.PointStruct(id=i, vector={"late": rows(r)}, payload={"group": i % 7}) for i in range(MANY)]
+    changed = [models.PointVectors(id=i, vector={"late": rows(r)}) for i in range(0, MANY, 9)]
+    for door in opened:
+        door.client.delete_collection(name)
+        door.client.create_collection(
+            name,
+            vectors_config={"late": models.VectorParams(size=4, distance=distance, multivector_config=MAX_SIM)},
+            hnsw_config=models.HnswConfigDiff(m=8, full_scan_threshold=10),
+            optimizers_config=models.OptimizersConfigDiff(indexing_threshold=1),
+        )
+        door.client.upsert(name, made, wait=True)
+        door.client.update_vectors(name, points=changed, wait=True)
+        door.client.delete(name, points_selector=list(range(4, MANY, 11)), wait=True)
+    for door in opened[1:]:
+        for reopened in (False, True):
+            if reopened:
+                door.reopen()
+            c = door.client
+            for _ in range(1200):  # it is built in the background
+                if c.get_collection(name).indexed_vectors_count > 0:
+                    break
+                time.sleep(0.1)
+            else:
+                raise AssertionError("there is no graph")
+            for what, make in WALKS.items():
+                asked = {"using": "late", "limit": 7, **make()}
+                want = hits(opened[0].client.query_points(name, **asked))
+                try:
+                    same_hits(hits(c.query_points(name, search_params=models.SearchParams(hnsw_ef=4000), **asked)), want)
+                    same_hits(hits(c.query_points(name, search_params=models.SearchParams(exact=True), **asked)), want)
+                except AssertionError as reason:
+                    raise AssertionError(f"{what} through {door.name}: {reason}") from None
+            every = dict(hits(c.query_points(name, query=QUERY, using="late", limit=MANY)))
+            some = hits(c.query_points(name, query=QUERY, using="late", limit=5, search_params=models.SearchParams(hnsw_ef=5)))
+            assert len(some) == 5 and all(every[point] == score for point, score in some)
 
 
 @pytest.mark.parametrize("distance", DISTANCES, ids=[d.value for d in DISTANCES])
