@@ -129,7 +129,7 @@ graph_scratch_get(const graph *self, uint32_t row_count, size_t pool_capacity)
 {
     graph_scratch *scratch;
     const size_t   words = round_up_words(row_count);
-    const size_t   hop = size_max(GRAPH_HEADS_MAX * self->link_count, HOP_ROWS_MIN);
+    const size_t   hop = size_max(GRAPH_HEADS_MAX * self->link_count + KERNEL_FRESH_ROOM, HOP_ROWS_MIN);
 
     (void)pthread_once(&scratch_key_once, make_scratch_key);
     scratch = pthread_getspecific(scratch_key);
@@ -438,6 +438,22 @@ gather(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32
     _Atomic uint32_t *links = level == 0 ? graph_links(self, from) : graph_node_at(self, level, from)->links;
     const uint32_t    link_count = level == 0 ? self->link_count : self->params.m;
 
+    if (level == 0) {
+        uint32_t *const fresh = scratch->ids + count;
+        const size_t    found = self->kernel->fresh_ids(links, link_count, walk->row_limit, scratch->visited, fresh);
+
+        for (size_t i = 0; i < found; i++) {
+            const uint32_t id = fresh[i];
+
+            if (!visit(scratch, id)) /* twice in a list that is being changed */
+                continue;
+            scratch->ids[count] = id;
+            scratch->targets[count] = graph_row_target(self, id);
+            prefetch_lines(scratch->targets[count], lines);
+            count++;
+        }
+        return count;
+    }
     for (uint32_t i = 0; i < link_count; i++) {
         /* A node of an upper level may be new: acquire it. New rows are told by their numbers. */
         const uint32_t id =

@@ -87,6 +87,14 @@ typedef void (*kernel_u4_fn)(const int8_t *query, const uint8_t *const *rows, si
 
 #define KERNEL_U4_BLOCKS_MAX 8192u
 
+/* Of `count` row numbers, those below `limit` whose bit is not set in `seen`, in order, to `out`, which has room for
+ * KERNEL_FRESH_ROOM more than count; returns how many. Others may store over the row numbers meanwhile (memory order
+ * relaxed): each is read once, and whole. */
+typedef size_t (*kernel_fresh_fn)(const _Atomic uint32_t *ids, size_t count, uint32_t limit, const uint64_t *seen,
+                                  uint32_t *out);
+
+#define KERNEL_FRESH_ROOM 16u
+
 /* One butterfly stage after the other over a power of two of floats, in place: the Walsh-Hadamard transform, unscaled.
  * Every output is made by the same sums in the same order at every level. */
 typedef void (*kernel_fwht_fn)(float *values, size_t count);
@@ -115,6 +123,7 @@ typedef struct kernel_table {
     kernel_narrow_fn dot_narrow[KERNEL_NARROW_KINDS], l2sq_narrow[KERNEL_SCALED], l1_narrow[KERNEL_SCALED];
     kernel_u4_fn     dot_u4_many;
     kernel_fwht_fn fwht_f32;
+    kernel_fresh_fn fresh_ids;
 
     kernel_max_fn    max_abs_f32;
     kernel_flip_fn   flip_f32;

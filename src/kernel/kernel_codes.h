@@ -4,6 +4,7 @@
  * Included by kernel_<isa>.c.
  */
 #include <math.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -103,6 +104,24 @@ unpack_u4(const uint8_t *row, size_t blocks, int8_t *out)
     }
 }
 
+#if !defined(HAVE_FRESH_IDS)
+static size_t
+fresh_ids(const _Atomic uint32_t *ids, size_t count, uint32_t limit, const uint64_t *seen, uint32_t *out)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t id = atomic_load_explicit(&ids[i], memory_order_relaxed);
+
+        if (id >= limit) /* as a rule the end of a list */
+            continue;
+        out[found] = id; /* whether it was seen is a coin toss, so it must not be a branch */
+        found += (seen[id / 64] >> (id % 64) & 1) == 0;
+    }
+    return found;
+}
+#endif
+
 #define CODES_FIELDS                                                                                         \
     .max_abs_f32 = max_abs_f32, .flip_f32 = flip_f32, .scale_f32 = scale_f32, .levels_u4 = levels_u4,        \
-    .round_i8 = round_i8, .pack_u4 = pack_u4, .unpack_u4 = unpack_u4
+    .round_i8 = round_i8, .fresh_ids = fresh_ids, .pack_u4 = pack_u4, .unpack_u4 = unpack_u4
