@@ -773,13 +773,18 @@ rank_pool(const graph *self, const graph_query *query, graph_scratch *scratch, t
             }
             scratch->ids[count] = candidate_row(candidate);
             scratch->targets[count++] = graph_row_vector(self, candidate_row(candidate));
+            __builtin_prefetch(rows_at(&self->points, candidate_row(candidate)));
         }
         if (count == 0)
             return at < scratch->pool_size || best->size == best->capacity;
         graph_distances(self, scratch->query, scratch->targets, count,
                         scratch->distances);
-        for (size_t i = 0; i < count; i++)
-            top_offer(best, scratch->distances[i], graph_row_point(self, scratch->ids[i]));
+        for (size_t i = 0; i < count; i++) {
+            const uint32_t point = graph_row_point(self, scratch->ids[i]);
+
+            __builtin_prefetch(graph_seat(self, point)); /* who answers asks of a hit where it sits */
+            top_offer(best, scratch->distances[i], point);
+        }
         stats->ranked += count;
     }
     return false;

@@ -832,6 +832,8 @@ shard_search(shard *self, uint32_t number, graph_query *query, graph_hit *hits, 
         status = shard_verify_vectors(self, number, error);
     if (status == OCT_OK)
         status = graph_search(vector_graph(vector), query, hits, count, stats, error);
+    for (size_t i = 0; i < *count; i++)
+        __builtin_prefetch(points_id(&self->points, hits[i].point)); /* for who makes an answer of them */
     for (size_t i = 0; i < *count && status == OCT_OK && atomic_load(&vector->check) != NULL; i++)
         status = shard_verify_vector(self, number, hits[i].point, error);
     return status;
