@@ -1,6 +1,8 @@
 /* See encode.h. */
 #include "api/encode.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -58,10 +60,10 @@ id_to_text(oct_id id, char text[ID_TEXT_MAX])
 }
 
 void
-encode_float(buffer *out, float value)
+encode_score(buffer *out, float value)
 {
     if (buffer_reserve(out, FLOAT_TEXT_MAX))
-        out->size += float_text(value, out->data + out->size);
+        out->size += float_text(isfinite(value) ? value : copysignf(FLT_MAX, value), out->data + out->size);
 }
 
 /* --- floats that are not text ------------------------------------------------------------------ */
@@ -229,7 +231,7 @@ encode_hit(buffer *out, const oct_record *record, const api_select *select)
     buffer_add(out, ",\"version\":", 11);
     json_add_u64(out, record->version);
     buffer_add(out, ",\"score\":", 9);
-    encode_float(out, record->score);
+    encode_score(out, record->score);
     encode_selected(out, record, select);
     encode_order(out, &record->order);
     encode_shard_key(out, record);

@@ -11,7 +11,8 @@ void encode_bool(buffer *out, bool value);
 void encode_id(buffer *out, oct_id id);
 /* The same without quotes, NUL-terminated, for error texts. */
 void id_to_text(oct_id id, char text[ID_TEXT_MAX]);
-void encode_float(buffer *out, float value);
+/* JSON has no infinity, and clients read no null: what is beyond floats is the largest of them. */
+void encode_score(buffer *out, float value);
 
 /* For gRPC, which has no use for the text of vectors: from now on this thread's encoders put their components into `floats` and
  * write a mark that encode_floats_at knows. NULL: as text again. A text of a user that looks like a mark harms nobody: it is

@@ -283,7 +283,7 @@ encode_pairs(buffer *out, const oct_matrix *matrix)
         buffer_add_text(out, ",\"b\":");
         encode_id(out, matrix->ids[matrix->columns[i]]);
         buffer_add_text(out, ",\"score\":");
-        encode_float(out, matrix->scores[i]);
+        encode_score(out, matrix->scores[i]);
         buffer_add_byte(out, '}');
     }
     buffer_add_text(out, "]}");
@@ -310,7 +310,7 @@ encode_offsets(buffer *out, const oct_matrix *matrix)
     for (size_t i = 0; i < matrix->score_count; i++) {
         if (i > 0)
             buffer_add_byte(out, ',');
-        encode_float(out, matrix->scores[i]);
+        encode_score(out, matrix->scores[i]);
     }
     buffer_add_text(out, "],\"ids\":[");
     for (size_t i = 0; i < matrix->id_count; i++) {

@@ -374,3 +374,23 @@ def server() -> Iterator[httpx.Client]:
     yield client
     client.close()
     door.close()
+
+
+@pytest.mark.parametrize("distance", ["Dot", "Euclid", "Manhattan", "Cosine"])
+def test_scores_beyond_the_floats_are_numbers_all_the_same(wires: Wires, distance: str) -> None:
+    """JSON has no infinity, and the client's models take no null."""
+    name = f"large-{distance}"
+    config = {"vectors": {"": {"size": 2, "distance": distance}}, "sparse_vectors": {"s": {}}}
+    assert ask(wires, "PUT", f"/collections/{name}", config)[0] == 200
+    points = [
+        {"id": i + 1, "vector": {"": row, "s": {"indices": [1, 2], "values": row}}}
+        for i, row in enumerate([[3e38, 3e38], [-3e38, 3e38], [1.0, 1.0], [-3e38, -3e38]])
+    ]
+    assert ask(wires, "PUT", f"/collections/{name}/points?wait=true", {"points": points})[0] == 200
+    for using, vector in (("", [3e38, 3e38]), ("s", {"indices": [1, 2], "values": [3e38, 3e38]})):
+        for query in (vector, {"recommend": {"positive": [vector], "strategy": "sum_scores"}}):
+            status, answer = ask(wires, "POST", f"/collections/{name}/points/query", {"query": query, "using": using})
+            assert status == 200 and len(answer["result"]["points"]) == 4
+            assert all(abs(hit["score"]) <= 3.4028235e38 for hit in answer["result"]["points"])
+        status, answer = ask(wires, "POST", f"/collections/{name}/points/search/matrix/offsets", {"using": using})
+        assert status == 200 and all(abs(score) <= 3.4028235e38 for score in answer["result"]["scores"])
