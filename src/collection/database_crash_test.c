@@ -101,6 +101,7 @@ TEST(crash_at_any_moment_loses_nothing_acknowledged)
 {
     totals sum = {0};
 
+    shard_move_documents_after(2000); /* documents move often */
     for (uint64_t seed = 601; seed < 601 + test_scaled(250) && !test_has_failed(); seed++) {
         test_rng rng = test_rng_seed(seed);
         states   known = {0};
@@ -159,6 +160,7 @@ TEST(crash_at_any_moment_loses_nothing_acknowledged)
            (unsigned long long)sum.crashes, (unsigned long long)sum.operations,
            (unsigned long long)sum.behind, (unsigned long long)sum.checkpoints);
     CHECK(sum.checkpoints > sum.crashes / 10 && sum.refused > 0);
+    shard_move_documents_after(0);
 }
 
 /* --- every sync point --------------------------------------------------------------------------------------- */
@@ -339,12 +341,14 @@ TEST(power_may_go_at_any_sync)
     const uint64_t wanted = test_scaled(1500);
     uint64_t       totals_of[3] = {0}, seed = 3001;
 
+    shard_move_documents_after(2000); /* documents move often */
     for (; totals_of[0] < wanted && !test_has_failed(); seed++)
         simulate(seed, 40 + seed % 4 * 40, size_min(POINTS_A_HISTORY, wanted - totals_of[0]), totals_of);
     printf("  %llu disks from %llu histories, %llu in an earlier state than the last begun, %llu died twice\n",
            (unsigned long long)totals_of[0], (unsigned long long)(seed - 3001), (unsigned long long)totals_of[1],
            (unsigned long long)totals_of[2]);
     CHECK(totals_of[1] > wanted / 50 && totals_of[2] > wanted / 20);
+    shard_move_documents_after(0);
 }
 
 /* --- the policies that sync less ------------------------------------------------------------------------------ */

@@ -39,6 +39,7 @@ TEST(histories_agree_with_the_model_and_survive_closing)
         oct_database *database = world_open(disk, &error), *twin = NULL;
         char          when[80];
 
+    shard_move_documents_after(2000); /* documents move often */
         OCT_MUST(database != NULL && oct_open(NULL, &twin, NULL) == OCT_OK);
         for (uint32_t i = 0; i < 120 && !test_has_failed(); i++) {
             const world_op op = world_pick(&rng, true);
@@ -78,6 +79,7 @@ TEST(histories_agree_with_the_model_and_survive_closing)
         free(now);
         free(shadow);
     }
+    shard_move_documents_after(0);
 }
 
 /* Goal:   deleting vectors, as every other operation, can be replayed from the log: a database that was not closed

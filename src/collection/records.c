@@ -73,11 +73,7 @@ add_vectors(oct_collection *self, const config_box *box, record_list *list, uint
 oct_status
 record_document(const oct_collection *self, uint32_t point, oct_slice *out, oct_error *error)
 {
-    const uint32_t number =
-        atomic_load_explicit(points_payload(shard_points(self->shard), point), memory_order_acquire);
-
-    *out = (oct_slice){"{}", 2};
-    return number == HEAP_NONE ? OCT_OK : heap_get(shard_heap(self->shard), number, out, error);
+    return shard_document(self->shard, point, out, error);
 }
 
 static oct_status

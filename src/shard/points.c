@@ -118,7 +118,6 @@ points_init(point_set *self, oct_error *error)
     memset(self, 0, sizeof *self);
     rows_init(&self->ids, sizeof(oct_id), POINTS_EXPECTED);
     rows_init(&self->versions, sizeof(uint64_t), POINTS_EXPECTED);
-    rows_init(&self->payloads, sizeof(uint32_t), POINTS_EXPECTED);
     rows_init(&self->live, sizeof(uint64_t), 1);
     rows_init(&self->recent, sizeof(uint64_t), 1);
     atomic_store(&self->ascending, true);
@@ -132,7 +131,6 @@ points_clear(point_set *self)
 {
     rows_clear(&self->ids);
     rows_clear(&self->versions);
-    rows_clear(&self->payloads);
     rows_clear(&self->live);
     rows_clear(&self->recent);
     map_free(atomic_load(&self->map));
@@ -176,8 +174,6 @@ points_reserve(point_set *self, uint32_t more, oct_error *error)
     if (status == OCT_OK)
         status = rows_reserve(&self->versions, count, error);
     if (status == OCT_OK)
-        status = rows_reserve(&self->payloads, count, error);
-    if (status == OCT_OK)
         status = rows_reserve(&self->live, count / 64 + 1, error);
     if (status == OCT_OK)
         status = rows_reserve(&self->recent, count / POINTS_A_BLOCK + 1, error);
@@ -216,7 +212,6 @@ points_add(point_set *self, const oct_id *id)
 
     *(oct_id *)rows_at(&self->ids, point) = *id;
     atomic_store_explicit(points_version(self, point), 0, memory_order_relaxed);
-    atomic_store_explicit(points_payload(self, point), HEAP_NONE, memory_order_relaxed);
     if (point > 0 && id_compare(points_id(self, point - 1), id) > 0)
         atomic_store(&self->ascending, false);
     atomic_store_explicit(&self->count, point + 1, memory_order_release);
@@ -462,7 +457,6 @@ points_usage(const point_set *self, uint64_t *memory, uint64_t *mapped)
 
     rows_usage(&self->ids, count, memory, mapped);
     rows_usage(&self->versions, count, memory, mapped);
-    rows_usage(&self->payloads, count, memory, mapped);
     rows_usage(&self->live, ((uint64_t)count + 63) / 64, memory, mapped);
     if (map != NULL)
         rows_usage(&map->table, map->capacity, memory, mapped);

@@ -1,4 +1,4 @@
-/* points.h - who is in a shard: ids, versions, payload numbers, who is alive; id -> point and points by id.
+/* points.h - who is in a shard: ids, versions, who is alive; id -> point and points by id.
  *
  * A point gets the next number when its id is first seen and keeps it; deleted and inserted again, it comes
  * back under the same number. Ids are therefore an append-only column.
@@ -8,7 +8,6 @@
 #define OCT_POINTS_H
 
 #include "base/rows.h"
-#include "storage/heap.h"
 
 #define POINT_NONE UINT32_MAX
 
@@ -18,7 +17,6 @@ typedef struct point_order point_order;
 typedef struct point_set {
     rows                   ids;      /* oct_id */
     rows                   versions; /* _Atomic uint64_t */
-    rows                   payloads; /* _Atomic uint32_t: number in the heap */
     rows                   live;     /* _Atomic uint64_t, a bit a point */
     rows                   recent;   /* _Atomic uint64_t: the latest version in each block of POINTS_A_BLOCK */
     _Atomic uint64_t       touched;  /* how often a point was; the writer's to change */
@@ -57,12 +55,6 @@ static inline _Atomic uint64_t *
 points_version(const point_set *self, uint32_t point)
 {
     return rows_at(&self->versions, point);
-}
-
-static inline _Atomic uint32_t *
-points_payload(const point_set *self, uint32_t point)
-{
-    return rows_at(&self->payloads, point);
 }
 
 static inline bool

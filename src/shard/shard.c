@@ -35,8 +35,9 @@ shard_new(const shard_options *options, const shard_vector_config *vectors, size
     self->always_files = options->always_files;
     self->compacted = options->compacted;
     self->context = options->context;
-    heap_init(&self->heap);
     status = points_init(&self->points, error);
+    if (status == OCT_OK)
+        status = shard_payload_init(self, error);
     if (status != OCT_OK)
         goto out;
     self->folder = oct_copy_text(options->folder, strlen(options->folder));
@@ -72,7 +73,7 @@ shard_free(shard *self)
     shard_end_jobs(self);
     shard_clear_vectors(self);
     points_clear(&self->points);
-    heap_clear(&self->heap);
+    shard_payload_free(atomic_load(&self->payload));
     shard_image_free(self->saved);
     oct_free(self->damage);
     oct_free(self->damaged_entry);
@@ -110,12 +111,6 @@ shard_points(shard *self)
     return &self->points;
 }
 
-heap *
-shard_heap(shard *self)
-{
-    return &self->heap;
-}
-
 graph *
 shard_graph(const shard *self, uint32_t number)
 {
@@ -147,6 +142,7 @@ typedef struct plan {
     batch     *write;
     arena      memory;
     bool      *superseded; /* upsert: a later point of the batch has the same id; NULL: none has */
+    uint32_t  *previous;   /* place of the same id before, or NONE_BEFORE; NULL: no id stands twice */
     uint32_t  *found;      /* point of each id, or POINT_NONE */
     oct_slice *documents;  /* payload change: the new document of each point */
     buffer     document_text;
@@ -185,6 +181,8 @@ compare_by_id(const void *a, const void *b, void *context)
     return order != 0 ? order : (x > y) - (x < y);
 }
 
+#define NONE_BEFORE UINT32_MAX
+
 /* Mark the points that a later one of the same batch names again. */
 static oct_status
 find_superseded(plan *self, oct_error *error)
@@ -200,19 +198,24 @@ find_superseded(plan *self, oct_error *error)
         return OCT_OK;
     order = arena_array(&self->memory, write->count, sizeof *order);
     self->superseded = arena_array(&self->memory, write->count, sizeof *self->superseded);
-    if (order == NULL || self->superseded == NULL)
+    self->previous = arena_array(&self->memory, write->count, sizeof *self->previous);
+    if (order == NULL || self->superseded == NULL || self->previous == NULL)
         return oct_fail_memory(error, write->count * sizeof *order);
     for (size_t i = 0; i < write->count; i++)
         order[i] = (uint32_t)i;
     qsort_r(order, write->count, sizeof *order, compare_by_id, (void *)(uintptr_t)write->ids);
+    memset(self->previous, 0xFF, write->count * sizeof *self->previous);
     for (size_t i = 1; i < write->count; i++) {
         if (id_equal(&write->ids[order[i - 1]], &write->ids[order[i]])) {
             self->superseded[order[i - 1]] = true;
+            self->previous[order[i]] = order[i - 1];
             any = true;
         }
     }
-    if (!any)
+    if (!any) {
         self->superseded = NULL;
+        self->previous = NULL;
+    }
     return OCT_OK;
 }
 
@@ -229,23 +232,19 @@ plan_documents(plan *self, shard *target, oct_error *error)
     if (status == OCT_OK && (ends == NULL || self->documents == NULL))
         status = oct_fail_memory(error, write->count * sizeof *self->documents);
     for (size_t i = 0; i < write->count && status == OCT_OK; i++) {
-        const uint32_t number =
-            atomic_load_explicit(points_payload(&target->points, self->found[i]), memory_order_relaxed);
-        oct_slice old = {"{}", 2};
+        const uint32_t before = self->previous == NULL ? NONE_BEFORE : self->previous[i];
+        oct_slice      old;
 
-        /* A point named twice is changed twice, the second time from what the first made. */
-        for (size_t j = i; j-- > 0 && self->superseded != NULL;) {
-            if (self->superseded[j] && self->found[j] == self->found[i]) {
-                old = (oct_slice){self->document_text.data + (j == 0 ? 0 : ends[j - 1]),
-                                  ends[j] - (j == 0 ? 0 : ends[j - 1])};
-                old.data = arena_text(&self->memory, old.data, old.size);
-                if (old.data == NULL)
-                    return oct_fail_memory(error, old.size);
-                break;
-            }
+        if (before == NONE_BEFORE) {
+            status = shard_document(target, self->found[i], &old, error);
+        } else { /* A point named twice is changed twice, the second time from what the first made. */
+            const size_t start = before == 0 ? 0 : ends[before - 1];
+
+            old.size = ends[before] - start;
+            old.data = arena_text(&self->memory, self->document_text.data + start, old.size); /* the buffer may move */
+            if (old.data == NULL)
+                status = oct_fail_memory(error, old.size);
         }
-        if (old.size == 2 && number != HEAP_NONE)
-            status = heap_get(&target->heap, number, &old, error);
         if (status == OCT_OK)
             status = document_edit_apply(edit, old, &self->document_text, error);
         if (self->document_text.failed)
@@ -287,8 +286,10 @@ reserve(const plan *self, shard *target, oct_error *error)
         new_points += write->op == BATCH_UPSERT && self->found[i] == POINT_NONE;
     if (write->op == BATCH_UPSERT)
         status = points_reserve(&target->points, new_points, error);
+    if (status == OCT_OK)
+        status = rows_reserve(&shard_payload(target)->numbers, (uint64_t)atomic_load(&target->points.count) + new_points, error);
     if (status == OCT_OK && documents != NULL)
-        status = heap_reserve(&target->heap, documents, write->count, error);
+        status = heap_reserve(&shard_payload(target)->heap, documents, write->count, error);
     for (size_t i = 0; i < write->column_count && status == OCT_OK; i++) {
         const batch_column *column = &write->columns[i];
         shard_vector       *vector = vector_set_find(shard_set(target), column->number);
@@ -398,12 +399,23 @@ make_plan(plan *self, shard *target, oct_error *error)
 static void
 set_payload(shard *self, uint32_t point, oct_slice document)
 {
-    _Atomic uint32_t *at = points_payload(&self->points, point);
+    payload_store    *store = shard_payload(self);
+    _Atomic uint32_t *at = payload_number(store, point);
     const uint32_t    old = atomic_load_explicit(at, memory_order_relaxed);
 
-    atomic_store_explicit(at, heap_stores(document) ? heap_add(&self->heap, document) : HEAP_NONE,
+    atomic_store_explicit(at, heap_stores(document) ? heap_add(&store->heap, document) : HEAP_NONE,
                           memory_order_release);
-    heap_release(&self->heap, old);
+    heap_release(&store->heap, old);
+}
+
+/* A new point has no document yet. */
+static uint32_t
+add_point(shard *self, const oct_id *id)
+{
+    const uint32_t point = points_add(&self->points, id);
+
+    atomic_store_explicit(payload_number(shard_payload(self), point), HEAP_NONE, memory_order_relaxed);
+    return point;
 }
 
 /* The point's vector is the one at the cursor. */
@@ -452,7 +464,7 @@ apply_vectors(shard *self, const plan *work)
         }
         if (write->op == BATCH_UPSERT) {
             if (point == POINT_NONE)
-                point = points_add(&self->points, &write->ids[i]);
+                point = add_point(self, &write->ids[i]);
             set_payload(self, point, write->payloads == NULL ? none : write->payloads[i]);
         }
         for (size_t v = 0; v < set->count; v++) {
@@ -544,6 +556,7 @@ apply(shard *self, const plan *work)
     for (size_t v = 0; v < set->count; v++)
         vector_publish(set->items[v]);
     shard_set_version(self, write->operation);
+    shard_payload_weigh(self, false);
 }
 
 /* The write lock, for a write before which a compaction that began by itself may come. One that is still at work must end
@@ -581,6 +594,8 @@ compact(shard *self, plan *work, bool forced, uint64_t *sequence, oct_error *err
         return status;
     }
     apply(self, work);
+    if (forced)
+        shard_payload_weigh(self, true);
     self->sequence = *sequence;
     return shard_begin_compaction(self, planned, error);
 }
@@ -878,7 +893,7 @@ shard_describe(shard *self, shard_info *info)
         .operation = shard_version(self),
         .ram_bytes = sizeof *self + shard_content_bytes(self),
         .disk_bytes = atomic_load(&self->disk_bytes),
-        .payload_bytes = (uint64_t)atomic_load(&self->heap.unit_count) * HEAP_UNIT_BYTES,
+        .payload_bytes = (uint64_t)atomic_load(&shard_payload(self)->heap.unit_count) * HEAP_UNIT_BYTES,
     };
     set = shard_set(self);
     for (size_t v = 0; v < set->count; v++) {

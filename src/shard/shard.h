@@ -13,7 +13,7 @@
  *          epoch and take none.
  * READ     shard.c (writes), shard_vectors.c (names), shard_sparse.c (names whose vectors are sparse), shard_index.c (jobs),
  *          shard_save.c, shard_disk.c and shard_image.c (files),
- *          points.c, batch.c.
+ *          shard_payload.c (documents), points.c, batch.c.
  */
 #ifndef OCT_SHARD_H
 #define OCT_SHARD_H
@@ -98,7 +98,8 @@ oct_status shard_replay(shard *self, uint64_t sequence, oct_slice body, oct_erro
 /* The last operation all of whose effects can be read; the versions of the points it touched are no smaller. */
 uint64_t   shard_version(const shard *self);
 point_set *shard_points(shard *self);
-heap      *shard_heap(shard *self);
+/* The document of a point, "{}" if it has none. In place, while pinned. OCT_CORRUPT. */
+oct_status shard_document(const shard *self, uint32_t point, oct_slice *out, oct_error *error);
 /* The graph of a vector number; valid while pinned. NULL if there is none: the name may have gone since the configuration
  * was read. */
 graph     *shard_graph(const shard *self, uint32_t number);
@@ -137,6 +138,8 @@ void shard_measure(shard *self, oct_memory_info *out);
 
 /* --- background work -------------------------------------------------------------------------------- */
 
+/* Tests: shards made from now on move their documents when so many bytes were left behind, not a mebibyte; 0: that again. */
+void shard_move_documents_after(uint64_t bytes);
 /* Start moving full batches of the tail into the graphs, if there are any. */
 void shard_kick(shard *self);
 /* OCT_TIMEOUT when `timeout_ms` (0: none) runs out first. */

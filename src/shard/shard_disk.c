@@ -101,6 +101,7 @@ shard_measure(shard *self, oct_memory_info *out)
     graph_usage       usage = {0};
     uint64_t          memory = 0, mapped = 0;
     const vector_set *set;
+    payload_store    *store;
 
     out->count = 0;
     epoch_pin();
@@ -114,7 +115,9 @@ shard_measure(shard *self, oct_memory_info *out)
     points_usage(&self->points, &memory, &mapped);
     add_part(out, "points", memory, mapped);
     memory = mapped = 0;
-    rows_usage(&self->heap.units, atomic_load(&self->heap.unit_count), &memory, &mapped);
+    store = shard_payload(self);
+    rows_usage(&store->heap.units, atomic_load(&store->heap.unit_count), &memory, &mapped);
+    rows_usage(&store->numbers, atomic_load(&self->points.count), &memory, &mapped);
     add_part(out, "payload", memory, mapped);
     epoch_unpin();
 }

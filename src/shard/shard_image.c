@@ -57,7 +57,7 @@ shard_content_bytes(const shard *self)
     const uint64_t    point_count = atomic_load(&self->points.count);
     uint64_t          bytes = point_count * (sizeof(oct_id) + 8 + 4 + 8);
 
-    bytes += (uint64_t)atomic_load(&self->heap.unit_count) * HEAP_UNIT_BYTES;
+    bytes += (uint64_t)atomic_load(&shard_payload(self)->heap.unit_count) * HEAP_UNIT_BYTES;
     for (size_t v = 0; v < set->count; v++)
         bytes += vector_ram_bytes(set->items[v]);
     return bytes;
@@ -78,10 +78,11 @@ add_u64(buffer *out, uint64_t value)
 oct_status
 shard_restore_encode(shard *self, buffer *out, oct_error *error)
 {
-    const vector_set *set = shard_set(self);
-    const uint32_t    point_count = atomic_load(&self->points.count);
-    oct_status        status = OCT_OK;
-    oct_slice         document;
+    const vector_set    *set = shard_set(self);
+    const payload_store *store = shard_payload(self);
+    const uint32_t       point_count = atomic_load(&self->points.count);
+    oct_status           status = OCT_OK;
+    oct_slice            document;
 
     add_u32(out, BATCH_RESTORE);
     add_u32(out, point_count);
@@ -93,11 +94,11 @@ shard_restore_encode(shard *self, buffer *out, oct_error *error)
     for (uint32_t point = 0; point < point_count; point++)
         add_u64(out, atomic_load(points_version(&self->points, point)));
     for (uint32_t point = 0; point < point_count && status == OCT_OK; point++) {
-        const uint32_t number = atomic_load(points_payload(&self->points, point));
+        const uint32_t number = atomic_load(payload_number(store, point));
 
         document.size = 0;
         if (points_is_live(&self->points, point) && number != HEAP_NONE)
-            status = heap_get(&self->heap, number, &document, error);
+            status = heap_get(&store->heap, number, &document, error);
         add_u32(out, points_is_live(&self->points, point) ? (uint32_t)document.size : DEAD_POINT);
     }
     for (size_t v = 0; v < set->count; v++) {
@@ -131,11 +132,11 @@ shard_restore_encode(shard *self, buffer *out, oct_error *error)
         }
     }
     for (uint32_t point = 0; point < point_count && status == OCT_OK; point++) {
-        const uint32_t number = atomic_load(points_payload(&self->points, point));
+        const uint32_t number = atomic_load(payload_number(store, point));
 
         if (!points_is_live(&self->points, point) || number == HEAP_NONE)
             continue;
-        status = heap_get(&self->heap, number, &document, error);
+        status = heap_get(&store->heap, number, &document, error);
         buffer_add(out, document.data, document.size);
     }
     if (status == OCT_OK && out->failed)
@@ -277,6 +278,7 @@ shard_restore_apply(shard *self, oct_slice body, oct_error *error)
     const char *operation, *ids, *versions, *sizes;
     oct_slice  *documents = NULL;
     oct_status  status = OCT_OK;
+    payload_store *const store = shard_payload(self);
 
     /* Records before it are replayed too when the log was not cut: the state is the same already. */
     if (!is_empty(self))
@@ -291,6 +293,8 @@ shard_restore_apply(shard *self, oct_slice body, oct_error *error)
     sizes = take(&in, (uint64_t)point_count * 4);
     if (!in.failed)
         status = points_reserve(&self->points, point_count, error);
+    if (status == OCT_OK && !in.failed)
+        status = rows_reserve(&store->numbers, point_count, error);
     for (uint32_t point = 0; point < point_count && status == OCT_OK && !in.failed; point++) {
         oct_id id;
 
@@ -300,6 +304,7 @@ shard_restore_apply(shard *self, oct_slice body, oct_error *error)
             break;
         }
         (void)points_add(&self->points, &id);
+        atomic_store(payload_number(store, point), HEAP_NONE);
         points_touch(&self->points, point, get_u64(versions + 8 * (size_t)point));
         points_set_live(&self->points, point, get_u32(sizes + 4 * (size_t)point) != DEAD_POINT);
     }
@@ -318,10 +323,10 @@ shard_restore_apply(shard *self, oct_slice body, oct_error *error)
         documents[point].data = take(&in, documents[point].size);
     }
     if (status == OCT_OK && !in.failed)
-        status = heap_reserve(&self->heap, documents, point_count, error);
+        status = heap_reserve(&store->heap, documents, point_count, error);
     for (uint32_t point = 0; point < point_count && status == OCT_OK && !in.failed; point++) {
         if (heap_stores(documents[point]))
-            atomic_store(points_payload(&self->points, point), heap_add(&self->heap, documents[point]));
+            atomic_store(payload_number(store, point), heap_add(&store->heap, documents[point]));
     }
     oct_free(documents);
     if (status == OCT_OK && (in.failed || in.at != in.end))

@@ -20,9 +20,8 @@
 #define INDEX_FAILURES_MAX 3u    /* without memory so often: let writers go on, the tail will grow */
 #define TAIL_WAIT_MS       1000u /* look again at least so often */
 
-/* Under index_lock. */
-static void
-announce(shard *self)
+void
+shard_announce(shard *self)
 {
     self->index_moves++;
     (void)pthread_cond_broadcast(&self->index_moved);
@@ -32,7 +31,7 @@ void
 shard_index_moved(shard *self)
 {
     (void)pthread_mutex_lock(&self->index_lock);
-    announce(self);
+    shard_announce(self);
     (void)pthread_mutex_unlock(&self->index_lock);
 }
 
@@ -94,7 +93,7 @@ index_job(void *context)
         return;
     }
     atomic_store(&self->indexing, false);
-    announce(self);
+    shard_announce(self);
     (void)pthread_mutex_unlock(&self->index_lock);
 }
 
@@ -103,6 +102,7 @@ shard_kick(shard *self)
 {
     bool idle = false;
 
+    shard_payload_kick(self);
     if (!has_batch(self) || atomic_load(&self->stopping))
         return;
     if (atomic_compare_exchange_strong(&self->indexing, &idle, true) &&
@@ -176,6 +176,12 @@ shard_wait_tail(shard *self)
     (void)pthread_mutex_unlock(&self->index_lock);
 }
 
+static bool
+is_busy(const shard *self)
+{
+    return has_batch(self) || atomic_load(&self->payload_moving) || atomic_load(&self->compacting) != NULL;
+}
+
 oct_status
 shard_wait_indexed(shard *self, uint64_t timeout_ms, oct_error *error)
 {
@@ -184,7 +190,7 @@ shard_wait_indexed(shard *self, uint64_t timeout_ms, oct_error *error)
 
     atomic_store(&self->index_failures, 0); /* there may be memory again */
     (void)pthread_mutex_lock(&self->index_lock);
-    while (status == OCT_OK && (has_batch(self) || atomic_load(&self->compacting) != NULL)) {
+    while (status == OCT_OK && is_busy(self)) {
         const uint64_t waited_ms = (os_clock_ns(self->system) - start_ns) / 1000000;
 
         if (timeout_ms != 0 && waited_ms >= timeout_ms) {
@@ -198,7 +204,7 @@ shard_wait_indexed(shard *self, uint64_t timeout_ms, oct_error *error)
             (void)pthread_mutex_unlock(&self->index_lock);
             shard_kick(self);
             (void)pthread_mutex_lock(&self->index_lock);
-            if (self->index_moves == seen && (has_batch(self) || atomic_load(&self->compacting) != NULL))
+            if (self->index_moves == seen && is_busy(self))
                 wait_moved(self,
                            timeout_ms == 0 ? TAIL_WAIT_MS : size_min(TAIL_WAIT_MS, timeout_ms - waited_ms));
         }
@@ -375,14 +381,14 @@ compact_job(void *context)
     atomic_store(&target->compacting, NULL);
     if (target->compacted != NULL)
         target->compacted(target->context);
-    announce(target);
+    shard_announce(target);
     (void)pthread_mutex_unlock(&target->index_lock);
     shard_compaction_free(self);
     /* Much may have died meanwhile, and no write may come to see it. */
     shard_compact_if_wanted(target);
     (void)pthread_mutex_lock(&target->index_lock);
     (void)atomic_fetch_sub(&target->tidying, 1);
-    announce(target);
+    shard_announce(target);
     (void)pthread_mutex_unlock(&target->index_lock);
 }
 
@@ -391,7 +397,8 @@ shard_end_jobs(shard *self)
 {
     atomic_store(&self->stopping, true);
     (void)pthread_mutex_lock(&self->index_lock);
-    while (atomic_load(&self->indexing) || atomic_load(&self->tidying) > 0 || atomic_load(&self->compacting) != NULL) {
+    while (!shard_payload_cancel(self) || atomic_load(&self->indexing) || atomic_load(&self->tidying) > 0 ||
+           atomic_load(&self->compacting) != NULL) {
         compaction *work = atomic_load(&self->compacting);
 
         /* A job in the queue may wait for this very thread, which may be a worker: take it back. */
@@ -401,7 +408,8 @@ shard_end_jobs(shard *self)
             atomic_store(&self->compacting, NULL);
             shard_compaction_free(work);
         }
-        if (atomic_load(&self->indexing) || atomic_load(&self->tidying) > 0 || atomic_load(&self->compacting) != NULL)
+        if (atomic_load(&self->payload_moving) || atomic_load(&self->indexing) || atomic_load(&self->tidying) > 0 ||
+            atomic_load(&self->compacting) != NULL)
             wait_moved(self, TAIL_WAIT_MS);
     }
     (void)pthread_mutex_unlock(&self->index_lock);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "shard/shard.h"
+#include "storage/heap.h"
 
 /* One vector name: shard_vectors.c. */
 typedef struct shard_vector {
@@ -31,6 +32,14 @@ typedef struct vector_set {
     shard_vector      *items[];
 } vector_set;
 
+#define PAYLOAD_POINTS_EXPECTED 8u
+
+/* Documents, and which is whose: shard_payload.c. */
+typedef struct payload_store {
+    heap heap;
+    rows numbers; /* _Atomic uint32_t, a point each: its document in the heap, or HEAP_NONE */
+} payload_store;
+
 /* What a checkpoint says of a shard: the content of its entry in the manifest. */
 struct shard_image {
     uint64_t      sequence, operation;
@@ -39,6 +48,7 @@ struct shard_image {
     bool          ascending;
     bool          in_log; /* the content is a BATCH_RESTORE record behind `sequence`; there are no files */
     uint64_t      rebuild_count; /* of the shard, when this was taken down */
+    uint64_t      payload_swaps; /* the same */
     size_t        vector_count;
     uint32_t     *numbers; /* of each vector name */
     graph_state  *graphs;  /* its rows now, and the graph as it is on disk; zeroes: it is sparse */
@@ -84,7 +94,9 @@ struct shard {
     shard_vector    *gone;         /* removed, not yet buried */
     uint32_t         numbers_end;  /* vector numbers from here on were never given */
     point_set        points;     /* readers by its own rules */
-    heap             heap;
+    _Atomic(payload_store *) payload; /* replaced by shard_payload.c: store under all three locks, retire the old */
+    uint64_t         payload_waste_min; /* set when made; tests lower it before the first write */
+    uint64_t         payload_accepted; /* bytes left behind that the last compaction of documents could not give back */
     uint64_t         operation; /* of the last write */
     _Atomic uint64_t version;   /* the same, stored (release) when it is applied; for readers */
     uint64_t         sequence;  /* of the last record applied */
@@ -92,6 +104,8 @@ struct shard {
     pthread_mutex_t save_lock;     /* one save or swap at a time: a save must not lose its graphs half way */
     pthread_mutex_t build_lock;    /* guards the next line, and what vectors say it does */
     shard_image    *saved;         /* what the durable manifest says; NULL: nothing */
+    uint64_t        payload_swaps; /* of the store of documents; as the next line */
+    uint64_t        payload_saved; /* payload_swaps when what is in the durable files was taken down; save_lock */
     uint64_t        rebuild_count; /* swaps of a graph so far; save_lock and both locks to change it */
 
     atomic_bool           indexing; /* an index job is queued or runs */
@@ -100,6 +114,8 @@ struct shard {
     atomic_bool           stopping;
     atomic_bool           dropped; /* its files may be gone */
     _Atomic uint64_t disk_bytes; /* of the durable image */
+    atomic_bool           payload_wanted; /* so much was left behind that documents should move */
+    atomic_bool           payload_moving; /* the job is queued or runs */
     _Atomic(compaction *) compacting;
     pthread_mutex_t       index_lock;     /* only for waiting on the next */
     pthread_cond_t        index_moved;    /* a batch joined, a compaction or the index job ended */
@@ -111,6 +127,19 @@ static inline graph *
 vector_graph(const shard_vector *self)
 {
     return atomic_load_explicit(&self->graph, memory_order_seq_cst);
+}
+
+/* Pinned, or with write_lock. */
+static inline payload_store *
+shard_payload(const shard *self)
+{
+    return atomic_load_explicit(&self->payload, memory_order_seq_cst);
+}
+
+static inline _Atomic uint32_t *
+payload_number(const payload_store *self, uint32_t point)
+{
+    return rows_at(&self->numbers, point);
 }
 
 static inline sparse_index *
@@ -199,6 +228,17 @@ void       shard_compaction_free(compaction *plan); /* one that was not begun; a
 void       shard_index_moved(shard *self);
 /* Without it: wait until the tails are short enough for another write. */
 void shard_wait_tail(shard *self);
+
+void       shard_announce(shard *self); /* under index_lock */
+
+/* shard_payload.c */
+oct_status shard_payload_init(shard *self, oct_error *error);
+void       shard_payload_free(payload_store *self);
+/* See whether documents should move. `forced`: somebody asks for it. With write_lock held. */
+void shard_payload_weigh(shard *self, bool forced);
+void shard_payload_kick(shard *self);
+/* True if the job is not there any more. Under index_lock. */
+bool shard_payload_cancel(shard *self);
 
 /* shard_image.c: a small shard as one record body (BATCH_RESTORE). With write_lock held. */
 oct_status shard_restore_encode(shard *self, buffer *out, oct_error *error);

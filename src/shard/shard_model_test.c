@@ -35,6 +35,8 @@ open_parts(stage *self, bool from_scratch)
     oct_error  error = {0};
     oct_status status = shard_new(&options, self->vectors, self->vector_count, &self->shard, &error);
 
+    if (status == OCT_OK)
+        self->shard->payload_waste_min = 3000; /* so that documents move often */
     if (status == OCT_OK && has_manifest)
         status = shard_load(self->shard, (oct_slice){self->manifest.data, self->manifest.size}, &error);
     if (status == OCT_OK)
@@ -383,7 +385,6 @@ stage_check(stage *self, const char *when)
         const uint32_t     point = points_find_live(&self->shard->points, &id);
         const char        *payload = right->payload[0] == '\0' ? "{}" : right->payload;
         oct_slice          document = {"{}", 2};
-        uint32_t           number;
 
         live += right->live;
         if ((point != POINT_NONE) != right->live) {
@@ -395,9 +396,7 @@ stage_check(stage *self, const char *when)
             continue;
         CHECK_MSG(atomic_load(points_version(&self->shard->points, point)) == right->version,
                   "%s: version of id %u", when, i);
-        number = atomic_load(points_payload(&self->shard->points, point));
-        if (number != HEAP_NONE)
-            CHECK_OK(heap_get(&self->shard->heap, number, &document, NULL));
+        CHECK_OK(shard_document(self->shard, point, &document, NULL));
         CHECK_MSG(slice_is(document, payload), "%s: id %u has %.*s, expected %s", when, i,
                   SLICE_ARG(document), payload);
         for (size_t v = 0; v < self->vector_count; v++) {

@@ -116,7 +116,8 @@ shard_is_dirty(shard *self, bool closing)
     set = shard_set(self);
     if (self->saved != NULL) /* an image in the log is a record itself, the next one */
         covered = self->saved->sequence + (self->saved->in_log ? 1 : 0);
-    dirty = self->sequence > covered || saved_has_gone(self);
+    dirty = self->sequence > covered || saved_has_gone(self) ||
+            (self->saved != NULL && !self->saved->in_log && self->payload_swaps != self->payload_saved);
     for (size_t v = 0; v < set->count; v++) {
         const graph_state *on_disk = saved_graph(self, set->items[v]);
 
@@ -250,10 +251,11 @@ take_states(shard_image *image)
 static oct_status
 freeze(shard *self, shard_image *image, copies *out, oct_error *error)
 {
-    const vector_set *set = image->set;
-    const point_set  *all = &self->points;
-    char              name[COLUMN_NAME_MAX];
-    oct_status        status;
+    const vector_set    *set = image->set;
+    const point_set     *all = &self->points;
+    const payload_store *store = shard_payload(self);
+    char                 name[COLUMN_NAME_MAX];
+    oct_status           status;
 
     if (set != shard_set(self)) /* a name has come or gone: the log keeps it all until the next time */
         return OCT_BUSY;
@@ -265,13 +267,14 @@ freeze(shard *self, shard_image *image, copies *out, oct_error *error)
     image->operation = self->operation;
     image->point_count = atomic_load(&all->count);
     image->live_count = atomic_load(&all->live_count);
-    image->unit_count = atomic_load(&self->heap.unit_count);
-    image->live_bytes = self->heap.live_bytes;
+    image->unit_count = atomic_load(&store->heap.unit_count);
+    image->live_bytes = store->heap.live_bytes;
+    image->payload_swaps = self->payload_swaps;
     image->map_capacity = points_map_capacity(all);
     image->ascending = atomic_load(&all->ascending);
     status = copy_column(out, "versions", &all->versions, image->point_count, error);
     if (status == OCT_OK)
-        status = copy_column(out, "payloads", &all->payloads, image->point_count, error);
+        status = copy_column(out, "payloads", &store->numbers, image->point_count, error);
     if (status == OCT_OK)
         status = copy_column(out, "live", &all->live, ((uint64_t)image->point_count + 63) / 64, error);
     if (status == OCT_OK)
@@ -313,7 +316,8 @@ save_appended(shard *self, shard_image *image, oct_error *error)
     oct_status        status = shard_save_column(self, image, "ids", &self->points.ids, image->point_count, false, error);
 
     if (status == OCT_OK)
-        status = shard_save_column(self, image, "payload", &self->heap.units, image->unit_count, false, error);
+        status = shard_save_column(self, image, "payload", &shard_payload(self)->heap.units, image->unit_count,
+                                   self->payload_swaps != self->payload_saved, error);
     for (size_t v = 0; v < set->count && status == OCT_OK; v++) {
         graph_column columns[GRAPH_COLUMNS_MAX];
         size_t       count;
@@ -375,7 +379,7 @@ save_ahead(shard *self, shard_image *image, oct_error *error)
 {
     (void)pthread_mutex_lock(&self->write_lock);
     image->point_count = atomic_load(&self->points.count);
-    image->unit_count = atomic_load(&self->heap.unit_count);
+    image->unit_count = atomic_load(&shard_payload(self)->heap.unit_count);
     take_states(image);
     (void)pthread_mutex_unlock(&self->write_lock);
     return save_appended(self, image, error);
@@ -445,7 +449,7 @@ save_files(shard *self, bool closing, shard_image *image, oct_error *error)
     drop_gone(self, image);
     drop_codes(image);
     status = os_make_dir(self->system, self->folder, error);
-    if (status == OCT_OK && !any_rebuilt(image->set))
+    if (status == OCT_OK && !any_rebuilt(image->set) && self->payload_swaps == self->payload_saved)
         status = save_ahead(self, image, error);
     if (status != OCT_OK)
         return status;
@@ -567,6 +571,7 @@ shard_save_done(shard *self, shard_image *image, bool durable)
     old = self->saved;
     self->saved = image;
     atomic_store(&self->disk_bytes, image_bytes(image));
+    self->payload_saved = image->payload_swaps;
     /* A graph swapped in while the manifest was written is in no file yet. */
     set = shard_set(self);
     for (size_t v = 0; v < set->count && image->rebuild_count == self->rebuild_count; v++) {
@@ -978,9 +983,10 @@ shard_mended_graphs(const shard *self)
 oct_status
 shard_load(shard *self, oct_slice json, oct_error *error)
 {
-    point_set   *all = &self->points;
-    shard_image *image;
-    oct_status   status = read_image(json, &image, error);
+    point_set     *all = &self->points;
+    payload_store *store = shard_payload(self);
+    shard_image   *image;
+    oct_status     status = read_image(json, &image, error);
 
     if (status != OCT_OK)
         return status;
@@ -1001,7 +1007,7 @@ shard_load(shard *self, oct_slice json, oct_error *error)
     if (status == OCT_OK)
         status = shard_load_column(self, image, "versions", &all->versions, image->point_count, NULL, error);
     if (status == OCT_OK)
-        status = shard_load_column(self, image, "payloads", &all->payloads, image->point_count, NULL, error);
+        status = shard_load_column(self, image, "payloads", &store->numbers, image->point_count, NULL, error);
     if (status == OCT_OK)
         status = shard_load_column(self, image, "live", &all->live, ((uint64_t)image->point_count + 63) / 64, NULL,
                              error);
@@ -1013,11 +1019,11 @@ shard_load(shard *self, oct_slice json, oct_error *error)
     if (status == OCT_OK) {
         column_check *check = NULL;
 
-        status = shard_load_column(self, image, "payload", &self->heap.units, image->unit_count, &check, error);
+        status = shard_load_column(self, image, "payload", &store->heap.units, image->unit_count, &check, error);
         column_check_free(check);
     }
-    atomic_store(&self->heap.unit_count, image->unit_count);
-    self->heap.live_bytes = image->live_bytes;
+    atomic_store(&store->heap.unit_count, image->unit_count);
+    store->heap.live_bytes = image->live_bytes;
     for (size_t v = 0; v < shard_set(self)->count && status == OCT_OK; v++)
         status = load_vector(self, image, shard_set(self)->items[v], error);
     return status;
@@ -1095,7 +1101,7 @@ check_point(const shard *self, uint32_t point, oct_error *error)
     const vector_set *set = shard_set(self);
     const point_set  *all = &self->points;
     const bool        is_live = points_is_live(all, point);
-    const uint32_t    number = atomic_load(points_payload(all, point));
+    const uint32_t    number = atomic_load(payload_number(shard_payload(self), point));
     oct_slice        document;
     oct_status       status = OCT_OK;
 
@@ -1115,7 +1121,7 @@ check_point(const shard *self, uint32_t point, oct_error *error)
                             self->folder, point, set->items[v]->number);
     }
     if (number != HEAP_NONE)
-        status = heap_get(&self->heap, number, &document, error);
+        status = shard_document(self, point, &document, error);
     return status;
 }
 

@@ -427,10 +427,9 @@ search_shard(void *context)
         }
         point = points_find_live(&self->stage.shard->points, &id);
         if (point != POINT_NONE) {
-            const uint32_t number = atomic_load(points_payload(&self->stage.shard->points, point));
-            oct_slice      document;
+            oct_slice document;
 
-            if (number != HEAP_NONE && heap_get(&self->stage.shard->heap, number, &document, NULL) != OCT_OK)
+            if (shard_document(self->stage.shard, point, &document, NULL) != OCT_OK)
                 (void)atomic_fetch_add(&self->wrong, 1);
             (void)graph_vector(shard_graph(self->stage.shard, (uint32_t)v), point);
             if (shard_verify_vector(self->stage.shard, (uint32_t)v, point, NULL) != OCT_OK)

@@ -2,7 +2,8 @@
  *
  * A document lives in whole units of HEAP_UNIT_BYTES: a header, then its bytes. Its number is the number of its
  * first unit, so 32 bits reach 64 GiB. A document never crosses from one segment of the rows below it to
- * the next (base/rows.h): its bytes are one run of memory. Replaced documents stay until a compaction.
+ * the next (base/rows.h): its bytes are one run of memory. Replaced documents stay
+ * until the live ones are copied to another heap.
  *      offset size  meaning
  *           0    4  bytes of the document
  *           4    4  crc32c of the document
