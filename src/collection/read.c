@@ -89,54 +89,106 @@ collection_retrieve(oct_collection *self, const oct_id *ids, size_t count, const
     return status;
 }
 
+/* Of different shard keys, or one point. */
+static bool
+same_id(const point_set *all, uint32_t a, uint32_t b)
+{
+    oct_id x = *points_id(all, a), y = *points_id(all, b);
+
+    x.reserved = y.reserved = 0;
+    return id_equal(&x, &y);
+}
+
+/* How many of the points found a page shows. It goes on at an id, without a shard key: so that no point comes on two pages, and
+ * each page gets on, those of one id come together. A page is then shorter than `limit`, or, when it is all of one id, longer:
+ * 0 tells that it has to be found whole. */
+static size_t
+whole_ids(const point_set *all, const uint32_t *found, size_t count, size_t limit)
+{
+    size_t shown = size_min(count, limit);
+
+    if (count <= limit || !same_id(all, found[limit - 1], found[limit]))
+        return shown;
+    while (shown > 0 && same_id(all, found[shown - 1], found[limit]))
+        shown--;
+    return shown;
+}
+
+/* The points of a page, and one more if there are more. *shown: how many it shows. Release *out with oct_free. */
+static oct_status
+find_page(oct_collection *self, const selection *these, const oct_id *from, size_t limit, uint32_t **out, size_t *count,
+          size_t *shown, oct_error *error)
+{
+    const point_set  *all = shard_points(self->shard);
+    const config_box *box = collection_box(self);
+    const size_t      live = atomic_load(&all->live_count);
+    size_t            page = size_min(limit, live) + 1;
+    oct_status        status;
+
+    *count = 0;
+    *out = oct_alloc(page * sizeof **out);
+    if (*out == NULL)
+        return oct_fail_memory(error, page * sizeof **out);
+    status = select_page(self, these, from, page, *out, count, error);
+    *shown = size_min(*count, limit);
+    if (status != OCT_OK || !box_has_shard_keys(box) || limit == 0)
+        return status;
+    *shown = whole_ids(all, *out, *count, limit);
+    if (*shown > 0 || *count == 0)
+        return OCT_OK;
+    oct_free(*out);
+    page = size_min(box->config.shard_key_count, live) + 1; /* an id has a point of each key at most */
+    *out = oct_alloc(page * sizeof **out);
+    if (*out == NULL)
+        return oct_fail_memory(error, page * sizeof **out);
+    status = select_page(self, these, from, page, *out, count, error);
+    while (*shown < *count && same_id(all, (*out)[*shown], (*out)[0]))
+        (*shown)++;
+    return status;
+}
+
 oct_status
 collection_scroll(oct_collection *self, const oct_filter *given, const oct_id *from, size_t limit,
                   const oct_select *select, oct_records **out, oct_error *error)
 {
-    point_set           *all = shard_points(self->shard);
-    const size_t         live = atomic_load(&all->live_count);
-    const size_t         page = size_min(limit, live) + 1; /* one more tells whether there is another page */
     const document_view *view = NULL;
     const config_box    *box;
-    record_list         *list;
+    record_list         *list = NULL;
     selection            these = {0};
     uint32_t            *found = NULL;
-    size_t               found_count = 0;
-    oct_status           status = record_list_new(page, &list, error);
+    size_t               found_count = 0, shown = 0;
+    oct_status           status;
 
     *out = NULL;
-    if (status != OCT_OK)
-        return status;
     if (select == NULL)
         select = &select_nothing;
     epoch_pin();
     box = collection_box(self);
-    status = record_plan_select(box, select, &list->memory, &view, error);
-    found = oct_alloc(page * sizeof *found);
-    if (status == OCT_OK && found == NULL)
-        status = oct_fail_memory(error, page * sizeof *found);
+    status = select_given(self, given, &these, error);
     if (status == OCT_OK)
-        status = select_given(self, given, &these, error);
+        status = find_page(self, &these, from, limit, &found, &found_count, &shown, error);
     if (status == OCT_OK)
-        status = select_page(self, &these, from, page, found, &found_count, error);
-    for (size_t i = 0; i < size_min(found_count, limit) && status == OCT_OK; i++) {
+        status = record_list_new(shown + 1, &list, error);
+    if (status == OCT_OK)
+        status = record_plan_select(box, select, &list->memory, &view, error);
+    for (size_t i = 0; status == OCT_OK && i < shown; i++) {
         if (i % DEADLINE_RECORDS == 0)
             status = deadline_check(error);
         if (status == OCT_OK)
             status = record_list_add(self, box, list, found[i], 0, select, view, error);
     }
-    if (status == OCT_OK && found_count > limit) {
+    if (status == OCT_OK && found_count > shown) {
         list->records.has_next = true;
-        list->records.next = *points_id(all, found[limit]);
+        list->records.next = *points_id(shard_points(self->shard), found[shown]);
         list->records.next.reserved = 0;
     }
     selection_clear(&these);
     epoch_unpin();
     oct_free(found);
-    if (status != OCT_OK)
-        oct_records_free(&list->records);
-    else
+    if (status == OCT_OK)
         *out = &list->records;
+    else if (list != NULL)
+        oct_records_free(&list->records);
     return status;
 }
 

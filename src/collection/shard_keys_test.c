@@ -29,6 +29,39 @@ open_on(os *disk)
     return database;
 }
 
+/* Page by page: every point once, though pages go on at an id and ids meet; and no page is empty. */
+static void
+check_pages(oct_collection *collection, const oct_filter *filter, size_t wanted, size_t limit, const char *when)
+{
+    bool          seen[KEYS][IDS] = {{false}};
+    size_t        count = 0, pages = 0;
+    oct_id        from;
+    const oct_id *next = NULL;
+    oct_error     error = {0};
+
+    do {
+        oct_records *records = NULL;
+
+        CHECK_MSG(oct_scroll_where(collection, filter, next, limit, NULL, &records, &error) == OCT_OK, "%s: %s", when, error.text);
+        CHECK(records->count > 0 || (wanted == 0 && !records->has_next));
+        CHECK(records->count <= size_max(limit, KEYS));
+        for (size_t i = 0; i < records->count; i++) {
+            size_t k = 0;
+
+            while (k < KEYS && !shard_key_equal(&keys[k], records->items[i].shard_key))
+                k++;
+            CHECK_MSG(k < KEYS && !seen[k][records->items[i].id.low], "%s: limit %zu, id %llu comes twice", when, limit,
+                      (unsigned long long)records->items[i].id.low);
+            seen[k % KEYS][records->items[i].id.low] = true;
+        }
+        count += records->count;
+        next = records->has_next ? &from : NULL;
+        from = records->next;
+        oct_records_free(records);
+    } while (next != NULL && ++pages < 2 * KEYS * IDS);
+    CHECK_MSG(count == wanted, "%s: limit %zu, pages have %zu points, expected %zu", when, limit, count, wanted);
+}
+
 static void
 check_key(oct_collection *collection, const model *right, const oct_shard_key *key, size_t count, const char *when)
 {
@@ -54,6 +87,8 @@ check_key(oct_collection *collection, const model *right, const oct_shard_key *k
     CHECK_OK(oct_scroll_where(collection, &filter, NULL, KEYS * IDS, &select, &records, &error));
     CHECK_MSG(records->count == wanted, "%s: scroll gives %zu, expected %zu", when, records->count, wanted);
     oct_records_free(records);
+    for (size_t limit = 1; limit <= 7; limit += 2)
+        check_pages(collection, &filter, wanted, limit, when);
     CHECK_OK(oct_search(collection, &search, &records, &error));
     CHECK_MSG(records->count == wanted, "%s: search gives %zu, expected %zu", when, records->count, wanted);
     oct_records_free(records);
