@@ -130,6 +130,13 @@ TEST(slow_requests_are_listed_longest_first)
                        "\"c\",\"duration\":") == text);
     CHECK(strstr(text, "\"approx_count\":2,\"request_body\":{\"query\":[1,2,3,4],\"limit\":1}}]}") != NULL);
 
+    /* Writes, too. */
+    CHECK_INT(ask(database, "PUT", "/collections/c/points?wait=true",
+                  "{\"points\":[{\"id\":7,\"vector\":[0.5,-1e-3,3,4],\"payload\":{\"a\":[1,{}]}}]}"),
+              200);
+    CHECK_INT(ask(database, "GET", "/profiler/slow_requests?request=PUT", ""), 200);
+    CHECK(strstr(text, "\"request_body\":{\"points\":[{\"id\":7,\"vector\":[0.5,-0.001,3,4],\"payload\":{\"a\":[1,{}]}}]}}]}") != NULL);
+
     /* A long one is cut, and is a string. */
     size = (size_t)snprintf(body, sizeof body, "{\"ids\":[1");
     for (int i = 0; i < 1200; i++)
@@ -137,7 +144,7 @@ TEST(slow_requests_are_listed_longest_first)
     (void)snprintf(body + size, sizeof body - size, "]}");
     CHECK_INT(ask(database, "POST", "/collections/c/points", body), 200);
     CHECK_INT(ask(database, "GET", "/profiler/slow_requests?request=points&limit=5", ""), 200);
-    CHECK_INT(count_of("request_name"), 2);
+    CHECK_INT(count_of("request_name"), 3);
     CHECK(strstr(text, "\"request_body\":\"{\\\"ids\\\":[1,0,1,2") != NULL);
     CHECK_INT(ask(database, "GET", "/profiler/slow_requests?request=scroll", ""), 200);
     CHECK_TEXT(text, "{\"requests\":[]}");
