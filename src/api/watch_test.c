@@ -135,7 +135,8 @@ TEST(slow_requests_are_listed_longest_first)
                   "{\"points\":[{\"id\":7,\"vector\":[0.5,-1e-3,3,4],\"payload\":{\"a\":[1,{}]}}]}"),
               200);
     CHECK_INT(ask(database, "GET", "/profiler/slow_requests?request=PUT", ""), 200);
-    CHECK(strstr(text, "\"request_body\":{\"points\":[{\"id\":7,\"vector\":[0.5,-0.001,3,4],\"payload\":{\"a\":[1,{}]}}]}}]}") != NULL);
+    CHECK(strstr(text, "\"request_body\":{\"points\":[{\"id\":7,\"vector\":[0.5,-0.001,3,4],\"payload\":{\"a\":[1,{}]}}]}}]}") !=
+          NULL);
 
     /* A long one is cut, and is a string. */
     size = (size_t)snprintf(body, sizeof body, "{\"ids\":[1");
