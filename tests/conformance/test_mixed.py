@@ -15,12 +15,12 @@ import pytest
 import compare
 import differences
 import doors as doors_module
-from doors import Outcome
+from doors import Door, Outcome
 from qdrant_client import models
 from queries import EVERYTHING
 from test_query import OTHER_SEEDS, World, check_groups
 
-POINTS = 120
+POINTS, OTHERS = 120, 25
 SPARSE_INDICES = [*range(10), 2**31, 2**32 - 1]
 SPACES = ("cosine", "euclid", "words", "rare", "rows", "far")
 UP = {"cosine", "words", "rare", "rows"}
@@ -163,6 +163,26 @@ class MixedWorld(World):
             )
             assert door.call("upsert", collection_name="main", points=copy.deepcopy(points), wait=True).ok
             door.call("create_payload_index", collection_name="main", field_name="w", field_schema="float", wait=True)
+            self.add_other(door)
+
+    def add_other(self, door: Door) -> None:
+        """A collection to look up examples in, with the same kinds of vectors under other names."""
+        max_sim = models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM)
+        sizes = {"cosine": 6, "euclid": 6, "rows": 3, "far": 3}
+        vectors = {
+            f"other {name}": models.VectorParams(
+                size=size, distance=models.Distance.DOT, multivector_config=max_sim if size == 3 else None
+            )
+            for name, size in sizes.items()
+        }
+        sparse = {f"other {name}": models.SparseVectorParams() for name in ("words", "rare")}
+        door.client.create_collection("other", vectors_config=vectors, sparse_vectors_config=sparse)
+        maker = Maker(12)
+        points = [
+            models.PointStruct(id=i, vector={f"other {space}": maker.vector(space) for space in SPACES})
+            for i in range(1, OTHERS + 1)
+        ]
+        assert door.call("upsert", collection_name="other", points=points, wait=True).ok
 
     def ask_oracle(self, method: str, **arguments: Any) -> Outcome:
         outcome = super().ask_oracle(method, **arguments)
@@ -240,6 +260,26 @@ def test_groups_of_every_kind_of_vector(world: MixedWorld, kind: str, space: str
         want = world.ask_oracle("query_points_groups", **arguments)
         assert got.ok and want.ok, f"{arguments}: {got}, {want}"
         check_groups(world, got.value.groups, want.value.groups, arguments)
+
+
+@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_examples_of_another_collection(world: MixedWorld, kind: str, space: str) -> None:
+    """Looked up under another name, at the top and within prefetches; ids of there are no ids of here."""
+    maker = world.maker(3 * len(kind) + len(space))
+    maker.having = {name: list(range(1, OTHERS + 1)) for name in SPACES}
+    lookup = models.LookupLocation(collection="other", vector=f"other {space}")
+    for number in range(4):
+        arguments: Dict[str, Any] = {
+            "collection_name": "main", "query": maker.query(space, kind), "using": space, "lookup_from": lookup,
+            "query_filter": maker.filter(), "limit": maker.random.choice([5, EVERYTHING]),
+        }  # fmt: skip
+        up = larger_is_better(space, arguments["query"])
+        if number % 2 == 1:
+            inner = models.Prefetch(**{name: arguments.pop(name) for name in ("query", "using", "lookup_from")})
+            arguments.update(prefetch=inner, query=maker.vector("cosine"), using="cosine")
+            up = True
+        world.check(arguments, up)
 
 
 @pytest.mark.parametrize("space", SPACES)
