@@ -28,6 +28,8 @@
 #define BATCH_ROWS_MAX 128u /* ... and this many rows: the tail that every search scans */
 
 #define SPREAD_ROWS_MIN 40u /* with fewer candidates than this there is no slope between near and far ones */
+#define MEASURED_EF_MIN 15u
+#define SPREAD_MIN      (GRAPH_SPREAD_ONE / 256) /* from less it would take long to grow again */
 #define SPREAD_BATCHES  8   /* the newest batch makes up so large a part of the average: of hundreds of rows */
 
 /* A link to be made, seen from either end. */
@@ -76,9 +78,11 @@ typedef struct batch {
     size_t      edge_count;
     size_t     *groups; /* where a new target begins */
     size_t      group_count;
-    /* Of each row: how far its GRAPH_NEAR_RANKth candidate and its last were, if it had as many as it may. */
+    /* Of each row that had as many candidates as it may: how far the GRAPH_NEAR_RANKth and the last were, and how many were
+     * within reach of a search of measured_ef(), by the spread there is. */
     float       near[BATCH_ROWS_MAX], far[BATCH_ROWS_MAX];
-    bool        measured[BATCH_ROWS_MAX];
+    uint32_t    within[BATCH_ROWS_MAX]; /* 0: not measured */
+    float       reach;
     atomic_bool failed; /* some thread had no memory to search */
 } batch;
 
@@ -263,15 +267,32 @@ choose_links(batch *work, graph_scratch *scratch, bench *at, uint32_t index, uin
     memcpy(out->chosen, suitors, out->count * sizeof *suitors);
 }
 
+/* The effort at which the spread is measured: a search of it may reach as many candidates as the build's walks keep. */
+static uint32_t
+measured_ef(const graph *self)
+{
+    const uint32_t ef = self->params.ef_construct / GRAPH_REACH_ROOM;
+
+    return ef > MEASURED_EF_MIN ? ef : MEASURED_EF_MIN;
+}
+
 /* Keep what measure_spread asks of the row's candidates. */
 static void
 note_distances(batch *work, const graph_scratch *scratch, uint32_t index)
 {
-    if (scratch->pool_size < work->graph->params.ef_construct || scratch->pool_size < SPREAD_ROWS_MIN)
+    uint32_t within = 0;
+    float    near, origin, bound;
+
+    if (scratch->pool_size < work->graph->params.ef_construct || scratch->pool_size < SPREAD_ROWS_MIN ||
+        !graph_distance_origin(work->graph->params.distance, &origin))
         return;
-    work->near[index] = candidate_distance(scratch->pool[GRAPH_NEAR_RANK - 1]);
+    near = candidate_distance(scratch->pool[GRAPH_NEAR_RANK - 1]);
+    bound = (near + origin) * work->reach - origin;
+    while (within < scratch->pool_size && candidate_distance(scratch->pool[within]) <= bound)
+        within++;
+    work->near[index] = near;
     work->far[index] = candidate_distance(scratch->pool[scratch->pool_size - 1]);
-    work->measured[index] = true;
+    work->within[index] = within > GRAPH_NEAR_RANK ? within : GRAPH_NEAR_RANK;
 }
 
 static void
@@ -504,36 +525,47 @@ log2_fixed(double value)
     return result;
 }
 
-/* SPREAD   How fast do distances grow with rank? Near a point, the distance of its r-th neighbour grows like r to the power
- *          of 2 / d for squared distances in d (intrinsic) dimensions. The rows of a batch have just looked for their
- *          neighbours, so the exponent costs nothing: it is the slope between the GRAPH_NEAR_RANKth and the last of
- *          what they found. Batches are averaged, later ones weighing more, since the data may drift. */
+/* SPREAD   Near a point, the distance of its r-th neighbour grows like r to some power: 2 / d for squared distances in d
+ *          (intrinsic) dimensions. Were all queries alike, a reach of (ef / 10) to that power would let a search follow
+ *          ef candidates. They are not: where it is dense the same reach holds hundreds, elsewhere none, and the mean is what
+ *          ef promises. So the exponent is found by trying: the rows of a batch have just looked for their neighbours, and
+ *          how many of those lay within reach of a search costs nothing to count. If they were too many on average, the
+ *          exponent is too large. Batches are averaged, later ones weighing more, since the data may drift. */
 static void
 measure_spread(const batch *work)
 {
-    graph       *self = work->graph;
-    const double ranks = (double)self->params.ef_construct / GRAPH_NEAR_RANK;
+    graph        *self = work->graph;
     const int64_t before = atomic_load(&self->spread);
-    double       near = 0, far = 0;
-    float        origin;
-    int64_t      now;
+    const double  ranks = (double)self->params.ef_construct / GRAPH_NEAR_RANK;
+    double        near = 0, far = 0, within = 0;
+    uint32_t      count = 0;
+    float         origin;
+    int64_t       now;
 
-    if (!graph_distance_origin(self->params.distance, &origin))
-        return;
+    (void)graph_distance_origin(self->params.distance, &origin);
     for (uint32_t i = 0; i < work->count; i++) {
-        if (work->measured[i]) {
+        if (work->within[i] > 0) {
             near += (double)work->near[i] + (double)origin;
             far += (double)work->far[i] + (double)origin;
+            within += work->within[i];
+            count++;
         }
     }
     if (!(near > 0 && far >= near && far <= (double)FLT_MAX * BATCH_ROWS_MAX)) /* none measured, or nothing but twins */
         return;
-    now = (int64_t)log2_fixed(far / near) * GRAPH_SPREAD_ONE / log2_fixed(ranks);
+    if (before == 0) { /* the slope from near to far, were all alike */
+        now = (int64_t)log2_fixed(far / near) * GRAPH_SPREAD_ONE / log2_fixed(ranks);
+    } else {
+        const int64_t right = log2_fixed((double)measured_ef(self) / GRAPH_NEAR_RANK);
+        const int64_t found = log2_fixed(within / count / GRAPH_NEAR_RANK);
+
+        /* As if the number within reach were a power of the reach; but no more than twice in one go. */
+        now = found > right / 2 ? before * right / found : 2 * before;
+        now = before + (now - before) / SPREAD_BATCHES;
+    }
     if (now > GRAPH_SPREAD_MAX)
         now = GRAPH_SPREAD_MAX;
-    if (before > 0)
-        now = before + (now - before) / SPREAD_BATCHES;
-    atomic_store(&self->spread, (uint32_t)(now > 0 ? now : 1));
+    atomic_store(&self->spread, (uint32_t)(now > SPREAD_MIN ? now : SPREAD_MIN));
 }
 
 static void
@@ -571,6 +603,7 @@ graph_build_batch(graph *self, workers *pool, uint32_t threads_max, bool *built,
     work->first = atomic_load(&self->graph_count);
     work->count = graph_batch_rows(work->first);
     work->entry = atomic_load(&self->entry);
+    work->reach = graph_reach(atomic_load(&self->spread), measured_ef(self), GRAPH_NEAR_RANK);
     status = prepare(work, workers_count(pool) + 1, error);
     if (status != OCT_OK)
         goto out;

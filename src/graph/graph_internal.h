@@ -56,7 +56,7 @@ struct graph {
     _Atomic uint32_t level_counts[GRAPH_LEVELS_MAX];
     _Atomic uint32_t graph_count; /* release after a batch's links */
     _Atomic uint64_t entry;       /* level << 32 | node; release after graph_count, acquired before it */
-    _Atomic uint32_t spread;      /* how fast distances grow with rank (build.c), in GRAPH_SPREAD_ONE; 0: not known */
+    _Atomic uint32_t spread;      /* the exponent that makes ef a mean effort (build.c), in GRAPH_SPREAD_ONE; 0: not known */
 };
 
 static inline const void *
@@ -214,7 +214,11 @@ void graph_estimates(const graph *self, graph_scratch *scratch, const void *cons
 
 #define GRAPH_SPREAD_ONE 65536u /* graph.spread is a fraction of this */
 #define GRAPH_SPREAD_MAX (4u * GRAPH_SPREAD_ONE) /* squared distances along a line grow with the square of the rank */
-#define GRAPH_NEAR_RANK  10u /* spread is measured between this candidate of a build's walk and its last */
+#define GRAPH_NEAR_RANK  10u /* a build's walks have their reach from this candidate */
+#define GRAPH_REACH_ROOM 4u  /* a search with a reach follows at most so many times ef candidates */
+
+/* How many times as far as the `anchor`th candidate one may be that a search of effort ef follows. */
+float graph_reach(uint32_t spread, size_t ef, size_t anchor);
 
 /* What makes distances of this metric start at zero: for unit vectors 1 - dot is half the squared distance. False: nothing
  * does, and ratios of distances mean nothing. */

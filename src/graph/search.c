@@ -14,12 +14,10 @@
  *           beyond the fifteenth leads anywhere, and where a thousand are as close as the tenth, fifty are too few. So ef
  *           means an effort that queries share: the walk ends at candidates that are `reach` times as far as the
  *           anchor-th best (adaptive beam search, Al-Jazzazi et al., arXiv:2505.15636), with
- *                   reach = (ef / anchor) ^ (spread / 2)
- *           where spread is the collection's own exponent of distance by rank (build.c), so that `reach` adapts to its
- *           dimension and scale. Half the exponent, since queries differ: the whole one would make the mean effort larger than
- *           that of a walk of ef; with half it is the same. An easy query stops at a quarter of ef candidates, a
- *           hard one goes on to REACH_ROOM times ef. Candidates out of reach are not even kept. Measured: at equal time
- *           half as many hits are missed; docs/decisions/ has the table.
+ *                   reach = (ef / anchor) ^ spread
+ *           where spread is a number that the build has found for this collection (build.c): the one with which the mean
+ *           effort is that of a plain walk of ef. An easy query stops at a quarter of ef candidates, a hard one goes on
+ *           to GRAPH_REACH_ROOM times ef. Candidates out of reach are not even kept. Measured: docs/decisions/.
  * DEAD ROWS are followed but do not count towards ef, so that a region of deleted points is crossed
  *           and not mistaken for an answer. The array then holds more than ef candidates, up to the pool's capacity.
  * ONE VIEW  A search works on the row counts it read at its start. A row that died since passes, if its point
@@ -51,8 +49,7 @@
 #define HEADS_WINDOW          4u   /* the heads of a step are among so many candidates: docs/design/search.md */
 
 #define ANCHOR_MIN 10u  /* hits wanted may be one or two, whose distance says less about the place than the tenth's */
-#define REACH_ROOM 4u   /* a search with a reach follows at most so many times ef candidates ... */
-#define FLOOR_PART 4u   /* ... and at least this part of ef */
+#define FLOOR_PART 4u   /* a search with a reach follows at least this part of ef candidates */
 #define REACH_SIGMAS 2.0f /* of an estimate's error, which candidates may lie further */
 #define POWER_BITS 10u  /* of a fraction in an exponent */
 
@@ -385,6 +382,28 @@ pool_insert(graph_scratch *scratch, size_t capacity, size_t ef, size_t *passing,
             scratch->pool_size--;
     }
     return low;
+}
+
+/* base to the power of exponent / GRAPH_SPREAD_ONE, by multiplication and square roots alone: those have one right answer. */
+static float
+power(float base, uint32_t exponent)
+{
+    float result = 1, root = base;
+
+    for (uint32_t i = 0; i < exponent / GRAPH_SPREAD_ONE; i++)
+        result *= base;
+    for (uint32_t bit = 1; bit <= POWER_BITS; bit++) {
+        root = sqrtf(root);
+        if ((exponent & GRAPH_SPREAD_ONE >> bit) != 0)
+            result *= root;
+    }
+    return result;
+}
+
+float
+graph_reach(uint32_t spread, size_t ef, size_t anchor)
+{
+    return power((float)ef / (float)anchor, spread);
 }
 
 /* How far a candidate may be to be worth a look, now. What counts is asked for only where rows may not. */
@@ -801,29 +820,13 @@ graph_pool_room(size_t ef, uint32_t row_count, uint32_t eligible, bool gated)
     return gated ? ef * size_min(share + POOL_GATED_RATIO, POOL_RATIO_MAX) + POOL_SLACK : ef;
 }
 
-/* base to the power of exponent / GRAPH_SPREAD_ONE, by multiplication and square roots alone: those have one right answer. */
-static float
-power(float base, uint32_t exponent)
-{
-    float result = 1, root = base;
-
-    for (uint32_t i = 0; i < exponent / GRAPH_SPREAD_ONE; i++)
-        result *= base;
-    for (uint32_t bit = 1; bit <= POWER_BITS; bit++) {
-        root = sqrtf(root);
-        if ((exponent & GRAPH_SPREAD_ONE >> bit) != 0)
-            result *= root;
-    }
-    return result;
-}
-
 /* Give a walk of `ef` candidates for `wanted` hits its reach, if this search can have one. */
 static void
 set_reach(const graph *self, const graph_scratch *scratch, size_t ef, size_t wanted, graph_walk *walk)
 {
     walk->anchor = size_min(size_max(wanted, ANCHOR_MIN), ef);
     walk->floor = size_max(walk->anchor, ef / FLOOR_PART);
-    walk->reach = power((float)ef / (float)walk->anchor, atomic_load_explicit(&self->spread, memory_order_relaxed) / 2);
+    walk->reach = graph_reach(atomic_load_explicit(&self->spread, memory_order_relaxed), ef, walk->anchor);
     (void)graph_distance_origin(self->params.distance, &walk->origin);
     if (self->coded)
         walk->slack = REACH_SIGMAS * self->codec.error * scratch->code_query.squared * (self->codec.squared_euclid ? 2.0f : 1.0f);
@@ -872,7 +875,7 @@ graph_search(const graph *self, const graph_query *query, graph_hit *hits, size_
     const size_t ef = size_max(query->ef, wanted);
     const bool   reaches = walks && has_reach(self, query);
     const size_t keep = size_min(
-        walks ? ef * (reaches ? REACH_ROOM : 1) : wanted * SCAN_KEEP_RATIO + SCAN_KEEP, row_count);
+        walks ? ef * (reaches ? GRAPH_REACH_ROOM : 1) : wanted * SCAN_KEEP_RATIO + SCAN_KEEP, row_count);
     graph_walk     walk = {.row_limit = graph_count,
                            .ef = keep,
                            .heads = GRAPH_HEADS,
