@@ -13,8 +13,9 @@ spread_of(const twin *self)
     return (double)state.spread / GRAPH_SPREAD_ONE;
 }
 
-/* Goal:   where all points are alike the spread is the exponent of distance by rank: near 2 / d for squared distances and 1 / d for sums of differences, of points spread
- *         evenly in d dimensions; not known for dot products, whose ratios mean nothing.
+/* Goal:   where all points are alike the spread is the exponent of distance by rank: near 2 / d for squared distances and
+ *         1 / d for sums of differences, of points spread evenly in d dimensions; not known for dot products, whose ratios
+ *         mean nothing.
  * Method: 3,000 even points in a cube, d 2, 3 and 5; m 8, ef_construct 80; seed 3.
  * Bound:  points near the cube's walls have neighbours on one side only: a third more or less. */
 TEST(spread_is_the_exponent_of_distance_by_rank)
