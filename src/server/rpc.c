@@ -21,6 +21,8 @@
 #define RPC_KEEP_ALIVE_S 60u          /* of TCP: a peer that vanished is found out */
 #define RPC_SEND_BYTES   (256u << 10) /* of frames, made at a time */
 #define RPC_STALL_S      60u          /* a call that has begun to come and comes no further */
+#define REST_IDLE_S_MIN  75           /* not the few seconds of HTTP/1.1: a client has one connection for all it does, and a
+                                       * stream that it opens while GOAWAY is on its way is lost to simple clients */
 
 static void advance(rpc_connection *self);
 
@@ -323,6 +325,7 @@ on_gone(void *context, h2_call *call)
 {
     rpc_connection *self = context;
 
+    stream_restart(&self->io); /* idle from now on, if it was the last */
     if (!call->is_held)
         unqueue(self, call);
     if (self->is_rest)
@@ -411,7 +414,8 @@ void
 rpc_tick(rpc_connection *self)
 {
     const int64_t request_s = self->io.loop->owner->config->request_timeout_sec;
-    const int64_t idle_s = self->io.loop->owner->config->keep_alive_timeout_sec;
+    const int64_t keep_s = self->io.loop->owner->config->keep_alive_timeout_sec;
+    const int64_t idle_s = keep_s > 0 && keep_s < REST_IDLE_S_MIN ? REST_IDLE_S_MIN : keep_s;
 
     if (self->io.is_closing)
         return;

@@ -23,6 +23,7 @@
 #define UNSENT_BYTES_MAX  (1u << 20)   /* answers that the client has not fetched, before work for it stops */
 #define TURN_REQUESTS_MAX 16u          /* of one connection, before the others have their turn */
 #define COPIED_BODY_MAX   (32u << 10)  /* a larger body is not copied behind its head but sent beside it */
+#define OUTPUT_KEPT_MAX   (4u << 10)   /* of a connection's buffer once all is sent: thousands of them may be idle */
 #define LOOP_BODY_MAX     (256u << 10) /* a larger request is parsed by a worker: JSON takes 1 ms a MiB */
 #define LOOP_PACK_MAX     (64u << 10)  /* a larger answer is compressed by a worker: 10 ms a MiB */
 #define STREAM_BYTES      (256u << 10) /* of a file, read by a worker and sent as one piece */

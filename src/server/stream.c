@@ -164,7 +164,7 @@ stream_send(stream *self, buffer *text, oct_slice behind, stream_body *body)
     }
     if ((size_t)sent < total)
         send_later(self, text, body, parts, count, (size_t)sent);
-    else if (text->capacity > COPIED_BODY_MAX)
+    else if (text->capacity > OUTPUT_KEPT_MAX)
         buffer_clear(text);
     text->size = 0;
 }

@@ -72,3 +72,19 @@ def client_of(kind: str, server: Any) -> Any:
     return octant.QdrantClient(
         url=server.url, grpc_port=server.grpc_port, prefer_grpc=kind == "grpc", check_compatibility=False
     )
+
+
+def sparse_of(text: str) -> Any:
+    """Words as numbers, for frameworks that want a sparse model of the user's: (indices, values)."""
+    words = sorted({sum(ord(letter) * 31**place for place, letter in enumerate(word)) % 1_000_003
+                    for word in text.lower().strip(".?").split()})  # fmt: skip
+    return words, [1.0] * len(words)
+
+
+def async_client_of(kind: str, server: Any) -> Any:
+    octant = doors_module.import_octant()
+    if kind == "memory":
+        return octant.AsyncQdrantClient(":memory:")
+    return octant.AsyncQdrantClient(
+        url=server.url, grpc_port=server.grpc_port, prefer_grpc=kind == "grpc", check_compatibility=False
+    )
