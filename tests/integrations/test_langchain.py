@@ -86,7 +86,8 @@ def test_retrieval_modes(kind, mode, embedder, server) -> None:
     hits = store.similarity_search_with_score(asked, k=3)
     assert hits[0][0].page_content == TEXTS[0] and hits[0][1] >= hits[-1][1]
     is_food = models.Filter(must=[models.FieldCondition(key="metadata.topic", match=models.MatchValue(value="food"))])
-    assert {hit.metadata["topic"] for hit in store.similarity_search("the dough and the garlic", k=4, filter=is_food)} == {"food"}
+    fed = store.similarity_search("the dough and the garlic", k=4, filter=is_food)
+    assert {hit.metadata["topic"] for hit in fed} == {"food"}
     assert store.as_retriever(search_kwargs={"k": 1}).invoke(asked)[0].page_content == TEXTS[0]
     assert asyncio.run(store.asimilarity_search(asked, k=1))[0].page_content == TEXTS[0]
     if mode == RetrievalMode.DENSE:
