@@ -27,7 +27,8 @@ FENCE = "`" * 3
 def blocks(language: str) -> List[Tuple[str, str]]:
     """(heading, code)"""
     found, heading = [], ""
-    for part in re.split(rf"^(## [^\n]*|{FENCE}{language}\n.*?^{FENCE}$)", (ROOT / "docs" / "clients.md").read_text(), flags=re.M | re.S):
+    text = (ROOT / "docs" / "clients.md").read_text()
+    for part in re.split(rf"^(## [^\n]*|{FENCE}{language}\n.*?^{FENCE}$)", text, flags=re.M | re.S):
         if part.startswith("## "):
             heading = part[3:].split("\n")[0]
         elif part.startswith(FENCE + language + "\n"):

@@ -65,8 +65,8 @@ def documents_of(texts):
 def vectors_of(mode):
     """The collection that from_documents makes for a mode."""
     dense = {} if mode == RetrievalMode.SPARSE else {"": models.VectorParams(size=DIM, distance=models.Distance.COSINE)}
-    return {"vectors_config": dense,
-            "sparse_vectors_config": {} if mode == RetrievalMode.DENSE else {"langchain-sparse": models.SparseVectorParams()}}  # fmt: skip
+    sparse = {} if mode == RetrievalMode.DENSE else {"langchain-sparse": models.SparseVectorParams()}
+    return {"vectors_config": dense, "sparse_vectors_config": sparse}
 
 
 @pytest.mark.parametrize("mode", list(RetrievalMode))
