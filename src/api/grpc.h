@@ -7,7 +7,8 @@
  *          same that json_parse would make of the REST body -> the route's handler -> its JSON result -> grpc_encode
  *          by the response's table.
  * FLOATS   are never spelled out: a list of them becomes one raw value of the tree that points into the message
- *          (or an aligned copy), and decode_points.c uses it where it lies.
+ *          (or an aligned copy), and decode_points.c uses it where it lies. Those of an answer are put aside by encode.c, whose
+ *          JSON has a mark in their place (encode_floats_aside).
  * NOT protobuf-c: it copies every message into structs, 200 kinds of which would have to be read a second time; it has
  *          no limit on nesting (20,000 levels in 74 KB end in a stack overflow), and it would be the embeddable
  *          library's only dependency. See docs/decisions/0010-grpc.md.

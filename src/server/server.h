@@ -10,14 +10,17 @@
  *              bytes <- connection <- one write per batch of answers  <--+-> worker thread, back by uv_async
  *
  *          A search runs to completion on the thread that read it. Writes wait for the disk and long reads
- *          take long, so those go to workers and never delay a search on the loop (request_class.h).
+ *          take long, so those go to workers and never delay a search on the loop (request_class.h). What was
+ *          slow on the loop all the same is run by a worker the next time (pace.h).
+ * LEFT     A read stops when its client has closed the connection, reset the stream, or let its deadline pass;
+ *          what it looks at is base/deadline.h. Writes are finished.
  * ORDER    A connection's requests run one after the other in the order sent, so a pipelined read sees the
  *          write before it; other connections are not held up. The queue is bounded: when it is full, or
  *          answers are not fetched, the connection is not read from.
  * TIME     Measured in ticks of the loop's own timer, not in clock time: when the loop itself was busy, no
  *          client is blamed for it.
  * READ     server.c (life and death), loop.c (one thread), connection.c (one client), then http1.h;
- *          for gRPC rpc.c and h2.h.
+ *          for gRPC rpc.c and h2.h; rest.c for REST over HTTP/2. stream.c has the sockets of all three.
  * ERRORS   Starting up fails with a sentence; later failures concern one connection and close it.
  */
 #ifndef OCT_SERVER_H
