@@ -11,8 +11,9 @@ Points are written with the vector that they have and another payload, so that w
 new row until the next compaction (docs/benchmarks.md has that).
 
 The client is this one Python process on the same machine and takes most of a core: the figures are an upper bound of what the
-server takes. Every answer is checked (status, number of hits). Resident memory is read every second; FLAT compares the
-median of the last tenth of the run with that of the tenth after the first third, when caches have filled.
+server takes. Every answer is checked (status, number of hits). Resident memory is read every second; what is
+compared is the median of the last tenth of the run with that of the tenth after its first half, when every connection has had
+each kind of answer.
 
 Exit status 1: an error, or memory that grew by more than 5 %.
 """
@@ -285,9 +286,9 @@ def report(run: Run, memory: List[Tuple[float, float]], seconds: float, cpu: flo
         print(f"{door:6}{kind:18}{len(waits):>10}{p50:>10.2f}{p95:>10.2f}{p99:>10.2f}{waits.max():>10.2f}")
     tenth = max(len(memory) // 10, 1)
     print("\nresident MB (of it anonymous): " + " ".join(f"{all_:.0f}({own:.0f})" for all_, own in memory[tenth // 2 :: tenth]))
-    before = statistics.median(all_ for all_, _ in memory[len(memory) // 3 :][:tenth])
+    before = statistics.median(all_ for all_, _ in memory[len(memory) // 2 :][:tenth])
     after = statistics.median(all_ for all_, _ in memory[-tenth:])
-    print(f"resident memory: {before:.1f} MB after a third, {after:.1f} MB at the end ({(after / before - 1) * 100:+.1f} %)")
+    print(f"resident memory: {before:.1f} MB after a half, {after:.1f} MB at the end ({(after / before - 1) * 100:+.1f} %)")
     return not run.errors and after <= before * (1 + GROWTH_MAX)
 
 

@@ -5,6 +5,8 @@ storage locks; tutorials and older code call them, and the REST routes are still
 parameters it had in 1.15, builds the model of its request, and posts it to the old route through the client's own
 REST layer; results are the official models. They work over a URL as well as in process.
 
+`add` and `query`, which take texts, went at the same time: _documents.py has them.
+
 A method is written once, as a function that describes the request (a `_Post`); `_sync` and `_async` make the two
 methods of it.
 """
@@ -19,7 +21,7 @@ from pydantic import BaseModel, create_model
 from qdrant_client import grpc
 from qdrant_client.conversions.conversion import GrpcToRest
 
-from . import models
+from . import _documents, models
 
 
 class _Post(NamedTuple):
@@ -418,4 +420,5 @@ def methods(official: type) -> Dict[str, Any]:
     for name in ("lock_storage", "unlock_storage", "get_locks"):
         found[name] = _no_locks(name)
     found["rest"] = property(_rest_property)
+    found.update(_documents.methods(inspect.iscoroutinefunction(official.query_points)))  # type: ignore[attr-defined]
     return {name: value for name, value in found.items() if not hasattr(official, name)}
