@@ -34,7 +34,8 @@ typedef struct vector_set {
 
 #define PAYLOAD_POINTS_EXPECTED 8u
 
-/* Documents, and which is whose: shard_payload.c. */
+/* Documents, and which is whose: shard_payload.c. The files of an image are those of the shard's store only while its
+ * payload_swaps are the shard's, which build_lock keeps so: whoever maps a file over the heap must look at both. */
 typedef struct payload_store {
     heap heap;
     rows numbers; /* _Atomic uint32_t, a point each: its document in the heap, or HEAP_NONE */
