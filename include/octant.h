@@ -547,6 +547,7 @@ typedef struct oct_collection_info {
     const char *damage;             /* NULL; or what is wrong with its files, so that it answers nothing else */
     oct_slice name;
     const uint64_t *field_points;   /* of each of config.field_indexes: points with a value in it */
+    const uint64_t *field_bytes;    /* of each of config.field_indexes: what it takes in memory */
     uint64_t snapshots_running;     /* being made now; and files it is being recovered from */
     uint64_t recoveries_running;
     uint64_t snapshots_created;     /* since the database was opened */
@@ -563,7 +564,7 @@ OCT_API void       oct_collection_info_free(oct_collection_info *info);
  * whose pages the system keeps as long as it has room and reads again when they are asked for. Counted is what is used:
  * tables that grow have room beyond. */
 typedef struct oct_memory_part {
-    const char *name; /* "vectors", "codes", "links", "rows", "points", "payload"; static */
+    const char *name; /* "vectors", "codes", "links", "rows", "points", "payload", "fields" (indexes of payload); static */
     uint64_t    memory_bytes;
     uint64_t    mapped_bytes;
 } oct_memory_part;

@@ -155,7 +155,7 @@ oct_collection_describe(oct_collection *collection, oct_collection_info **out, o
 void
 oct_collection_memory(oct_collection *collection, oct_memory_info *out)
 {
-    shard_measure(collection->shard, out);
+    collection_measure(collection, out);
 }
 
 oct_status

@@ -240,6 +240,7 @@ collection_info = _struct(
     ("damage", c_char_p),
     ("name", slice),
     ("field_points", POINTER(c_uint64)),
+    ("field_bytes", POINTER(c_uint64)),
     ("snapshots_running", c_uint64),
     ("recoveries_running", c_uint64),
     ("snapshots_created", c_uint64),

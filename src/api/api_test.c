@@ -645,6 +645,35 @@ TEST(searches_answer_and_refuse)
     CHECK_OK(oct_close(database, NULL));
 }
 
+/* Goal:   memory is told by vector name and by index of the payload. */
+TEST(memory_is_told_by_part)
+{
+    static const step steps[] = {
+        {"PUT", "/collections/c", API_TEST_FOUR, 200, "true"},
+        {"GET", "/collections/c/memory", "", 200, "~\"payload_index\":[],"},
+        {"PUT", "/collections/c/points?wait=true", "{\"points\":[{\"id\":1,\"vector\":[1,2,3,4],\"payload\":{\"k\":\"v\",\"n\":7}}]}",
+         200, "~completed"},
+        {"PUT", "/collections/c/index?wait=true", "{\"field_name\":\"k\",\"field_schema\":\"keyword\"}", 200, "~completed"},
+        {"PUT", "/collections/c/index?wait=true", "{\"field_name\":\"n\",\"field_schema\":\"integer\"}", 200, "~completed"},
+        {"GET", "/collections/c", "", 200, "~\"payload_schema\":{"}, /* which asks the indexes, so that they are there */
+        {"GET", "/collections/c/memory", "", 200, "~\"payload_index\":[{\"name\":\"k\",\"usage\":{\"disk_bytes\":0,\"ram_bytes\":"},
+        {"GET", "/collections/c/memory", "", 200, "~{\"name\":\"n\",\"usage\":{\"disk_bytes\":0,\"ram_bytes\":"},
+    };
+    oct_database    *database = api_test_open();
+    oct_collection  *collection;
+    oct_memory_info  memory;
+    uint64_t         bytes = 0;
+
+    RUN(database, steps);
+    CHECK_OK(oct_collection_open(database, (oct_slice){"c", 1}, &collection, NULL));
+    oct_collection_memory(collection, &memory);
+    for (size_t i = 0; i < memory.count; i++)
+        bytes += strcmp(memory.parts[i].name, "fields") == 0 ? memory.parts[i].memory_bytes : 0;
+    CHECK(bytes > 0);
+    oct_collection_close(collection);
+    CHECK_OK(oct_close(database, NULL));
+}
+
 /* Goal:   the service speaks of itself; unknown routes are told what there is. */
 TEST(service_routes)
 {

@@ -318,9 +318,11 @@ collections_memory(api_call *call, oct_error *error)
     if (status == OCT_OK)
         status = oct_collection_describe(collection, &info, error);
     if (status == OCT_OK) {
-        index = info->ram_bytes - (info->vector_bytes + info->payload_bytes < info->ram_bytes
-                                       ? info->vector_bytes + info->payload_bytes
-                                       : info->ram_bytes);
+        uint64_t other = info->vector_bytes + info->payload_bytes;
+
+        for (size_t i = 0; i < info->config.field_index_count; i++)
+            other += info->field_bytes[i];
+        index = info->ram_bytes - (other < info->ram_bytes ? other : info->ram_bytes);
         for (size_t i = 0; i < info->config.vector_count; i++)
             dims += (uint64_t)share_of(&info->config.vectors[i]);
         add_usage(&call->out, "{\"total\":", info->disk_bytes, info->ram_bytes);
@@ -330,7 +332,14 @@ collections_memory(api_call *call, oct_error *error)
         add_vector_usages(&call->out, info, true, index, dims);
         buffer_add_byte(&call->out, ']');
         add_usage(&call->out, ",\"payload\":", 0, info->payload_bytes);
-        buffer_add_text(&call->out, ",\"payload_index\":[]");
+        buffer_add_text(&call->out, ",\"payload_index\":[");
+        for (size_t i = 0; i < info->config.field_index_count; i++) {
+            buffer_add_text(&call->out, i > 0 ? ",{\"name\":" : "{\"name\":");
+            json_add_text(&call->out, info->config.field_indexes[i].field);
+            add_usage(&call->out, ",\"usage\":", 0, info->field_bytes[i]);
+            buffer_add_byte(&call->out, '}');
+        }
+        buffer_add_byte(&call->out, ']');
         add_usage(&call->out, ",\"other\":{\"id_tracker\":", 0, dims == 0 ? index : 0);
         buffer_add_text(&call->out, "}}");
     }

@@ -267,6 +267,8 @@ oct_status fields_create(oct_collection *self, const oct_field_index *index, con
 oct_status fields_delete(oct_collection *self, oct_slice field, const oct_write_options *options,
                          oct_write_result *result, oct_error *error);
 void       fields_init(oct_collection *self);
+/* Memory by part: the shard's, and the indexes'. */
+void       collection_measure(oct_collection *self, oct_memory_info *out);
 /* Start bringing indexes up to date, if some are far behind. */
 void       fields_kick(oct_collection *self);
 /* Wait for the job; none begins any more. The collection is on its way out. */

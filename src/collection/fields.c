@@ -473,3 +473,29 @@ fields_count_points(oct_collection *self, const config_box *box, uint64_t *out, 
     }
     return status;
 }
+
+uint64_t
+fields_bytes(const config_box *box, uint64_t *out)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < box->field_count; i++) {
+        const field_view *view = field_index_view(box->fields[i]);
+        const uint64_t    bytes = view == NULL ? 0 : field_view_bytes(view);
+
+        if (out != NULL)
+            out[i] = bytes;
+        sum += bytes;
+    }
+    return sum;
+}
+
+void
+collection_measure(oct_collection *self, oct_memory_info *out)
+{
+    shard_measure(self->shard, out);
+    OCT_MUST(out->count < OCT_MEMORY_PARTS_MAX);
+    epoch_pin();
+    out->parts[out->count++] = (oct_memory_part){"fields", fields_bytes(collection_box(self), NULL), 0};
+    epoch_unpin();
+}

@@ -35,6 +35,8 @@ oct_status fields_bring_up_to_date(oct_collection *self, field_index *index, oct
 field_index *fields_find(const config_box *box, const path *where);
 /* Of each index of the box, how many points have a value in it. */
 oct_status fields_count_points(oct_collection *self, const config_box *box, uint64_t *out, oct_error *error);
+/* Of each index of the box, the bytes of what it has published. Pinned. Returns their sum; `out` may be NULL. */
+uint64_t fields_bytes(const config_box *box, uint64_t *out);
 
 /* What the indexes know of a filter: bits of *point_count points. Everything that was written before the call is in it. Pinned. */
 oct_status fields_get_bounds(oct_collection *self, const filter *wanted, arena *memory, uint32_t *point_count,

@@ -11,7 +11,7 @@
 #include "collection/select.h"
 #include "collection/shard_keys.h"
 
-#define GATHER_PART     4u    /* multivectors compared, in parts of ef: docs/decisions/ has the table */
+#define GATHER_PART     8u    /* multivectors compared, in parts of ef: docs/decisions/ has the table */
 #define DEADLINE_POINTS 1024u /* between two looks at the clock: about a millisecond of documents */
 
 /* Running one level. */

@@ -382,7 +382,7 @@ oct_collection_info_free(oct_collection_info *info)
 static oct_status
 describe_config(oct_collection *self, info_box *out, oct_error *error)
 {
-    uint64_t         *counts;
+    uint64_t         *counts, *bytes;
     const config_box *box;
     oct_status        status;
 
@@ -390,12 +390,16 @@ describe_config(oct_collection *self, info_box *out, oct_error *error)
     box = collection_box(self);
     status = config_copy(&box->filled, &out->memory, &out->info.config, error);
     counts = arena_array(&out->memory, box->field_count + 1, sizeof *counts);
-    if (status == OCT_OK && counts == NULL)
+    bytes = arena_array(&out->memory, box->field_count + 1, sizeof *bytes);
+    if (status == OCT_OK && (counts == NULL || bytes == NULL))
         status = oct_fail_memory(error, box->field_count * sizeof *counts);
     if (status == OCT_OK)
         status = fields_count_points(self, box, counts, error);
+    if (status == OCT_OK)
+        out->info.ram_bytes = fields_bytes(box, bytes);
     epoch_unpin();
     out->info.field_points = counts;
+    out->info.field_bytes = bytes;
     return status;
 }
 
@@ -427,7 +431,7 @@ collection_describe(oct_collection *self, oct_collection_info **out, oct_error *
     box->info.deleted_vectors_count = state.dead_vectors;
     box->info.segments_count = 1;
     box->info.version = state.operation;
-    box->info.ram_bytes = state.ram_bytes;
+    box->info.ram_bytes += state.ram_bytes; /* to the indexes' */
     box->info.disk_bytes = state.disk_bytes;
     box->info.vector_bytes = state.vector_bytes;
     box->info.snapshots_running = atomic_load(&self->snapshots_running);
