@@ -185,6 +185,7 @@ serve(const server_config *config, oct_error *error)
         .no_snapshot_urls = !config->enable_snapshot_urls,
         .snapshots_path = config->snapshots_path,
         .collections_max = (uint32_t)config->max_collections,
+        .memory_limit = (uint64_t)config->memory_limit,
     };
     char         *defaults = NULL;
     oct_database *database = NULL;

@@ -415,6 +415,8 @@ typedef struct oct_open_options {
     const char *collection_defaults; /* JSON, as the body of PUT /collections/{c}: what a new collection has where its creator
                                         says nothing; `vectors` there has `on_disk` and `memory` of every vector. NULL: none */
     uint32_t    collections_max;  /* creating more is refused; 0: no limit */
+    uint64_t    memory_limit;     /* bytes of private memory of this process (pages of files are not counted): near it vectors
+                                     and payload leave memory, then writes that add answer OCT_FULL. 0: no limit */
 } oct_open_options;
 
 /**

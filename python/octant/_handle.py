@@ -37,10 +37,15 @@ Answer = Tuple[int, str, bytes, int]
 class OpenOptions:
     """How to open: what `octant.open` takes besides the path."""
 
-    __slots__ = ("threads", "sync", "sync_interval_ms", "read_only")
+    __slots__ = ("threads", "sync", "sync_interval_ms", "read_only", "memory_limit")
 
     def __init__(
-        self, threads: int = 0, sync: str = "always", sync_interval_ms: int = 0, read_only: bool = False
+        self,
+        threads: int = 0,
+        sync: str = "always",
+        sync_interval_ms: int = 0,
+        read_only: bool = False,
+        memory_limit: int = 0,
     ) -> None:
         if sync not in _lib.SYNC_POLICIES:
             raise InvalidError(f"sync is {sync!r}; it must be one of {', '.join(_lib.SYNC_POLICIES)}")
@@ -48,6 +53,7 @@ class OpenOptions:
         self.sync = sync
         self.sync_interval_ms = sync_interval_ms
         self.read_only = read_only
+        self.memory_limit = memory_limit
 
     def difference(self, other: "OpenOptions") -> Optional[str]:
         for name in self.__slots__:
@@ -107,6 +113,7 @@ class Handle:
             sync=_lib.SYNC_POLICIES[options.sync],
             sync_interval_ms=options.sync_interval_ms,
             read_only=options.read_only,
+            memory_limit=options.memory_limit,
         )
         _lib.check(
             library.oct_open(ctypes.byref(given), ctypes.byref(pointer), ctypes.byref(failure)), failure

@@ -49,6 +49,7 @@ open_options = _struct(
     ("snapshots_path", c_char_p),
     ("collection_defaults", c_char_p),
     ("collections_max", c_uint32),
+    ("memory_limit", c_uint64),
 )
 database_info = _struct(
     "database_info",

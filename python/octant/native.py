@@ -772,6 +772,7 @@ def open(  # noqa: A001  as in octant.open
     sync: Optional[str] = None,
     sync_interval_ms: Optional[int] = None,
     read_only: Optional[bool] = None,
+    memory_limit: Optional[int] = None,
 ) -> Database:
     """Open a database.
 
@@ -782,6 +783,8 @@ def open(  # noqa: A001  as in octant.open
             once, synced every `sync_interval_ms` (a power cut may cost that much). "never": left to the
             operating system (a crash of the process loses nothing).
         read_only: without the writer's lock; writes are refused.
+        memory_limit: bytes of private memory that this process may take, arrays of yours included; near it vectors and
+            payload leave memory for their files, and then writes that add raise FullError. 0, the default: no limit.
 
     A path that is open in this process already is shared; options given must then be those it was opened with.
 
@@ -789,6 +792,12 @@ def open(  # noqa: A001  as in octant.open
         LockedError: another process has it open. CorruptError: the catalogue cannot be trusted. InvalidError:
         open in this process with other options.
     """
-    given = {"threads": threads, "sync": sync, "sync_interval_ms": sync_interval_ms, "read_only": read_only}
+    given = {
+        "threads": threads,
+        "sync": sync,
+        "sync_interval_ms": sync_interval_ms,
+        "read_only": read_only,
+        "memory_limit": memory_limit,
+    }
     given = {name: value for name, value in given.items() if value is not None}
     return Database(lease(path, OpenOptions(**given) if given else None))  # type: ignore[arg-type]

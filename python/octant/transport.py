@@ -36,7 +36,7 @@ class OctantTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     Args:
         database: a directory (made if absent), None or ":memory:" for a new database in memory, or an open
             `octant.Database` to share.
-        threads, sync, sync_interval_ms, read_only: as in `octant.open`.
+        threads, sync, sync_interval_ms, read_only, memory_limit: as in `octant.open`.
     """
 
     def __init__(self, database: Union[PathLike, Database, None] = None, **options: Any) -> None:

@@ -144,6 +144,14 @@ give_back(void *context)
         database_consider_checkpoint(self->database, true);
 }
 
+static bool
+admits(void *context, uint64_t bytes)
+{
+    const oct_collection *self = context;
+
+    return budget_has_room(self->database, bytes);
+}
+
 static oct_status
 collection_new(oct_database *database, oct_slice name, uint64_t shard_id, config_box *box,
                oct_collection **out, oct_error *error)
@@ -159,6 +167,8 @@ collection_new(oct_database *database, oct_slice name, uint64_t shard_id, config
                                     .numbers_end = box->next_number,
                                     .always_files = database->always_files,
                                     .compacted = give_back,
+                                    .admits = admits,
+                                    .spills = &database->budget.spilling,
                                     .context = self};
     oct_status           status;
 

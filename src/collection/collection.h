@@ -16,6 +16,7 @@
 
 #include "base/arena.h"
 #include "base/workers.h"
+#include "collection/budget.h"
 #include "collection/config.h"
 #include "collection/quota.h"
 #include "os/os.h"
@@ -97,6 +98,7 @@ struct oct_database {
     double     open_seconds;
     uint64_t   instance; /* a number of its own in this process */
     quota      quotas;
+    budget     budget;
 
     pthread_mutex_t  catalogue_lock; /* guards the next lines */
     oct_collection **collections;    /* sorted by name */

@@ -314,6 +314,7 @@ open_once(os *system, const oct_open_options *options, bool always_files, oct_da
         return oct_fail_memory(error, sizeof *self);
     quota_init(&self->quotas);
     self->instance = atomic_fetch_add(&instances, 1) + 1;
+    status = budget_init(&self->budget, options->memory_limit, error);
     (void)pthread_mutex_init(&self->catalogue_lock, NULL);
     (void)pthread_mutex_init(&self->checkpoint_lock, NULL);
     (void)pthread_mutex_init(&self->idle_lock, NULL);
@@ -327,6 +328,8 @@ open_once(os *system, const oct_open_options *options, bool always_files, oct_da
     self->no_snapshot_urls = options->no_snapshot_urls;
     self->collections_max = options->collections_max;
     atomic_store(&self->checkpoint_at_bytes, CHECKPOINT_LOG_BYTES);
+    if (status != OCT_OK)
+        goto out;
     if (system == NULL) {
         status = os_memory_new(&self->own_system, error);
         self->system = self->own_system;
@@ -624,6 +627,8 @@ out:
         fields_save(view.collections[i], closing);
     if (durable)
         remove_left_overs(self, &view);
+    for (size_t i = 0; i < view.collection_count && atomic_load(&self->budget.spilling); i++)
+        shard_spill(view.collections[i]->shard);
     if (durable && !full)
         keep_spare(self, &view);
     catalogue_view_clear(&view);

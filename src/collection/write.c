@@ -15,6 +15,7 @@
 #include "collection/write_internal.h"
 #include "payload/document.h"
 
+#define POINT_BYTES       160u        /* of ids, codes and numbers that a point has in memory, about */
 #define ROWS_RECORD_BYTES (8u << 20) /* oct_upsert_rows logs in pieces of about this size */
 
 bool
@@ -81,6 +82,19 @@ check_key(void *context, batch *write, arena *memory, oct_error *error)
     return self->resolve == NULL ? OCT_OK : self->resolve(self->context, write, memory, error);
 }
 
+/* About what the write takes in memory. */
+static uint64_t
+batch_bytes(const batch *write)
+{
+    uint64_t bytes = write->count * POINT_BYTES;
+
+    for (size_t i = 0; i < write->column_count; i++)
+        bytes += batch_value_count(&write->columns[i]) * sizeof(float);
+    for (size_t i = 0; write->payloads != NULL && i < write->count; i++)
+        bytes += write->payloads[i].size;
+    return bytes;
+}
+
 oct_status
 write_run(oct_collection *self, batch *write, uint32_t number, shard_resolve resolve, void *context,
              const oct_write_options *options, oct_write_result *result, oct_error *error)
@@ -93,6 +107,11 @@ write_run(oct_collection *self, batch *write, uint32_t number, shard_resolve res
     if (self->database->read_only)
         return oct_fail(error, OCT_FORBIDDEN, "the database %s was opened for reading only",
                         self->database->path);
+    if (!batch_frees(write) || write->op == BATCH_UPSERT) {
+        status = budget_admit(self->database, batch_bytes(write), error);
+        if (status != OCT_OK)
+            return status;
+    }
     if (number != 0)
         status = shard_write_resolved(self->shard, write, check_key, &checked, &sequence, error);
     else

@@ -58,6 +58,20 @@ count_entries(const char *path)
     return count > 0 ? count - 1 : 0; /* the folder itself was open */
 }
 
+uint64_t
+process_private_bytes(void)
+{
+    return number_in("/proc/self/status", "RssAnon:") * 1024;
+}
+
+void
+process_trim(void)
+{
+#if defined(__GLIBC__)
+    (void)malloc_trim(0);
+#endif
+}
+
 void
 process_describe(process_stats *out)
 {

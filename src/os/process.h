@@ -15,6 +15,11 @@ void process_describe(process_stats *out);
 /* What this process runs in, by the marks that container runtimes leave: "docker", "kubernetes", "other" or "none". */
 const char *process_container(void);
 
+/* Private memory in use now: what the kernel cannot get back. 0: not known here. Quick enough for every few milliseconds. */
+uint64_t process_private_bytes(void);
+/* Give what the allocator keeps of freed memory back to the system, where it can. */
+void process_trim(void);
+
 /* Bytes of the file system that holds `path`. False: not known. */
 bool process_disk(const char *path, uint64_t *used, uint64_t *total);
 

@@ -36,6 +36,7 @@ const config_key config_keys[] = {
     {"storage.sync_interval_ms", CONFIG_NUMBER, AT(sync_interval_ms), 1, 60000},
     {"storage.threads", CONFIG_NUMBER, AT(threads), 0, 256},
 
+    {"storage.memory_limit", CONFIG_BYTES, AT(memory_limit), 0, INT64_MAX},
     {"storage.max_collections", CONFIG_NUMBER, AT(max_collections), 0, UINT32_MAX},
     {"storage.quotas.enabled", CONFIG_BOOL, AT(quotas_enabled), 0, 0},
     {"storage.quotas.max_resident_memory_percent", CONFIG_NUMBER, AT(quota_memory_percent), 1, 100},
@@ -225,6 +226,40 @@ set_number(server_config *self, const config_key *key, const char *value, const 
     return OCT_OK;
 }
 
+/* "1073741824", "1024MiB", "1 GiB". */
+static oct_status
+set_bytes(server_config *self, const config_key *key, const char *value, const char *source, oct_error *error)
+{
+    static const struct {
+        const char *name;
+        unsigned    shift;
+    } units[] = {{"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}};
+    char     digits[24];
+    size_t   size = strspn(value, "0123456789");
+    unsigned shift = 0;
+    int64_t  number = 0;
+    bool     known = size > 0 && size < sizeof digits;
+
+    memcpy(digits, value, known ? size : 0);
+    digits[known ? size : 0] = '\0';
+    known = known && read_number(digits, &number);
+    size += strspn(value + size, " ");
+    if (value[size] != '\0') {
+        size_t i = 0;
+
+        while (i < countof(units) && strcasecmp(value + size, units[i].name) != 0)
+            i++;
+        known = known && i < countof(units);
+        shift = known ? units[i].shift : 0;
+    }
+    if (!known || number > key->max >> shift)
+        return oct_fail(error, OCT_RANGE, "%s: %s is \"%s\", but must be a number of bytes, or such as 512MiB or 4GiB; 0: no limit",
+                        source, key->name, value);
+    number <<= shift;
+    memcpy((char *)self + key->offset, &number, sizeof number);
+    return OCT_OK;
+}
+
 static oct_status
 set_seconds(server_config *self, const config_key *key, const char *value, const char *source, oct_error *error)
 {
@@ -327,6 +362,8 @@ config_key_set(server_config *self, const config_key *key, const char *value, co
         return set_number(self, key, value, source, error);
     case CONFIG_SECONDS:
         return set_seconds(self, key, value, source, error);
+    case CONFIG_BYTES:
+        return set_bytes(self, key, value, source, error);
     case CONFIG_BOOL:
         if (!read_bool(value, &flag))
             return oct_fail(error, OCT_INVALID, "%s: %s is \"%s\", but must be true or false", source,

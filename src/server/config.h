@@ -6,7 +6,7 @@
  *          (yet) are accepted in silence, unless silence would be a lie: asking for TLS and getting none is
  *          refused.
  *          Unknown keys are a warning with file and line; wrong types and ranges are errors with the fix.
- *          Ours: storage.sync (always, interval, never), storage.sync_interval_ms, storage.threads.
+ *          Ours: storage.sync (always, interval, never), storage.sync_interval_ms, storage.threads, storage.memory_limit.
  * YAML     Maps, scalars and lists. No aliases: a configuration has no use for them, and a few lines of
  *          them can unfold to gigabytes.
  * SECRETS  Values of keys that hold one are never printed.
@@ -55,6 +55,7 @@ typedef struct server_config {
     int64_t  sync_interval_ms;
     int64_t  threads; /* background threads; 0: one per CPU */
     int64_t  max_collections; /* 0: no limit */
+    int64_t  memory_limit;    /* bytes; 0: none */
     bool     quotas_enabled;  /* false: those of the database stay */
     int64_t  quota_memory_percent, quota_disk_percent, quota_margin_percent; /* OCT_UNSET: none */
     config_default defaults[SERVER_CONFIG_DEFAULTS_MAX];

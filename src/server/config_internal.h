@@ -10,6 +10,7 @@ typedef enum config_kind {
     CONFIG_SECRET, /* empty or null: not set */
     CONFIG_NUMBER,
     CONFIG_NUMBER_OR_NULL,
+    CONFIG_BYTES, /* a number, or one with KiB, MiB, GiB or TiB */
     CONFIG_BOOL,
     CONFIG_SECONDS, /* a decimal number, kept as milliseconds; null: -1 */
     CONFIG_LEVEL,

@@ -47,6 +47,31 @@ expect_yaml(const char *yaml, const char *failure)
     server_config_clear(&config);
 }
 
+/* Sizes are bytes or have a unit; what is neither is refused. */
+TEST(sizes_have_units)
+{
+    static const struct {
+        const char *text;
+        int64_t     bytes;
+    } cases[] = {{"0", 0}, {"1073741824", 1 << 30}, {"512MiB", 512 << 20}, {"2 gib", INT64_C(2) << 30}, {"3KiB", 3072}};
+    char      yaml[100];
+    oct_error error;
+
+    for (size_t i = 0; i < countof(cases); i++) {
+        server_config config;
+
+        OCT_MUST(server_config_init(&config, NULL) == OCT_OK);
+        (void)snprintf(yaml, sizeof yaml, "storage:\n  memory_limit: %s\n", cases[i].text);
+        CHECK_OK(server_config_read_yaml(&config, slice_of(yaml), "c.yaml", &error));
+        CHECK_INT(config.memory_limit, cases[i].bytes);
+        server_config_clear(&config);
+    }
+    expect_yaml("storage:\n  memory_limit: 2GB\n", "c.yaml:2: storage.memory_limit is \"2GB\", but must be a number of bytes");
+    expect_yaml("storage:\n  memory_limit: -1\n", "c.yaml:2: storage.memory_limit is \"-1\"");
+    expect_yaml("storage:\n  memory_limit: 9999999999TiB\n", "c.yaml:2: storage.memory_limit");
+    expect_yaml("storage:\n  memory_limit: 99999999999999999999999999\n", "c.yaml:2: storage.memory_limit");
+}
+
 /* Goal: without any source the values are Qdrant's. */
 TEST(defaults_are_qdrants)
 {

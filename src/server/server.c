@@ -182,6 +182,18 @@ key_of(const char *text)
     return text == NULL ? (oct_slice){NULL, 0} : slice_of(text);
 }
 
+/* Under a memory limit requests on their way may take a part of it; the largest that is allowed must always pass. */
+static size_t
+bodies_bytes_max(const server_config *config)
+{
+    const size_t largest = (size_t)config->max_request_size_mb << 20;
+    size_t       most = BODIES_BYTES_MAX;
+
+    if (config->memory_limit > 0)
+        most = size_min(most, (size_t)config->memory_limit / BODIES_SHARE);
+    return size_max(most, config->memory_limit > 0 ? largest : 2 * largest);
+}
+
 oct_status
 server_open(const server_config *config, server **out, oct_error *error)
 {
@@ -194,7 +206,7 @@ server_open(const server_config *config, server **out, oct_error *error)
     self->config = config;
     self->http = (http1_options){
         .body_bytes_max = (size_t)config->max_request_size_mb << 20,
-        .held_bytes_max = size_max(BODIES_BYTES_MAX, 2 * ((size_t)config->max_request_size_mb << 20)),
+        .held_bytes_max = bodies_bytes_max(config),
         .held_bytes = &self->held_bytes,
         .cors = config->enable_cors,
         .is_upload = request_is_upload,

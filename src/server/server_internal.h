@@ -36,6 +36,7 @@
 #define SPARES_MAX        256u         /* exchanges and connections kept for the next client, per loop */
 #define POOL_THREADS      16u          /* writers that wait for one sync together */
 #define BODIES_BYTES_MAX  (1u << 30)   /* request bodies held by all connections together */
+#define BODIES_SHARE      8u           /* of storage.memory_limit, if there is one and that is less */
 #define FILES_KEPT        256u         /* open files left to the engine when connections are many */
 
 typedef struct loop           loop;

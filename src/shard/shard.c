@@ -34,6 +34,8 @@ shard_new(const shard_options *options, const shard_vector_config *vectors, size
     self->numbers_end = options->numbers_end;
     self->always_files = options->always_files;
     self->compacted = options->compacted;
+    self->admits = options->admits;
+    self->spills = options->spills;
     self->context = options->context;
     status = points_init(&self->points, error);
     if (status == OCT_OK)
@@ -600,6 +602,22 @@ compact(shard *self, plan *work, bool forced, uint64_t *sequence, oct_error *err
     return shard_begin_compaction(self, planned, error);
 }
 
+/* What a compaction takes while the old rows are there, too. */
+static uint64_t
+live_bytes(const shard *self)
+{
+    const vector_set *set = shard_set(self);
+    uint64_t          bytes = 0;
+
+    for (size_t v = 0; v < set->count; v++) {
+        const uint64_t row_count = vector_row_count(set->items[v]);
+
+        if (row_count > 0)
+            bytes += vector_ram_bytes(set->items[v]) / row_count * vector_live_rows(set->items[v]);
+    }
+    return bytes;
+}
+
 /* When much is dead. Whatever prevents it (no memory, a full disk) prevents nothing else: the next write tries again. */
 static void
 compact_if_wanted(shard *self)
@@ -608,7 +626,8 @@ compact_if_wanted(shard *self)
     plan     work = {.write = &write};
     uint64_t sequence;
 
-    if (shard_wants_compaction(self) && atomic_load(&self->compacting) == NULL && !atomic_load(&self->stopping))
+    if (shard_wants_compaction(self) && atomic_load(&self->compacting) == NULL && !atomic_load(&self->stopping) &&
+        (self->admits == NULL || self->admits(self->context, live_bytes(self))))
         (void)compact(self, &work, false, &sequence, NULL);
     plan_clear(&work);
 }

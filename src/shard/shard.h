@@ -37,6 +37,8 @@ typedef struct shard_options {
     uint32_t    numbers_end; /* vector numbers below may have been given, to names that have gone; 0: to none */
     bool        always_files; /* however small it is: its files will be carried elsewhere */
     void (*compacted)(void *context); /* told when a compaction has ended, on a thread of the pool; may be NULL */
+    bool (*admits)(void *context, uint64_t bytes); /* is there memory for a compaction? NULL: always */
+    const atomic_bool *spills; /* memory is short: whatever a checkpoint has in files leaves it. NULL: never */
     void  *context;
 } shard_options;
 
@@ -161,6 +163,8 @@ bool shard_is_dirty(shard *self, bool closing);
 oct_status shard_save(shard *self, bool closing, shard_image **out, oct_error *error);
 /* The manifest that names the image is durable (true): drop older files. Or not (false): forget the image. */
 void shard_save_done(shard *self, shard_image *image, bool durable);
+/* Let memory go of what the durable image has in files, if `spills` of the options says so. */
+void shard_spill(shard *self);
 
 /* The shard's entry in the manifest, a JSON object: of an image, or (NULL) of the last one that became durable. */
 oct_status shard_image_write(shard *self, const shard_image *image, buffer *out, oct_error *error);

@@ -37,19 +37,25 @@ vectors_of(graph *self)
     return NULL;
 }
 
+static const column_state *
+column_of(const shard_image *image, const char *name)
+{
+    for (size_t c = 0; c < image->column_count; c++)
+        if (strcmp(image->columns[c].name, name) == 0)
+            return &image->columns[c];
+    return NULL;
+}
+
 static void
 release_vector(shard *self, const shard_image *image, shard_vector *vector)
 {
     rows               *data = vectors_of(vector_graph(vector));
-    const column_state *state = NULL;
+    const column_state *state;
     column_check       *check, *old;
     char                name[COLUMN_NAME_MAX];
 
     (void)snprintf(name, sizeof name, "vectors.%" PRIu32, vector->number);
-    for (size_t c = 0; c < image->column_count; c++) {
-        if (strcmp(image->columns[c].name, name) == 0)
-            state = &image->columns[c];
-    }
+    state = column_of(image, name);
     if (data == NULL || state == NULL || state->stride != data->stride || state->row_count <= vector->file_rows ||
         (state->row_count - vector->file_rows) * state->stride < RELEASE_BYTES_MIN)
         return;
@@ -62,16 +68,55 @@ release_vector(shard *self, const shard_image *image, shard_vector *vector)
         epoch_retire(old, release_check);
 }
 
+static bool
+is_spilling(const shard *self)
+{
+    return self->spills != NULL && atomic_load_explicit(self->spills, memory_order_relaxed);
+}
+
+/* Documents carry checksums of their own: they need no check of the file's. */
+static void
+release_payload(shard *self, const shard_image *image)
+{
+    const column_state *state = column_of(image, "payload");
+    rows               *data = &shard_payload(self)->heap.units;
+    const uint64_t      from = atomic_load(&data->file_rows);
+    column_check       *check;
+
+    /* A store swapped in since is in no file yet; with build_lock held none is. */
+    if (image->payload_swaps != self->payload_swaps || state == NULL || state->stride != data->stride ||
+        state->row_count <= from || (state->row_count - from) * state->stride < RELEASE_BYTES_MIN)
+        return;
+    if (column_release(self->system, self->folder, state, data, from, &check, NULL) != OCT_OK)
+        return;
+    column_check_free(check);
+}
+
+void
+shard_spill(shard *self)
+{
+    if (!is_spilling(self))
+        return;
+    (void)pthread_mutex_lock(&self->build_lock);
+    if (self->saved != NULL)
+        shard_release_vectors(self, self->saved);
+    (void)pthread_mutex_unlock(&self->build_lock);
+}
+
 void
 shard_release_vectors(shard *self, const shard_image *image)
 {
     const vector_set *set = shard_set(self);
 
     /* An os in memory would gain nothing; a graph swapped in since is in no file yet. */
-    if (self->system != os_posix() || image->in_log || image->rebuild_count != self->rebuild_count)
+    if (self->system != os_posix() || image->in_log)
+        return;
+    if (is_spilling(self))
+        release_payload(self, image);
+    if (image->rebuild_count != self->rebuild_count)
         return;
     for (size_t v = 0; v < set->count; v++) {
-        if (atomic_load(&set->items[v]->on_disk) && !vector_is_sparse(set->items[v]))
+        if ((atomic_load(&set->items[v]->on_disk) || is_spilling(self)) && !vector_is_sparse(set->items[v]))
             release_vector(self, image, set->items[v]);
     }
 }

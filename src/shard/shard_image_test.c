@@ -5,7 +5,7 @@
 static shard *
 empty_shard(stage *self)
 {
-    const shard_options options = {STAGE_ID, self->disk, self->pool, self->log, STAGE_FOLDER, 0, false, NULL, NULL};
+    const shard_options options = {STAGE_ID, self->disk, self->pool, self->log, STAGE_FOLDER, 0, false, NULL, NULL, NULL, NULL};
     shard              *made;
 
     OCT_MUST(shard_new(&options, self->vectors, self->vector_count, &made, NULL) == OCT_OK);

@@ -83,6 +83,8 @@ struct shard {
     char         *folder;
     bool          always_files;
     void (*compacted)(void *context);
+    bool (*admits)(void *context, uint64_t bytes);
+    const atomic_bool *spills;
     void  *context;
     char         *damage;        /* NULL: none; else this shard is set aside, see shard_damage.c */
     char         *damaged_entry; /* as the manifest had it */

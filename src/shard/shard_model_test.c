@@ -28,7 +28,7 @@ replay(void *context, const log_record *record, oct_error *error)
 static void
 open_parts(stage *self, bool from_scratch)
 {
-    const shard_options options = {STAGE_ID, self->disk, self->pool, NULL, STAGE_FOLDER, 0, false, NULL, NULL};
+    const shard_options options = {STAGE_ID, self->disk, self->pool, NULL, STAGE_FOLDER, 0, false, NULL, NULL, NULL, NULL};
     const log_options   log = {
           .system = self->disk, .path = "/data/log", .sync = OCT_SYNC_ALWAYS, .segment_bytes = 200000};
     const bool has_manifest = self->manifest.size > 0 && !from_scratch;

@@ -139,7 +139,7 @@ TEST(closing_save_keeps_the_graph_that_grew_since)
     shard_describe(self.shard, &before);
     shard_free(self.shard);
     {
-        const shard_options options = {STAGE_ID, self.disk, self.pool, self.log, STAGE_FOLDER, 0, false, NULL, NULL};
+        const shard_options options = {STAGE_ID, self.disk, self.pool, self.log, STAGE_FOLDER, 0, false, NULL, NULL, NULL, NULL};
 
         CHECK_OK(shard_new(&options, self.vectors, self.vector_count, &self.shard, NULL));
         CHECK_OK(shard_load(self.shard, (oct_slice){self.manifest.data, self.manifest.size}, NULL));
