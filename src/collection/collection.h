@@ -116,6 +116,8 @@ struct oct_database {
     uint64_t         manifest_number;
     uint64_t         manifest_catalogue_sequence; /* what the durable manifest covers */
     uint64_t         manifest_log_sequence;       /* what it lets the log forget */
+    uint32_t         held_count; /* snapshots that read files: nothing is removed meanwhile */
+    bool             has_old;    /* there are files to be removed when that ends */
     uint64_t         manifest_log_end; /* when opened: records up to here were durable when it was written */
     _Atomic uint64_t checkpoint_at_bytes; /* of log */
     atomic_bool      accepts_jobs;  /* open, and not being closed: a checkpoint may be queued */
@@ -127,8 +129,6 @@ struct oct_database {
     uint32_t         job_count;    /* threads at work for snapshots */
     pthread_cond_t   job_ended;
     atomic_bool      checkpoint_queued;
-    _Atomic uint32_t snapshots_running;    /* they hold checkpoint_lock */
-    atomic_bool      checkpoint_postponed; /* until none is */
     pthread_mutex_t  idle_lock; /* only for waiting until it is not */
     pthread_cond_t   idle;
 };
@@ -145,6 +145,10 @@ oct_status database_checkpoint(oct_database *self, bool closing, oct_error *erro
 /* The text of a new one; and (out may be NULL) of one that is there, if this version may open it. */
 void       database_write_format(buffer *out);
 oct_status database_read_format(os *system, const char *folder, buffer *out, oct_error *error);
+/* Files that the manifest of this moment names, and the log behind it, stay until they are let go, whatever checkpoints come.
+ * With checkpoint_lock held. */
+void database_hold_files(oct_database *self);
+void database_let_go(oct_database *self); /* without the lock */
 /* One of its own, in which a snapshot is opened (snapshot_recover.c): every shard is saved in files. */
 oct_status database_open_scratch(os *system, const char *path, oct_database **out, oct_error *error);
 /* Queue a checkpoint if the log has grown enough, or `now`. */

@@ -616,17 +616,19 @@ database_checkpoint(oct_database *self, bool closing, oct_error *error)
     if (durable) {
         self->manifest_catalogue_sequence = view.catalogue_sequence;
         self->manifest_log_sequence = view.log_sequence;
-        status = log_truncate(self->log, view.log_sequence, error);
+        if (self->held_count == 0)
+            status = log_truncate(self->log, view.log_sequence, error);
         /* Small shards may keep some of the log; the next checkpoint counts from there. */
         atomic_store(&self->checkpoint_at_bytes, log_bytes(self->log) + CHECKPOINT_LOG_BYTES);
     }
 out:
     for (size_t i = 0; i < view.collection_count; i++)
-        shard_save_done(view.collections[i]->shard, view.images[i], durable);
+        shard_save_done(view.collections[i]->shard, view.images[i], durable, self->held_count > 0);
     for (size_t i = 0; i < view.collection_count && status == OCT_OK && !full && (durable || closing); i++)
         fields_save(view.collections[i], closing);
-    if (durable)
+    if (durable && self->held_count == 0)
         remove_left_overs(self, &view);
+    self->has_old = self->has_old || (durable && self->held_count > 0);
     for (size_t i = 0; i < view.collection_count && atomic_load(&self->budget.spilling); i++)
         shard_spill(view.collections[i]->shard);
     if (durable && !full)
@@ -637,6 +639,34 @@ out:
     (void)pthread_mutex_unlock(&self->checkpoint_lock);
     /* What could be saved is; `error` tells of what could not. */
     return status == OCT_OK && full ? OCT_FULL : status;
+}
+
+void
+database_hold_files(oct_database *self)
+{
+    self->held_count++;
+}
+
+void
+database_let_go(oct_database *self)
+{
+    catalogue_view view;
+
+    (void)pthread_mutex_lock(&self->checkpoint_lock);
+    self->held_count--;
+    /* Without memory for it the next checkpoint does it, or the next snapshot's end. */
+    if (self->held_count == 0 && self->has_old && !atomic_load(&self->checkpoints_stopped)) {
+        if (catalogue_view_new(self, &view, NULL) == OCT_OK) {
+            for (size_t i = 0; i < view.collection_count; i++)
+                shard_remove_old(view.collections[i]->shard);
+            remove_left_overs(self, &view);
+            (void)log_truncate(self->log, self->manifest_log_sequence, NULL);
+            atomic_store(&self->checkpoint_at_bytes, log_bytes(self->log) + CHECKPOINT_LOG_BYTES);
+            self->has_old = false;
+        }
+        catalogue_view_clear(&view);
+    }
+    (void)pthread_mutex_unlock(&self->checkpoint_lock);
 }
 
 static void
@@ -662,11 +692,6 @@ database_consider_checkpoint(oct_database *self, bool now)
         return;
     if (!now && log_bytes(self->log) < atomic_load(&self->checkpoint_at_bytes))
         return;
-    /* It would only wait, and a thread of the pool with it; whoever makes the snapshot asks again. */
-    if (atomic_load(&self->snapshots_running) > 0) {
-        atomic_store(&self->checkpoint_postponed, true);
-        return;
-    }
     if (!atomic_compare_exchange_strong(&self->checkpoint_queued, &idle, true))
         return;
     /* Whoever closes says so first and then waits until none is queued. */

@@ -693,3 +693,104 @@ TEST(closing_waits_for_snapshots)
     os_free(disk);
     free(now);
 }
+
+/* How many of the names in the folder of a shard there are, or, with `expected`, are still there. */
+static size_t
+count_shard_files(os *disk, uint64_t shard_id, char ***expected, size_t expected_count)
+{
+    char   folder[128], path[400];
+    char **names;
+    size_t count, there = 0;
+
+    (void)snprintf(folder, sizeof folder, WORLD_PATH "/shard/%llu", (unsigned long long)shard_id);
+    if (expected == NULL) {
+        OCT_MUST(os_list(disk, folder, &names, &count, NULL) == OCT_OK);
+        oct_free(names);
+        return count;
+    }
+    for (size_t i = 0; i < expected_count; i++) {
+        os_file *file;
+
+        (void)snprintf(path, sizeof path, "%s/%s", folder, (*expected)[i]);
+        there += os_open(disk, path, 0, &file, NULL) == OCT_OK;
+        os_close(file);
+    }
+    return there;
+}
+
+/* Goal:   checkpoints do not wait for a snapshot that is being copied, and take nothing away that it reads; afterwards they do.
+ * Method: a collection in files, held as a snapshot holds it; new rows and compactions with three checkpoints: every file is still
+ *         there, and the log that was; then it is let go, and only what the last manifest names is left. A snapshot made before
+ *         and one made after are what they should be. Seed 2120. */
+TEST(checkpoints_go_on_while_a_snapshot_is_copied)
+{
+    test_rng              rng = test_rng_seed(2120);
+    os                   *disk = world_disk();
+    oct_error             error = {0};
+    oct_database         *database = world_open(disk, &error);
+    oct_collection       *open = NULL;
+    oct_vector_config     vector;
+    oct_collection_config config;
+    float                 values[64 * 200];
+    uint64_t              ids[200], manifest, count, log_files, kept;
+    char                **names, folder[128];
+    size_t                name_count;
+
+    oct_collection_config_init(&config);
+    oct_vector_config_init(&vector);
+    vector.size = 64;
+    vector.distance = OCT_EUCLID;
+    config.vectors = &vector;
+    config.vector_count = 1;
+    config.single_vector = 1;
+    CHECK_OK(oct_collection_create(database, slice_of("c"), &config, &error));
+    CHECK_OK(oct_collection_open(database, slice_of("c"), &open, &error));
+    for (uint64_t round = 0; round < 40; round++) {
+        test_fill(&rng, values, countof(values));
+        for (size_t i = 0; i < 200; i++)
+            ids[i] = round * 200 + i;
+        CHECK_OK(oct_upsert_rows(open, ids, values, 200, 64, 0, NULL, NULL, &error));
+    }
+    CHECK_OK(oct_collection_wait_indexed(open, 0, &error));
+    CHECK_OK(oct_checkpoint(database, &error));
+    (void)snprintf(folder, sizeof folder, WORLD_PATH "/shard/%llu", (unsigned long long)open->shard_id);
+    CHECK_OK(os_list(disk, folder, &names, &name_count, &error));
+    CHECK(name_count > 4);
+    manifest = database->manifest_number;
+
+    (void)pthread_mutex_lock(&database->checkpoint_lock);
+    database_hold_files(database);
+    (void)pthread_mutex_unlock(&database->checkpoint_lock);
+    log_files = log_bytes(database->log);
+    for (uint64_t round = 0; round < 3; round++) {
+        test_fill(&rng, values, countof(values));
+        for (uint64_t piece = 0; piece < 10; piece++) { /* again and again the same points: dead rows, to be compacted */
+            for (size_t i = 0; i < 200; i++)
+                ids[i] = piece * 200 + i;
+            CHECK_OK(oct_upsert_rows(open, ids, values, 200, 64, 0, NULL, NULL, &error));
+        }
+        CHECK_OK(oct_collection_optimize(open, &error));
+        CHECK_OK(oct_collection_wait_indexed(open, 0, &error)); /* and compacted */
+        CHECK_OK(oct_checkpoint(database, &error));
+        CHECK_INT(database->manifest_number, manifest + round + 1);
+        CHECK_INT(count_shard_files(disk, open->shard_id, &names, name_count), name_count);
+    }
+    kept = log_bytes(database->log);
+    CHECK_MSG(kept >= log_files + 3 * 10 * 200 * 64 * sizeof(float), "%llu bytes of log are left", (unsigned long long)kept);
+    count = count_shard_files(disk, open->shard_id, NULL, 0);
+    CHECK_MSG(count > name_count, "%llu files", (unsigned long long)count);
+    database_let_go(database);
+    CHECK_MSG(count_shard_files(disk, open->shard_id, NULL, 0) == name_count, "%zu files, and %zu columns have %zu",
+              count_shard_files(disk, open->shard_id, NULL, 0), name_count / 2, name_count);
+    CHECK_MSG(log_bytes(database->log) < kept / 2, "%llu bytes of log are left", (unsigned long long)log_bytes(database->log));
+    oct_free(names);
+    oct_collection_close(open);
+    database = reopen(database, disk);
+    CHECK_OK(oct_collection_open(database, slice_of("c"), &open, &error));
+    CHECK_OK(oct_count(open, &count, NULL));
+    CHECK_INT(count, 8000);
+    CHECK_OK(oct_collection_check(open, &error));
+    oct_collection_close(open);
+    CHECK_OK(oct_close(database, NULL));
+    os_free(disk);
+}

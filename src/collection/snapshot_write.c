@@ -294,23 +294,38 @@ add_head(packing *self, oct_slice name, oct_slice format, oct_slice manifest, oc
     return status;
 }
 
+/* What all files follow from: read at one moment, in which no checkpoint comes. */
+typedef struct catalogue_text {
+    buffer    format;
+    oct_slice manifest; /* to be oct_freed */
+} catalogue_text;
+
+static void
+catalogue_text_clear(catalogue_text *self)
+{
+    buffer_clear(&self->format);
+    oct_free((void *)(uintptr_t)self->manifest.data);
+}
+
+static oct_status
+catalogue_text_read(os *system, const char *folder, catalogue_text *out, oct_error *error)
+{
+    uint64_t   number;
+    oct_status status = database_read_format(system, folder, &out->format, error);
+
+    return status != OCT_OK ? status : manifest_read(system, folder, &number, &out->manifest, error);
+}
+
 /* Of files. Nobody removes them meanwhile, or the caller tries again. */
 static oct_status
-pack_files(packing *self, oct_slice name, oct_error *error)
+pack_files(packing *self, const catalogue_text *of, oct_slice name, oct_error *error)
 {
-    oct_slice  found = {NULL, 0};
-    uint64_t   number;
-    buffer     format = {0}, manifest = {0};
-    oct_status status = database_read_format(self->system, self->folder, &format, error);
+    buffer     manifest = {0};
+    oct_status status = make_manifest(self, of->manifest, &manifest, error);
 
     if (status == OCT_OK)
-        status = manifest_read(self->system, self->folder, &number, &found, error);
-    if (status == OCT_OK)
-        status = make_manifest(self, found, &manifest, error);
-    oct_free((void *)(uintptr_t)found.data);
-    if (status == OCT_OK)
-        status = add_head(self, name, (oct_slice){format.data, format.size}, (oct_slice){manifest.data, manifest.size},
-                          error);
+        status = add_head(self, name, (oct_slice){of->format.data, of->format.size},
+                          (oct_slice){manifest.data, manifest.size}, error);
     if (status == OCT_OK)
         status = copy_log(self, error);
     if (status == OCT_OK && self->deleted)
@@ -318,7 +333,6 @@ pack_files(packing *self, oct_slice name, oct_error *error)
                           SLICE_ARG(name));
     if (status == OCT_OK)
         status = copy_columns(self, error);
-    buffer_clear(&format);
     buffer_clear(&manifest);
     return status;
 }
@@ -395,25 +409,28 @@ snapshot_write(oct_database *self, oct_snapshot_scope scope, oct_collection *onl
     packing work = {.system = self->system, .folder = self->path, .scope = scope,
                     .only = only == NULL ? 0 : only->shard_id};
     const oct_slice name = only == NULL ? slice_of("") : slice_of(only->name);
+    catalogue_text  text = {.manifest = {NULL, 0}};
     oct_status      status = OCT_OK;
 
     if (self->read_only)
         return oct_fail(error, OCT_FORBIDDEN, "the database %s was opened for reading only; octant backup can copy it",
                         self->path);
-    atomic_fetch_add(&self->snapshots_running, 1);
     (void)pthread_mutex_lock(&self->checkpoint_lock);
+    database_hold_files(self);
     /* Everything acknowledged is in: records without `wait` too, and those of a lazier sync policy. */
     work.log_end = log_last_sequence(self->log);
     if (!self->system->is_volatile)
         status = log_sync(self->log, error);
+    if (status == OCT_OK && !self->system->is_volatile)
+        status = catalogue_text_read(self->system, self->path, &text, error);
+    (void)pthread_mutex_unlock(&self->checkpoint_lock);
+    /* However long it takes to copy: checkpoints go on, and leave alone what is being read. */
     if (status == OCT_OK)
         status = archive_create(to, path, &work.to, error);
     if (status == OCT_OK)
-        status = self->system->is_volatile ? pack_memory(&work, self, name, error) : pack_files(&work, name, error);
-    (void)pthread_mutex_unlock(&self->checkpoint_lock);
-    atomic_fetch_sub(&self->snapshots_running, 1);
-    if (atomic_exchange(&self->checkpoint_postponed, false))
-        database_consider_checkpoint(self, true);
+        status = self->system->is_volatile ? pack_memory(&work, self, name, error) : pack_files(&work, &text, name, error);
+    database_let_go(self);
+    catalogue_text_clear(&text);
     return finish(&work, status, size, sum, error);
 }
 
@@ -425,11 +442,15 @@ snapshot_write_folder(os *system, const char *folder, const char *path, uint64_t
 
     /* A checkpoint of the writer may take files away before we hold them: damage is what stays. */
     for (int looks = 0; (status == OCT_CORRUPT || status == OCT_NOT_FOUND) && looks < FOLDER_LOOKS; looks++) {
-        packing work = {.system = system, .folder = folder, .scope = OCT_SNAPSHOT_FULL, .log_end = UINT64_MAX};
+        packing        work = {.system = system, .folder = folder, .scope = OCT_SNAPSHOT_FULL, .log_end = UINT64_MAX};
+        catalogue_text text = {.manifest = {NULL, 0}};
 
         status = archive_create(system, path, &work.to, error);
         if (status == OCT_OK)
-            status = pack_files(&work, slice_of(""), error);
+            status = catalogue_text_read(system, folder, &text, error);
+        if (status == OCT_OK)
+            status = pack_files(&work, &text, slice_of(""), error);
+        catalogue_text_clear(&text);
         status = finish(&work, status, size, sum, error);
     }
     return status;

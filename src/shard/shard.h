@@ -161,8 +161,11 @@ bool shard_is_dirty(shard *self, bool closing);
 /* Write what has changed since the last image. `closing`: the graph too, however little it has grown. *out NULL: there
  * is nothing to save, or a compaction is under way and the log has to be kept. */
 oct_status shard_save(shard *self, bool closing, shard_image **out, oct_error *error);
-/* The manifest that names the image is durable (true): drop older files. Or not (false): forget the image. */
-void shard_save_done(shard *self, shard_image *image, bool durable);
+/* The manifest that names the image is durable (true): drop older files, unless somebody still reads them (`keep_old`: then
+ * shard_remove_old drops them some time later). Or not (false): forget the image. */
+void shard_save_done(shard *self, shard_image *image, bool durable, bool keep_old);
+/* Remove the files that the durable image does not name. Nobody saves meanwhile. */
+void shard_remove_old(shard *self);
 /* Let memory go of what the durable image has in files, if `spills` of the options says so. */
 void shard_spill(shard *self);
 

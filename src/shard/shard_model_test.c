@@ -127,7 +127,7 @@ stage_save(stage *self, bool closing, bool durable)
     } else {
         buffer_clear(&entry);
     }
-    shard_save_done(self->shard, image, status == OCT_OK && durable);
+    shard_save_done(self->shard, image, status == OCT_OK && durable, false);
     return image != NULL;
 }
 

@@ -556,7 +556,7 @@ shard_save(shard *self, bool closing, shard_image **out, oct_error *error)
 }
 
 void
-shard_save_done(shard *self, shard_image *image, bool durable)
+shard_save_done(shard *self, shard_image *image, bool durable, bool keep_old)
 {
     const vector_set *set;
     shard_image      *old;
@@ -584,7 +584,7 @@ shard_save_done(shard *self, shard_image *image, bool durable)
     }
     shard_release_vectors(self, image);
     (void)pthread_mutex_unlock(&self->build_lock);
-    for (size_t i = 0; old != NULL && i < old->column_count; i++) {
+    for (size_t i = 0; !keep_old && old != NULL && i < old->column_count; i++) {
         const column_state *kept = find_column(image, old->columns[i].name);
         column_state        gone = old->columns[i];
 
@@ -603,6 +603,42 @@ shard_saved_in_log(shard *self)
     in_log = self->saved != NULL && self->saved->in_log;
     (void)pthread_mutex_unlock(&self->build_lock);
     return in_log;
+}
+
+/* Is it a file of one of the image's columns? */
+static bool
+image_names_file(const shard_image *image, const char *file)
+{
+    char name[COLUMN_NAME_MAX + 32];
+
+    for (size_t c = 0; c < image->column_count; c++) {
+        const column_state *state = &image->columns[c];
+
+        (void)snprintf(name, sizeof name, "%s.%" PRIu32 ".data", state->name, state->generation);
+        if (strcmp(file, name) == 0)
+            return true;
+        (void)snprintf(name, sizeof name, "%s.%" PRIu32 ".sums", state->name, state->sums_generation);
+        if (strcmp(file, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+void
+shard_remove_old(shard *self)
+{
+    char   path[OS_PATH_MAX];
+    char **names;
+    size_t count;
+
+    if (self->damage != NULL || self->saved == NULL || self->saved->in_log ||
+        os_list(self->system, self->folder, &names, &count, NULL) != OCT_OK)
+        return;
+    for (size_t i = 0; i < count; i++)
+        if (column_is_file_name(slice_of(names[i])) && !image_names_file(self->saved, names[i]) &&
+            os_path_join(path, self->folder, names[i], NULL) == OCT_OK)
+            (void)os_remove(self->system, path, NULL);
+    oct_free(names);
 }
 
 uint64_t

@@ -210,7 +210,7 @@ TEST(compaction_between_save_and_manifest_is_kept)
         buffer_clear(&self.manifest);
         CHECK_OK(shard_image_write(self.shard, image, &self.manifest, NULL));
         self.log_after = image->sequence;
-        shard_save_done(self.shard, image, true);
+        shard_save_done(self.shard, image, true, false);
         stage_reopen(&self, false);
         stage_check(&self, "the image alone");
         (void)stage_checksum(&self);
@@ -232,7 +232,7 @@ TEST(compaction_between_save_and_manifest_is_kept)
         self.operation++;
         self.records = sequence;
         (void)stage_checksum(&self);
-        shard_save_done(self.shard, image, true);
+        shard_save_done(self.shard, image, true, false);
         for (int i = 0; i < 30; i++)
             stage_write(&self);
         (void)stage_checksum(&self);
