@@ -11,6 +11,7 @@
 #define LOOK_SHARE     64u       /* or when such a part of the limit was written since */
 #define SPILL_PERCENT  70u
 #define REFUSE_PERCENT 90u
+#define REFUSE_BYTES   (8u << 20) /* and so much less: new segments of rows come in huge pages, some for each column */
 #define SPILL_SHARE    16u    /* of the limit, so much log between two checkpoints that spill */
 #define WAIT_MS        20000u /* for one checkpoint, before a write is refused */
 
@@ -22,6 +23,12 @@ budget_init(budget *self, uint64_t limit, oct_error *error)
                         BUDGET_LIMIT_MIN);
     self->limit = limit;
     return OCT_OK;
+}
+
+static uint64_t
+refuse_at(const budget *self)
+{
+    return self->limit / 100 * REFUSE_PERCENT - REFUSE_BYTES;
 }
 
 static void
@@ -83,7 +90,7 @@ oct_status
 budget_admit(oct_database *database, uint64_t bytes, oct_error *error)
 {
     budget        *self = &database->budget;
-    const uint64_t refuse = self->limit / 100 * REFUSE_PERCENT;
+    const uint64_t refuse = refuse_at(self);
     uint64_t       used;
 
     if (self->limit == 0)
@@ -103,7 +110,7 @@ budget_admit(oct_database *database, uint64_t bytes, oct_error *error)
     (void)atomic_fetch_sub(&self->written, size_min(bytes, atomic_load(&self->written)));
     return oct_fail(error, OCT_FULL,
                     "this write would bring the memory of the process to %" PRIu64 " MiB, and its limit is %" PRIu64
-                    " MiB (memory_limit), of which a tenth is kept free; what can be read from files has left memory already. "
+                    " MiB (memory_limit), of which some is kept free; what can be read from files has left memory already. "
                     "Delete points or raise the limit; a smaller write may pass",
                     used >> 20, self->limit >> 20);
 }
@@ -116,5 +123,5 @@ budget_has_room(oct_database *database, uint64_t bytes)
     if (self->limit == 0)
         return true;
     look(self, os_clock_ns(database->system));
-    return atomic_load(&self->used) + bytes < self->limit / 100 * REFUSE_PERCENT;
+    return atomic_load(&self->used) + bytes < refuse_at(self);
 }

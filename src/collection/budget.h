@@ -5,7 +5,7 @@
  *              below 70 %      nothing happens
  *              from 70 % on    the database spills: checkpoints come more often, and after each vectors and payload
  *                              documents leave memory for the files that have them (shard_disk.c), in every collection
- *              from 90 % on    a write that adds waits for the checkpoint under way and is refused if that was not enough
+ *              from 90 % on    (less 8 MiB) a write that adds waits for the checkpoint under way and is refused if that was not enough
  *                              (OCT_FULL, 507): codes, links and numbers stay in memory, and have filled it
  *          Reads and deletions go on. A compaction that would not fit waits until it does.
  * COST     The kernel is asked every LOOK_NS, or when as much was written as matters; 20 us each time. Without a limit: one branch.

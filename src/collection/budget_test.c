@@ -148,7 +148,7 @@ TEST(full_memory_refuses_what_adds)
 {
     const uint32_t  dim = 16;
     char            path[] = "/tmp/octant-budget-XXXXXX";
-    const uint64_t  start = process_private_bytes(), limit = start + (64u << 20);
+    const uint64_t  start = process_private_bytes(), limit = start + (128u << 20);
     float          *values = calloc((size_t)PIECE * dim, sizeof *values);
     oct_status      status = OCT_OK;
     oct_error       error = {0};

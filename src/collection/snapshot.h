@@ -3,8 +3,8 @@
  * CONTENT     What an opening reads: the format file, a manifest, the column files it names, and the records of the log
  *             behind it, up to one position. So a snapshot knows no list of columns and no kind of index, and to read it
  *             means to open a database. Of one collection: a manifest with its entry alone, and of the log its records.
- * CONSISTENT  The checkpoint lock is held while it is written. So the manifest stays, the files it names stay, and the log
- *             behind it stays; writers and readers go on, and the log takes what they write. Everything up to the
+ * CONSISTENT  The manifest is read under the checkpoint lock; while the rest is copied, checkpoints remove neither files nor log
+ *             (database_hold_files). Writers, readers and checkpoints go on. Everything up to the
  *             position that the log had at the beginning is in, and nothing behind.
  * IN MEMORY   there are neither files nor log: a snapshot has the content of each shard as one record, taken with all
  *             writers stopped.

@@ -259,7 +259,7 @@ TEST(policies_sync_when_they_say)
     before = os_fault_count(disk).syncs;
     CHECK_OK(history_append(&of, log, NULL));
     CHECK_OK(log_wait(log, 21, NULL));
-    for (int i = 0; i < 400 && os_fault_count(disk).syncs == before; i++)
+    for (int i = 0; i < 6000 && os_fault_count(disk).syncs == before; i++)
         (void)usleep(5000);
     CHECK_INT(os_fault_count(disk).syncs, before + 1);
     (void)usleep(100000);
