@@ -1,0 +1,36 @@
+"""Short forms of tools/limits.py.
+
+Goal: what docs/reliability.md says of many collections, of bytes written and of malformed requests holds in kind.
+Method: the same commands, smaller; what is asserted is what does not depend on how fast the machine is."""
+import importlib.util
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+spec = importlib.util.spec_from_file_location("limits", ROOT / "tools" / "limits.py")
+limits = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(limits)
+
+
+def test_many_collections_cost_little():
+    out = limits.main(["collections", "--count", "400"])
+    assert out["open_files"] < 200 and out["open_files_after_start"] < 200
+    assert out["threads"] < 100
+    assert out["rss_mb"] < 100
+    assert out["files"] < 50  # none for each
+
+
+def test_bytes_written_are_bounded():
+    pytest.importorskip("numpy")
+    out = limits.main(["writes", "--megabytes", "24", "--m", "0"])
+    # Once in the log; once, some of it, in files at the end.
+    assert 1 <= out["while_writing"] < 3
+    assert out["with_closing"] < 4
+
+
+def test_malformed_requests_harm_nobody():
+    out = limits.main(["load", "--seconds", "2", "--threads", "4"])
+    assert out["malformed"] > 0 and out["beside"]["requests"] >= 20
+    assert out["open_files"] < 300  # connections of those who hung up are gone, but for the last
+    assert out["rss_mb"] < 300
