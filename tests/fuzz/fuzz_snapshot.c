@@ -1,6 +1,6 @@
-/* A snapshot from anywhere: it is recovered as a collection and as a database, or refused by name, and what was there stays. The first
- * byte says what is done to the rest: used as it is, or as the content of an archive whose checksums hold, so that what lies behind them is
- * reached. An entry then is a name, '\n', two bytes with the size of its content, lowest first, and the content. */
+/* A snapshot from anywhere: it is recovered as a collection, or refused by name, and what was there stays. The first byte says
+ * what is done to the rest: used as it is, or as the content of an archive whose checksums hold, so that what lies behind
+ * them is reached. An entry then is a name, '\n', two bytes with the size of its content, lowest first, and the content. */
 #include "collection/collection.h"
 #include "collection/snapshot.h"
 #include "fuzz/fuzz.h"
@@ -11,7 +11,8 @@
 #define ARCHIVE_PATH  "/data/input.snapshot"
 #define ENTRIES_MAX   64u
 
-static const char head[] = "{\"format\":1,\"kind\":\"collection\",\"created_by\":\"octant 0.1.0\",\"created\":1,\"collection\":\"c\"}\n";
+static const char head[] =
+    "{\"format\":1,\"kind\":\"collection\",\"created_by\":\"octant 0.1.0\",\"created\":1,\"collection\":\"c\"}\n";
 
 static void
 write_raw(os *disk, fuzz_input input)

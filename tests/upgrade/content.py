@@ -104,7 +104,10 @@ def write(client, path):
     for first in range(0, LARGE, 500):
         client.upsert(
             "graph",
-            [models.PointStruct(id=i, vector=dense(i), payload={"number": i, "kind": "abc"[i % 3]}) for i in range(first, first + 500)],
+            [
+                models.PointStruct(id=i, vector=dense(i), payload={"number": i, "kind": "abc"[i % 3]})
+                for i in range(first, min(first + 500, LARGE))
+            ],
         )
     client.create_payload_index("graph", "kind", field_schema=models.PayloadSchemaType.KEYWORD)
     client.create_collection(
@@ -191,7 +194,8 @@ def point_of(p):
     if not isinstance(vector, dict):
         vector = {"": vector}
     plain = {
-        name: {"indices": v.indices, "values": v.values} if isinstance(v, models.SparseVector) else v for name, v in sorted(vector.items())
+        name: {"indices": v.indices, "values": v.values} if isinstance(v, models.SparseVector) else v
+        for name, v in sorted(vector.items())
     }
     return [str(p.id), p.payload, plain]
 
