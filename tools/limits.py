@@ -121,7 +121,8 @@ class Keep:
     def ask(self, method, target, body):
         data = json.dumps(body).encode()
         self.socket.sendall(
-            f"{method} {target} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data
+            f"{method} {target} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(data)}\r\n\r\n".encode() + data
         )
         line = self.file.readline()
         status = int(line.split()[1])
@@ -189,7 +190,8 @@ BAD = [
     b"POST /collections/c/points/query HTTP/1.1\r\nHost: x\r\nContent-Length: 19\r\n\r\n" + b"[" * 19,
     b"PUT /collections/c/points HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     b"GET /%00%ff/../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"POST /collections/c/points/search HTTP/1.1\r\nHost: x\r\nContent-Length: 39\r\n\r\n{\"vector\":[1,2,3],\"limit\":-5,\"x\":null} ",
+    b"POST /collections/c/points/search HTTP/1.1\r\nHost: x\r\nContent-Length: 29\r\n\r\n"
+    b"{\"vector\":[1,2,3],\"limit\":-5}",
     b"A" * 70000,
     b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 3000 + b"\r\n",
 ]
