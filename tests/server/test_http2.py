@@ -3,6 +3,7 @@ Method: each request by both, answers compared up to times; httpx and h2 as clie
         which the server must answer as before.
 """
 
+import asyncio
 import gzip
 import json
 import socket
@@ -10,7 +11,6 @@ import struct
 import sys
 import tempfile
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -136,20 +136,22 @@ def test_snapshots_go_down_and_up(server, h2_client):
 
 
 def test_many_streams_and_clients_at_once(server):
+    """By asyncio: httpx's connections must not be shared by threads."""
     httpx.put(f"{server.url}/collections/many", json={"vectors": {"size": 4, "distance": "Dot"}})
 
-    def write_and_read(number):
-        with httpx.Client(http1=False, http2=True, base_url=server.url, timeout=120) as client:
-            with ThreadPoolExecutor(8) as pool:
-                ids = range(100 * number, 100 * number + 100)
-                written = list(pool.map(lambda i: client.put("/collections/many/points?wait=true",
-                                                             json={"points": [{"id": i, "vector": [1, 2, 3, i]}]}), ids))  # fmt: skip
-                assert {answer.status_code for answer in written} == {200}
-                read = list(pool.map(lambda i: client.get(f"/collections/many/points/{i}").json()["result"]["id"], ids))
-                return read == list(ids)
+    async def write_and_read(number):
+        ids = range(100 * number, 100 * number + 100)
+        async with httpx.AsyncClient(http1=False, http2=True, base_url=server.url, timeout=120) as client:
+            points = [{"points": [{"id": i, "vector": [1, 2, 3, i]}]} for i in ids]
+            written = await asyncio.gather(*(client.put("/collections/many/points?wait=true", json=body) for body in points))
+            assert {answer.status_code for answer in written} == {200}
+            read = await asyncio.gather(*(client.get(f"/collections/many/points/{i}") for i in ids))
+            assert [answer.json()["result"]["id"] for answer in read] == list(ids)
 
-    with ThreadPoolExecutor(4) as pool:
-        assert all(pool.map(write_and_read, range(4)))
+    async def all_of_them():
+        await asyncio.gather(*map(write_and_read, range(4)))
+
+    asyncio.run(all_of_them())
 
 
 @pytest.mark.parametrize("piece", [1, 5, 24])
