@@ -178,7 +178,8 @@ fresh_ids(const _Atomic uint32_t *ids, size_t count, uint32_t limit, const uint6
     size_t        found = 0;
 
     for (size_t i = 0; i < count; i += 16) {
-        const __mmask16 there = count - i < 16 ? (__mmask16)((1u << (count - i)) - 1) : (__mmask16)0xFFFF;
+        const uint32_t  left = count - i < 16 ? (uint32_t)(count - i) : 16;
+        const __mmask16 there = (__mmask16)((1u << left) - 1);
         const __m512i   some = _mm512_maskz_loadu_epi32(there, (const void *)(ids + i));
         const __mmask16 below = _mm512_mask_cmplt_epu32_mask(there, some, limits);
         const __m512i   words = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), below, _mm512_srli_epi32(some, 5), seen, 4);
