@@ -48,7 +48,10 @@ def write(client, first_of):
             numbers = first_of(count)
             client.upsert(
                 name(size, *kind),
-                [models.PointStruct(id=i, vector=vector(i + (i < count // 2) * (numbers[0] > 0), kind[0], kind[2])) for i in numbers],
+                [
+                    models.PointStruct(id=i, vector=vector(i + (i < count // 2) * (numbers[0] > 0), kind[0], kind[2]))
+                    for i in numbers
+                ],
                 wait=True,
             )
 

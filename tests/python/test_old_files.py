@@ -48,4 +48,5 @@ def test_vectors_kept_as_floats_are_read_and_written_anew(engine, tmp_path):
         assert old_narrow.answers(client) == told
         client.close()
         after = row_bytes(folder)
-        assert len(after) == len(before) and set(after) == set(STRIDES.values())
+        # Multivectors have a graph now, so that the two collections with many of them have files, too.
+        assert len(after) == len(before) + 2 and set(after) == set(STRIDES.values())
