@@ -710,6 +710,22 @@ graph_load_begin(const graph_params *params, const graph_state *state, graph **o
 }
 
 oct_status
+graph_make_seats(graph *self, oct_error *error)
+{
+    const oct_status status = graph_reserve(self, 0, self->point_count, error);
+
+    for (uint32_t point = 0; point < self->point_count && status == OCT_OK; point++)
+        atomic_store(graph_seat(self, point), GRAPH_NONE);
+    for (uint32_t row = 0; row < self->rows_appended && status == OCT_OK; row++) {
+        const uint32_t point = graph_point_of(self, row);
+
+        if (graph_row_is_live(self, row) && graph_span_at(self, row) > 0 && point < self->point_count)
+            atomic_store(graph_seat(self, point), row);
+    }
+    return status;
+}
+
+oct_status
 graph_loaded(graph *self, oct_error *error)
 {
     const uint64_t entry = atomic_load(&self->entry);

@@ -236,7 +236,8 @@ void   graph_get_state(const graph *self, graph_state *state);
 oct_status graph_load_begin(const graph_params *params, const graph_state *state, graph **out,
                             oct_error *error);
 oct_status graph_loaded(graph *self, oct_error *error);
-/* Codes of all rows, before graph_loaded, where a file has none. */
+/* Before that: codes of all rows from the vectors, where a file has none; and seats from points and live bits, likewise. */
 oct_status graph_make_codes(graph *self, oct_error *error);
+oct_status graph_make_seats(graph *self, oct_error *error);
 
 #endif

@@ -925,13 +925,20 @@ shard_load_column(shard *self, const shard_image *image, const char *name, rows 
     return status;
 }
 
+/* Columns that follow from the others of a name. */
+static bool
+can_be_made(const char *name)
+{
+    return strcmp(name, "codes") == 0 || strcmp(name, "seats") == 0;
+}
+
 static oct_status
 load_graph(shard *self, const shard_image *image, const graph_state *state, shard_vector *vector, oct_error *error)
 {
     graph_column       columns[GRAPH_COLUMNS_MAX];
     column_check      *check = NULL;
     graph_params       params = vector->config.params;
-    bool               is_old = false;
+    bool               is_old = false, no_codes = false, no_seats = false;
     graph             *loaded;
     size_t             count;
     oct_status         status;
@@ -960,9 +967,26 @@ load_graph(shard *self, const shard_image *image, const graph_state *state, shar
         } else
             status = shard_load_column(self, image, name, columns[c].data, columns[c].count, is_large ? &check : NULL,
                                        error);
+        if (status == OCT_CORRUPT && can_be_made(columns[c].name)) {
+            rows_clear(columns[c].data);
+            *(strcmp(columns[c].name, "codes") == 0 ? &no_codes : &no_seats) = true;
+            status = OCT_OK;
+            continue;
+        }
         if (status == OCT_OK && columns[c].walked &&
             columns[c].count * columns[c].data->stride <= SETTLE_BYTES_MAX)
             status = rows_settle(columns[c].data, columns[c].count, error);
+    }
+    /* All of it is written again by the next checkpoint, so all of it has to be well. */
+    if (status == OCT_OK && (no_codes || no_seats)) {
+        status = column_verify(check, 0, UINT64_MAX, error);
+        if (status == OCT_OK && no_codes)
+            status = graph_make_codes(loaded, error);
+        if (status == OCT_OK && no_seats)
+            status = graph_make_seats(loaded, error);
+        column_check_free(check);
+        check = NULL;
+        self->mended_graphs++;
     }
     if (status == OCT_OK)
         status = graph_loaded(loaded, error);
@@ -975,8 +999,8 @@ load_graph(shard *self, const shard_image *image, const graph_state *state, shar
     atomic_store(&vector->graph, loaded);
     atomic_store(&vector->check, check);
     vector->logical_rows = state->row_count;
-    vector->file_rows = is_old ? 0 : state->row_count;
-    vector->rebuilt = is_old; /* the next checkpoint writes it anew */
+    vector->rebuilt = is_old || no_codes || no_seats; /* the next checkpoint writes it anew */
+    vector->file_rows = vector->rebuilt ? 0 : state->row_count;
     return OCT_OK;
 }
 
