@@ -179,7 +179,8 @@ shard_wait_tail(shard *self)
 static bool
 is_busy(const shard *self)
 {
-    return has_batch(self) || atomic_load(&self->payload_moving) || atomic_load(&self->compacting) != NULL;
+    return has_batch(self) || atomic_load(&self->payload_moving) || atomic_load(&self->compacting) != NULL ||
+           atomic_load(&self->tidying) > 0; /* a compaction that has ended may be about to begin the next */
 }
 
 oct_status
