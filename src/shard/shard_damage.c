@@ -3,6 +3,7 @@
  * What its entry in the manifest said is kept word for word and written again at each checkpoint; its files and its records in the
  * log stay where they are. So nothing is lost that a repair, a look by hand, or a better disk could still use. It answers
  * nothing, takes nothing, saves nothing; deleting the collection or recovering it from a snapshot ends that.
+ * Behind that: the checks that find damage in one that serves.
  */
 #include "base/json.h"
 #include "shard/shard_internal.h"
@@ -34,4 +35,83 @@ oct_status
 shard_fail_damaged(const shard *self, oct_error *error)
 {
     return oct_fail(error, OCT_CORRUPT, "%s", self->damage);
+}
+
+/* --- checking ------------------------------------------------------------------------------------- */
+
+uint64_t
+shard_checksum(shard *self)
+{
+    const vector_set *set;
+    uint64_t          hash = 0;
+
+    (void)pthread_mutex_lock(&self->build_lock);
+    set = shard_set(self);
+    for (size_t v = 0; v < set->count; v++)
+        if (!vector_is_sparse(set->items[v]))
+            hash = mix64(hash ^ graph_checksum(vector_graph(set->items[v])));
+    (void)pthread_mutex_unlock(&self->build_lock);
+    return hash;
+}
+
+/* What holds of a point, alive or dead. */
+static oct_status
+check_point(const shard *self, uint32_t point, oct_error *error)
+{
+    const vector_set *set = shard_set(self);
+    const point_set  *all = &self->points;
+    const bool        is_live = points_is_live(all, point);
+    const uint32_t    number = atomic_load(payload_number(shard_payload(self), point));
+    oct_slice        document;
+    oct_status       status = OCT_OK;
+
+    if (points_find(all, points_id(all, point)) != point)
+        return oct_fail(error, OCT_CORRUPT, "%s: the id of point %u leads elsewhere", self->folder, point);
+    if (point > 0 && atomic_load(&all->ascending) &&
+        id_compare(points_id(all, point - 1), points_id(all, point)) >= 0)
+        return oct_fail(error, OCT_CORRUPT,
+                        "%s: the id of point %u is not behind the one before, though all should be",
+                        self->folder, point);
+    if (number != HEAP_NONE && !is_live)
+        return oct_fail(error, OCT_CORRUPT, "%s: point %u is dead and has payload %u", self->folder, point,
+                        number);
+    for (size_t v = 0; v < set->count && !is_live; v++) {
+        if (vector_has(set->items[v], point))
+            return oct_fail(error, OCT_CORRUPT, "%s: point %u is dead and has a vector of number %u",
+                            self->folder, point, set->items[v]->number);
+    }
+    if (number != HEAP_NONE)
+        status = shard_document(self, point, &document, error);
+    return status;
+}
+
+oct_status
+shard_check(shard *self, oct_error *error)
+{
+    const vector_set *set;
+    uint32_t          live = 0;
+    oct_status        status = OCT_OK;
+
+    if (self->damage != NULL)
+        return shard_fail_damaged(self, error);
+    (void)pthread_mutex_lock(&self->save_lock);
+    (void)pthread_mutex_lock(&self->build_lock);
+    (void)pthread_mutex_lock(&self->write_lock);
+    set = shard_set(self);
+    for (size_t i = 0; self->saved != NULL && i < self->saved->column_count && status == OCT_OK; i++)
+        status = column_verify_file(self->system, self->folder, &self->saved->columns[i], error);
+    for (uint32_t point = 0; point < atomic_load(&self->points.count) && status == OCT_OK; point++) {
+        live += points_is_live(&self->points, point);
+        status = check_point(self, point, error);
+    }
+    if (status == OCT_OK && live != atomic_load(&self->points.live_count))
+        status = oct_fail(error, OCT_CORRUPT, "%s: %u points are alive, %u were counted", self->folder, live,
+                          atomic_load(&self->points.live_count));
+    for (size_t v = 0; v < set->count && status == OCT_OK; v++)
+        status = vector_is_sparse(set->items[v]) ? sparse_check(vector_sparse(set->items[v]), error)
+                                                 : graph_check(vector_graph(set->items[v]), error);
+    (void)pthread_mutex_unlock(&self->write_lock);
+    (void)pthread_mutex_unlock(&self->build_lock);
+    (void)pthread_mutex_unlock(&self->save_lock);
+    return status;
 }
