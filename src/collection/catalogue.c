@@ -25,6 +25,7 @@
 
 #define KILOBYTE 1024u
 #define GIVE_BACK_BYTES_MIN (1u << 20) /* of files: less is not worth a checkpoint of its own */
+#define GIVE_BACK_LOG_MIN   (16u << 20) /* of the log, which may have what was deleted too */
 #define POINT_BYTES         300u       /* of codes, links and numbers: what a point has on disk beside vector and payload, at most */
 
 /* --- what a shard is told ------------------------------------------------------------------------------ */
@@ -139,7 +140,7 @@ give_back(void *context)
         return;
     shard_describe(self->shard, &info);
     content = info.vector_bytes + info.payload_bytes + info.points * POINT_BYTES;
-    if (atomic_load(&self->database->disk_full) ||
+    if (atomic_load(&self->database->disk_full) || log_bytes(self->database->log) >= GIVE_BACK_LOG_MIN ||
         (info.disk_bytes >= GIVE_BACK_BYTES_MIN && info.disk_bytes / 2 > content))
         database_consider_checkpoint(self->database, true);
 }

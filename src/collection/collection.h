@@ -129,6 +129,7 @@ struct oct_database {
     uint32_t         job_count;    /* threads at work for snapshots */
     pthread_cond_t   job_ended;
     atomic_bool      checkpoint_queued;
+    bool             checkpoint_again;  /* once more when it ends; under idle_lock */
     pthread_mutex_t  idle_lock; /* only for waiting until it is not */
     pthread_cond_t   idle;
 };

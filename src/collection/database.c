@@ -678,7 +678,9 @@ checkpoint_job(void *context)
     if (database_checkpoint(self, false, NULL) != OCT_OK)
         atomic_store(&self->checkpoint_at_bytes, log_bytes(self->log) + CHECKPOINT_LOG_BYTES / 8);
     (void)pthread_mutex_lock(&self->idle_lock);
-    atomic_store(&self->checkpoint_queued, false);
+    if (!self->checkpoint_again || !atomic_load(&self->accepts_jobs) || !workers_submit(self->pool, checkpoint_job, self))
+        atomic_store(&self->checkpoint_queued, false);
+    self->checkpoint_again = false;
     (void)pthread_cond_broadcast(&self->idle);
     (void)pthread_mutex_unlock(&self->idle_lock);
 }
@@ -686,21 +688,20 @@ checkpoint_job(void *context)
 void
 database_consider_checkpoint(oct_database *self, bool now)
 {
-    bool idle = false;
+    bool queued;
 
     if (self->system->is_volatile || self->read_only || log_stopped(self->log))
         return;
     if (!now && log_bytes(self->log) < atomic_load(&self->checkpoint_at_bytes))
         return;
-    if (!atomic_compare_exchange_strong(&self->checkpoint_queued, &idle, true))
-        return;
+    (void)pthread_mutex_lock(&self->idle_lock);
+    /* One that runs may have passed what somebody waits for. */
+    queued = atomic_load(&self->checkpoint_queued);
+    self->checkpoint_again = self->checkpoint_again || (queued && now);
     /* Whoever closes says so first and then waits until none is queued. */
-    if (!atomic_load(&self->accepts_jobs) || !workers_submit(self->pool, checkpoint_job, self)) {
-        (void)pthread_mutex_lock(&self->idle_lock);
-        atomic_store(&self->checkpoint_queued, false);
-        (void)pthread_cond_broadcast(&self->idle);
-        (void)pthread_mutex_unlock(&self->idle_lock);
-    }
+    if (!queued && atomic_load(&self->accepts_jobs) && workers_submit(self->pool, checkpoint_job, self))
+        atomic_store(&self->checkpoint_queued, true);
+    (void)pthread_mutex_unlock(&self->idle_lock);
 }
 
 void
