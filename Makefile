@@ -35,7 +35,7 @@ $(B)/obj/src/api/service.o: CFLAGS += $(if $(COMMIT),-DOCTANT_COMMIT='"$(COMMIT)
 $(B)/obj/src/api/service.o: $(wildcard .git/HEAD .git/refs/heads/* .git/packed-refs)
 
 T := build/third_party
-LIB_DIRS := base os kernel codes storage graph sparse text payload field shard collection api
+LIB_DIRS := base os kernel codes storage graph sparse text payload field shard config collection api
 ENGINE := $(wildcard src/engine.c)
 LIB_SRC := $(filter-out %_test.c,$(foreach d,$(LIB_DIRS),$(wildcard src/$(d)/*.c))) $(ENGINE)
 SERVER_SRC := $(filter-out %_test.c,$(wildcard src/server/*.c src/protocol/*.c))

@@ -5,7 +5,7 @@
  */
 #include "api/api.h"
 
-#include "collection/config.h"
+#include "config/config.h"
 #include "os/os.h"
 
 #define RETRY_SECONDS 1u /* what a busy engine asks for: its queues drain in much less */

@@ -2,7 +2,7 @@
  *
  * OWNS     routes, JSON <-> typed requests, the envelope, and the table from status to HTTP. There is no other
  *          request model: decoders fill the structs of octant.h, handlers call it, encoders write its results.
- * CALLED   through octant_api.h by the server and by the Python package. Calls octant.h, collection/config.h
+ * CALLED   through octant_api.h by the server and by the Python package. Calls octant.h, config/config.h
  *          (configurations as JSON), base/ and the clock of os/.
  * FLOW     oct_api_call (api.c): find the route (router.c, routes.c) -> its handler (collections.c,
  *          points_write.c, points_read.c, fields.c, query.c, service.c), which decodes (decode_*.c), calls, and writes the

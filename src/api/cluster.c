@@ -5,7 +5,7 @@
  * PEERS    This node is peer 1. What needs another one is 405, as in Qdrant without --uri.
  */
 #include "api/encode.h"
-#include "collection/config.h"
+#include "config/config.h"
 
 oct_status
 cluster_status(api_call *call, oct_error *error)

@@ -1,6 +1,6 @@
 /* Collections: create, change, show, list, delete. See api.h. */
 #include "api/encode.h"
-#include "collection/config.h"
+#include "config/config.h"
 
 oct_status
 collections_list(api_call *call, oct_error *error)

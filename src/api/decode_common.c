@@ -2,7 +2,7 @@
 #include "api/decode.h"
 
 #include "base/uuid.h"
-#include "collection/config.h"
+#include "config/config.h"
 
 /* --- ids ------------------------------------------------------------------------------------ */
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/float_text.h"
-#include "collection/config.h"
+#include "config/config.h"
 
 void
 encode_bool(buffer *out, bool value)

@@ -1,6 +1,6 @@
 /* Indexes of payload fields, and what needs them. See api.h. */
 #include "api/encode.h"
-#include "collection/config.h"
+#include "config/config.h"
 
 oct_status
 fields_create_index(api_call *call, oct_error *error)

@@ -5,7 +5,7 @@
  * SIDES    A point's text is weighed, a query's counts each of its words once.
  */
 #include "api/decode.h"
-#include "collection/text_config.h"
+#include "config/text_config.h"
 
 #include <math.h>
 

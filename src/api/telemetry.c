@@ -5,7 +5,7 @@
  * HERE     One shard a collection is one segment, and no optimizer runs: rows join the graph while they are searched.
  */
 #include "api/encode.h"
-#include "collection/config.h"
+#include "config/config.h"
 #include "os/os.h"
 #include "os/process.h"
 

@@ -12,7 +12,7 @@
  * THREADS  One lock; under it entries are copied, nothing else.
  */
 #include "api/decode.h"
-#include "collection/config.h"
+#include "config/config.h"
 
 #include <pthread.h>
 #include <stdio.h>

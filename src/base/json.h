@@ -2,7 +2,7 @@
  *
  * OWNS     the limits on JSON from outside (depth, valid UTF-8, unique keys where a field is meant) and
  *          the wording of what is wrong with a value. Knows no request and no payload rule.
- * CALLED   by api/ (requests) and collection/config.c (configurations, stored ones too). Payload
+ * CALLED   by api/ (requests) and config/config.c (configurations, stored ones too). Payload
  *          documents have rules of their own (payload/document.h).
  * READ     json_parse once, then json_fields for each object, then a json_get_* for each field.
  * ERRORS   OCT_FORMAT: not JSON, wrong type, missing or repeated field. OCT_RANGE: breaks a limit. Both

@@ -3,7 +3,7 @@
 
 #include <pthread.h>
 
-#include "collection/text_config.h"
+#include "config/text_config.h"
 #include "field/field.h"
 #include "text/text.h"
 

@@ -17,7 +17,7 @@
 #include "base/arena.h"
 #include "base/workers.h"
 #include "collection/budget.h"
-#include "collection/config.h"
+#include "config/config.h"
 #include "collection/quota.h"
 #include "os/os.h"
 #include "shard/shard.h"

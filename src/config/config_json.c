@@ -1,5 +1,5 @@
 /* Configurations as JSON: requests, what is shown, what is stored. See config.c for the three forms. */
-#include "collection/config_internal.h"
+#include "config/config_internal.h"
 
 static const json_name comparator_names[] = {{"max_sim", 1}};
 

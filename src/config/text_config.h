@@ -3,7 +3,7 @@
 #define OCT_TEXT_CONFIG_H
 
 #include "base/json.h"
-#include "collection/config.h"
+#include "config/config.h"
 
 /* The text settings among the members of `object`: tokenizer, lowercase, ascii_folding, min_token_len, max_token_len,
  * stopwords, stemmer. Its other members are not looked at. Short names of languages become long ones; lists are sorted.

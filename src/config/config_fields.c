@@ -7,8 +7,8 @@
  */
 #include <stddef.h>
 
-#include "collection/config_internal.h"
-#include "collection/text_config.h"
+#include "config/config_internal.h"
+#include "config/text_config.h"
 #include "payload/path.h"
 #include "text/text.h"
 

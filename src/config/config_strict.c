@@ -4,7 +4,7 @@
  *          "shard_keys":[{"key":"a","number":1,"shards":1,"replicas":1}], "shard_keys_made":1
  *          A key is a string or an unsigned number, as on the wire: "5" and 5 are two keys.
  */
-#include "collection/config_internal.h"
+#include "config/config_internal.h"
 
 /* --- strict mode ------------------------------------------------------------------------------ */
 

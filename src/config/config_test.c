@@ -1,5 +1,5 @@
 /* Configurations: what is shown, what is refused, what survives storage. Seeds stand in the goals. */
-#include "collection/config_internal.h"
+#include "config/config_internal.h"
 #include "support/test.h"
 
 static oct_status

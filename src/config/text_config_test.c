@@ -1,6 +1,6 @@
 /* Goal:   text settings survive JSON and back, are shown as given, and what cannot be is told with its path.
  * Method: examples written, read and written again; copies after the originals are gone; errors by text. */
-#include "collection/text_config.h"
+#include "config/text_config.h"
 
 #include "support/test.h"
 

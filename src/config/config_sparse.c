@@ -9,7 +9,7 @@
  */
 #include <stddef.h>
 
-#include "collection/config_internal.h"
+#include "config/config_internal.h"
 
 static const json_name modifier_names[] = {{"none", OCT_MODIFIER_NONE}, {"idf", OCT_MODIFIER_IDF}};
 static const json_name datatype_names[] = {

@@ -11,7 +11,7 @@
  *                     with set fields only; vectors as a list, which keeps order and any name
  * TESTS    config_test.c
  */
-#include "collection/config_internal.h"
+#include "config/config_internal.h"
 
 #include <float.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
  * They are written into the configuration of a collection when it is created, so that it keeps them when they change, and
  * means the same wherever its files are opened.
  */
-#include "collection/config_internal.h"
+#include "config/config_internal.h"
 
 oct_status
 config_decode_new(oct_slice json, arena *memory, oct_collection_config *out, oct_error *error)

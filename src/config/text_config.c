@@ -1,5 +1,5 @@
 /* See text_config.h. */
-#include "collection/text_config.h"
+#include "config/text_config.h"
 
 #include <stdlib.h>
 

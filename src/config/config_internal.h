@@ -2,7 +2,7 @@
 #ifndef OCT_CONFIG_INTERNAL_H
 #define OCT_CONFIG_INTERNAL_H
 
-#include "collection/config.h"
+#include "config/config.h"
 
 typedef enum field_type {
     FIELD_UINT,
