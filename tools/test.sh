@@ -1,5 +1,6 @@
 #!/bin/sh
-# Every test: sets up what is missing, builds, runs the suites below one after the other, and ends with one line
+# Every test: sets up what is missing, builds, runs the suites below in two lanes beside each other (few of them can use more
+# than one core for long), and ends with one line
 #     N passed, N failed, N skipped
 # A suite is a command that ends with such a line or with pytest's. One that breaks off, runs no test, or exits
 # otherwise than its counts say, counts as a failure of its own. Its output is in build/test/NAME.log; of a
@@ -12,9 +13,6 @@ jobs=${JOBS:-$(nproc)}
 logs=build/test
 python=$PWD/.venv/bin/python
 wanted=$*
-passed=0
-failed=0
-skipped=0
 
 # The counts of a log as "passed failed skipped"; nothing if it has none.
 counts_of() {
@@ -87,9 +85,7 @@ suite() {
         verdict=FAILED
         failures=$((failures + 1))
     fi
-    passed=$((passed + $1))
-    failed=$((failed + failures))
-    skipped=$((skipped + $3))
+    echo "$1 $failures $3" >>$logs/counts # one short line: lanes do not tear it
     if [ $verdict != ok ]; then
         show_failures "$log"
         { grep -B 3 '^ *FAILED\|^ERROR ' "$log" || echo "(no test named; see $log)"; } | head -n 20 | cut -c1-300 |
@@ -206,6 +202,7 @@ if [ "$wanted" != -l ]; then
     sh tools/setup.sh test
     mkdir -p $logs
     rm -f $logs/failures
+    : >$logs/counts
     echo "building (all of build/)"
     if ! make -j"$jobs" all >$logs/build.log 2>&1; then
         grep -v '^gcc\|^clang' $logs/build.log | tail -n 40
@@ -216,22 +213,44 @@ if [ "$wanted" != -l ]; then
     sh tools/install_python.sh
 fi
 
-suite unit 600 sh "$0" --run unit_release
-suite unit_asan 900 sh "$0" --run unit_asan
-suite unit_tsan 1200 sh "$0" --run unit_tsan
-suite unit_clang 900 sh "$0" --run unit_clang
-suite fuzz 600 sh tools/fuzz.sh "${OCTANT_FUZZ_SECONDS:-5}"
-suite neon 600 sh tools/neon_test.sh
-suite tidy 900 sh tools/tidy.sh "$jobs"
-suite install 300 sh "$0" --run install_and_use
-for folder in tests/*/; do
-    folder=${folder%/}
-    case $(find "$folder" -name 'test_*.py' -print -quit) in
-    ?*) suite "${folder#tests/}" 1200 sh "$0" --run run_pytest "$folder" ;;
-    esac
-done
+# What is built with gcc, with and without sanitizers.
+lane_of_gcc() {
+    suite unit 900 sh "$0" --run unit_release
+    suite unit_tsan 1500 sh "$0" --run unit_tsan
+    suite unit_asan 1200 sh "$0" --run unit_asan
+    suite tidy 900 sh tools/tidy.sh "$jobs"
+    suite install 300 sh "$0" --run install_and_use
+}
 
-[ "$wanted" != -l ] || exit 0
+# What is built with other compilers, and what asks the finished program and library.
+lane_of_others() {
+    for folder in tests/*/; do
+        folder=${folder%/}
+        case $(find "$folder" -name 'test_*.py' -print -quit) in
+        ?*) suite "${folder#tests/}" 1500 sh "$0" --run run_pytest "$folder" ;;
+        esac
+    done
+    suite neon 600 sh tools/neon_test.sh
+    suite unit_clang 1200 sh "$0" --run unit_clang
+    suite fuzz 900 sh tools/fuzz.sh "${OCTANT_FUZZ_SECONDS:-5}"
+}
+
+if [ "$wanted" = -l ]; then
+    lane_of_gcc
+    lane_of_others
+    exit 0
+fi
+lane_of_gcc &
+lane_of_others
+wait
+passed=0
+failed=0
+skipped=0
+while read -r p f s; do
+    passed=$((passed + p))
+    failed=$((failed + f))
+    skipped=$((skipped + s))
+done <$logs/counts
 if [ $((passed + failed)) = 0 ]; then
     echo "no test was run"
     failed=1

@@ -774,22 +774,16 @@ shard_verify_vector(shard *self, uint32_t number, uint32_t point, oct_error *err
 {
     const shard_vector *vector = shard_find_vector(self, number);
     column_check       *check = vector == NULL ? NULL : atomic_load(&vector->check);
+    const graph        *vectors;
     uint32_t            row;
     oct_status          status;
 
     if (check == NULL || atomic_load(&vector->verified))
         return OCT_OK;
-    row = graph_row_of(vector_graph(vector), point);
-    status = row == GRAPH_NONE
-                 ? OCT_OK
-                 : column_verify(check, row, graph_span_at(vector_graph(vector), row), error);
-    /* A compaction has verified all of it, and its file may be gone; so may a deleted collection's, whose memory
-     * holds. */
-    if (status != OCT_OK && atomic_load(&vector->check) != check)
-        status = OCT_OK;
-    if (status == OCT_NOT_FOUND && atomic_load(&self->dropped))
-        status = OCT_OK;
-    return status;
+    vectors = vector_graph(vector); /* once: a compaction may put another in its place, with other rows */
+    row = graph_row_of(vectors, point);
+    status = row == GRAPH_NONE ? OCT_OK : column_verify(check, row, graph_span_at(vectors, row), error);
+    return settle_check(self, vector, check, status);
 }
 
 static oct_status
@@ -917,14 +911,16 @@ shard_describe(shard *self, shard_info *info)
     set = shard_set(self);
     for (size_t v = 0; v < set->count; v++) {
         const shard_vector *vector = set->items[v];
-        const uint32_t      live = vector_live_rows(vector);
-        const uint32_t      in_graph = vector_is_sparse(vector) ? 0 : graph_graph_count(vector_graph(vector));
-        const uint32_t      row_count = vector_row_count(vector); /* last: never less than what is indexed */
-        const uint32_t      indexed = vector_is_sparse(vector) ? row_count : in_graph; /* lists have no tail */
+        const graph        *vectors = vector_graph(vector); /* once, as a compaction may swap it */
+        const sparse_index *sparse = vector_sparse(vector);
+        const uint32_t      live = sparse != NULL ? sparse_live_count(sparse) : graph_live_rows(vectors);
+        const uint32_t      in_graph = sparse != NULL ? 0 : graph_graph_count(vectors);
+        /* Last: never less than what is indexed. */
+        const uint32_t row_count = sparse != NULL ? sparse_row_count(sparse) : graph_row_count(vectors);
+        const uint32_t indexed = sparse != NULL ? row_count : in_graph; /* lists have no tail */
 
-        info->vector_bytes += vector_is_sparse(vector)
-                                  ? sparse_stored_bytes(vector_sparse(vector))
-                                  : (uint64_t)row_count * graph_row_bytes(vector_graph(vector));
+        info->vector_bytes +=
+            sparse != NULL ? sparse_stored_bytes(sparse) : (uint64_t)row_count * graph_row_bytes(vectors);
         info->indexed_vectors += indexed;
         info->tail_vectors += row_count - indexed;
         info->dead_vectors += row_count > live ? row_count - live : 0;
