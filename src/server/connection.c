@@ -523,7 +523,8 @@ void
 connection_done(connection *self)
 {
     self->is_running = false;
-    if (self->first->is_called && !self->first->kind.is_long)
+    /* What was cut short tells nothing of its kind. */
+    if (self->first->is_called && !self->first->kind.is_long && self->first->answer.status != 408)
         pace_note(&self->io.loop->pace, self->first->pace_key, self->first->took_ns);
     if (self->io.is_closed) {
         release(self);

@@ -162,7 +162,7 @@ rest_done(rpc_connection *self, rpc_job *job)
     exchange  *served = job->served;
 
     rest->job = NULL;
-    if (!served->kind.is_long && !served->is_streaming)
+    if (!served->kind.is_long && !served->is_streaming && served->answer.status != 408)
         pace_note(&loop_of(self)->pace, served->pace_key, served->took_ns);
     if (call->is_gone) {
         call->work = NULL;
