@@ -86,8 +86,9 @@ oct_status config_check_double(const json_path *at, const config_field *field, d
 
 oct_status config_section_decode(const json_path *up, const char *name, const config_table *table, yyjson_val *object,
                                  json_form form, void *config, oct_error *error);
-oct_status config_quantization_decode(const json_path *up, yyjson_val *value, json_form form, bool may_disable,
-                                      oct_quantization_config *out, oct_error *error);
+/* Those that requests and the operator's wishes for new collections share. `may_disable`: of a quantization also "Disabled". */
+oct_status config_settings_decode(yyjson_val *hnsw, yyjson_val *wal, yyjson_val *optimizers, yyjson_val *quantization,
+                                  bool may_disable, oct_collection_config *out, oct_error *error);
 
 /* --- config_json.c: one table, one key ---------------------------------------------------------- */
 

@@ -154,8 +154,8 @@ config_section_decode(const json_path *up, const char *name, const config_table 
 }
 
 /* `{"scalar": {..}}` and its kin; in updates and in the log also "Disabled". */
-oct_status
-config_quantization_decode(const json_path *up, yyjson_val *value, json_form form, bool may_disable,
+static oct_status
+decode_quantization(const json_path *up, yyjson_val *value, json_form form, bool may_disable,
                     oct_quantization_config *out, oct_error *error)
 {
     static const json_field kinds[] = {
@@ -225,7 +225,7 @@ decode_vector(const json_path *at, oct_slice name, yyjson_val *object, vector_us
         yyjson_obj_size(values[HNSW]) == 0)
         out->hnsw.m = OCT_CLEAR;
     if (status == OCT_OK)
-        status = config_quantization_decode(at, values[QUANTIZATION], form, use != VECTOR_CREATE, &out->quantization,
+        status = decode_quantization(at, values[QUANTIZATION], form, use != VECTOR_CREATE, &out->quantization,
                                      error);
     if (status == OCT_OK && values[MULTIVECTOR] != NULL && use != VECTOR_UPDATE) {
         const json_path  multi_at = json_at(at, "multivector_config");
@@ -391,6 +391,23 @@ decode_metadata(yyjson_val *value, arena *memory, oct_slice *out, oct_error *err
 }
 
 oct_status
+config_settings_decode(yyjson_val *hnsw, yyjson_val *wal, yyjson_val *optimizers, yyjson_val *quantization, bool may_disable,
+                       oct_collection_config *out, oct_error *error)
+{
+    oct_status status =
+        config_section_decode(NULL, "hnsw_config", &config_hnsw_table, hnsw, FORM_REQUEST, &out->hnsw, error);
+
+    if (status == OCT_OK)
+        status = config_section_decode(NULL, "wal_config", &config_wal_table, wal, FORM_REQUEST, &out->wal, error);
+    if (status == OCT_OK)
+        status = config_section_decode(NULL, "optimizers_config", &config_optimizer_table, optimizers, FORM_REQUEST,
+                                       &out->optimizer, error);
+    if (status == OCT_OK)
+        status = decode_quantization(NULL, quantization, FORM_REQUEST, may_disable, &out->quantization, error);
+    return status;
+}
+
+oct_status
 config_decode_create(yyjson_val *body, arena *memory, oct_collection_config *out, oct_error *error)
 {
     enum { VECTORS, HNSW, WAL, OPTIMIZERS, QUANTIZATION, METADATA, STRICT, PAYLOAD, SPARSE };
@@ -428,17 +445,7 @@ config_decode_create(yyjson_val *body, arena *memory, oct_collection_config *out
     if (status == OCT_OK)
         status = config_table_decode(NULL, &config_params_table, body, FORM_REQUEST, out, error);
     if (status == OCT_OK)
-        status = config_section_decode(NULL, "hnsw_config", &config_hnsw_table, values[HNSW], FORM_REQUEST,
-                                &out->hnsw, error);
-    if (status == OCT_OK)
-        status = config_section_decode(NULL, "wal_config", &config_wal_table, values[WAL], FORM_REQUEST, &out->wal,
-                                error);
-    if (status == OCT_OK)
-        status = config_section_decode(NULL, "optimizers_config", &config_optimizer_table, values[OPTIMIZERS],
-                                FORM_REQUEST, &out->optimizer, error);
-    if (status == OCT_OK)
-        status =
-            config_quantization_decode(NULL, values[QUANTIZATION], FORM_REQUEST, false, &out->quantization, error);
+        status = config_settings_decode(values[HNSW], values[WAL], values[OPTIMIZERS], values[QUANTIZATION], false, out, error);
     if (status == OCT_OK)
         status = decode_metadata(values[METADATA], memory, &out->metadata, error);
     return status == OCT_OK ? config_check(out, error) : status;
@@ -479,14 +486,7 @@ config_decode_update(yyjson_val *body, arena *memory, oct_collection_config *out
         status = config_section_decode(NULL, "params", &config_params_update_table, values[PARAMS], FORM_REQUEST,
                                 out, error);
     if (status == OCT_OK)
-        status = config_section_decode(NULL, "hnsw_config", &config_hnsw_table, values[HNSW], FORM_REQUEST,
-                                &out->hnsw, error);
-    if (status == OCT_OK)
-        status = config_section_decode(NULL, "optimizers_config", &config_optimizer_table, values[OPTIMIZERS],
-                                FORM_REQUEST, &out->optimizer, error);
-    if (status == OCT_OK)
-        status =
-            config_quantization_decode(NULL, values[QUANTIZATION], FORM_REQUEST, true, &out->quantization, error);
+        status = config_settings_decode(values[HNSW], NULL, values[OPTIMIZERS], values[QUANTIZATION], true, out, error);
     if (status == OCT_OK)
         status = decode_metadata(values[METADATA], memory, &out->metadata, error);
     return status;
@@ -576,7 +576,7 @@ config_read(oct_slice json, arena *memory, oct_collection_config *out, oct_error
             config_section_decode(NULL, "wal_config", &config_wal_table, values[WAL], FORM_STORED, &out->wal, error);
     if (status == OCT_OK)
         status =
-            config_quantization_decode(NULL, values[QUANTIZATION], FORM_STORED, true, &out->quantization, error);
+            decode_quantization(NULL, values[QUANTIZATION], FORM_STORED, true, &out->quantization, error);
     if (status == OCT_OK)
         status = decode_metadata(values[METADATA], memory, &out->metadata, error);
     if (status == OCT_OK)

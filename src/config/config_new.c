@@ -35,14 +35,7 @@ config_decode_new(oct_slice json, arena *memory, oct_collection_config *out, oct
     if (status == OCT_OK)
         status = config_section_decode(NULL, "payload", &config_payload_table, values[PAYLOAD], FORM_REQUEST, out, error);
     if (status == OCT_OK)
-        status = config_section_decode(NULL, "hnsw_config", &config_hnsw_table, values[HNSW], FORM_REQUEST, &out->hnsw, error);
-    if (status == OCT_OK)
-        status = config_section_decode(NULL, "wal_config", &config_wal_table, values[WAL], FORM_REQUEST, &out->wal, error);
-    if (status == OCT_OK)
-        status = config_section_decode(NULL, "optimizers_config", &config_optimizer_table, values[OPTIMIZERS], FORM_REQUEST,
-                                       &out->optimizer, error);
-    if (status == OCT_OK)
-        status = config_quantization_decode(NULL, values[QUANTIZATION], FORM_REQUEST, false, &out->quantization, error);
+        status = config_settings_decode(values[HNSW], values[WAL], values[OPTIMIZERS], values[QUANTIZATION], false, out, error);
     if (status == OCT_OK)
         status = config_strict_decode(values[STRICT], FORM_REQUEST, memory, &out->strict, error);
     json_document_clear(&document);
