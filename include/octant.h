@@ -546,6 +546,7 @@ typedef struct oct_collection_info {
     uint64_t payload_bytes;
     bool     stopped;               /* writing stopped after a failed sync */
     uint64_t mended_graphs;         /* whose files were damaged, and that are made again from the vectors since it was opened */
+    const char *mended;             /* NULL; or what else was damaged when it was opened, and was made again from the rest */
     const char *damage;             /* NULL; or what is wrong with its files, so that it answers nothing else */
     oct_slice name;
     const uint64_t *field_points;   /* of each of config.field_indexes: points with a value in it */

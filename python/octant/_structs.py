@@ -238,6 +238,7 @@ collection_info = _struct(
     ("payload_bytes", c_uint64),
     ("stopped", c_bool),
     ("mended_graphs", c_uint64),
+    ("mended", c_char_p),
     ("damage", c_char_p),
     ("name", slice),
     ("field_points", POINTER(c_uint64)),

@@ -426,6 +426,25 @@ points_map_new(point_set *self, uint64_t capacity, oct_error *error)
 }
 
 oct_status
+points_make_map(point_set *self, uint32_t count, oct_error *error)
+{
+    uint64_t   capacity = MAP_CAPACITY_MIN;
+    point_map *map;
+    oct_status status;
+
+    while ((uint64_t)count * 3 > capacity * 2)
+        capacity *= 2;
+    status = map_new(capacity, &map, error);
+    if (status != OCT_OK)
+        return status;
+    for (uint32_t point = 0; point < count; point++)
+        map_add(map, points_id(self, point), point);
+    map_free(atomic_load(&self->map));
+    atomic_store(&self->map, map);
+    return OCT_OK;
+}
+
+oct_status
 points_loaded(point_set *self, uint32_t count, uint32_t live_count, bool ascending, oct_error *error)
 {
     point_map *map = atomic_load(&self->map);

@@ -109,5 +109,7 @@ oct_status points_loaded(point_set *self, uint32_t count, uint32_t live_count, b
 rows      *points_map_rows(const point_set *self);
 uint64_t   points_map_capacity(const point_set *self);
 oct_status points_map_new(point_set *self, uint64_t capacity, oct_error *error);
+/* The map of a damaged file, made again from the ids of points [0, count). Before points_loaded. */
+oct_status points_make_map(point_set *self, uint32_t count, oct_error *error);
 
 #endif

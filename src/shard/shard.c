@@ -79,6 +79,7 @@ shard_free(shard *self)
     shard_image_free(self->saved);
     oct_free(self->damage);
     oct_free(self->damaged_entry);
+    buffer_clear(&self->mended);
     oct_free(self->folder);
     (void)pthread_mutex_destroy(&self->write_lock);
     (void)pthread_mutex_destroy(&self->save_lock);

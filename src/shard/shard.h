@@ -185,6 +185,8 @@ const char *shard_damage(const shard *self);
 oct_status  shard_fail_damaged(const shard *self, oct_error *error);
 /* Graphs whose files were damaged and that are being built again from the vectors, since it was opened. */
 uint32_t shard_mended_graphs(const shard *self);
+/* What else was found damaged then and made again from the rest: file, offset, checksums. Empty: nothing. */
+oct_slice shard_mended(const shard *self);
 /* Let no write in, between these two; then the whole content can be had as the body of one record, for shard_replay. */
 void       shard_stop_writes(shard *self);
 oct_status shard_encode(shard *self, buffer *out, oct_error *error);

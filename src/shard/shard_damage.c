@@ -37,6 +37,21 @@ shard_fail_damaged(const shard *self, oct_error *error)
     return oct_fail(error, OCT_CORRUPT, "%s", self->damage);
 }
 
+void
+shard_note_mended(shard *self, const char *what)
+{
+    if (self->mended.size > 0)
+        buffer_add_text(&self->mended, "; ");
+    buffer_add_text(&self->mended, what); /* without memory for it the sentence is missing, nothing else */
+    atomic_store(&self->mended_unsaved, true);
+}
+
+oct_slice
+shard_mended(const shard *self)
+{
+    return (oct_slice){self->mended.data, self->mended.size};
+}
+
 /* --- checking ------------------------------------------------------------------------------------- */
 
 uint64_t

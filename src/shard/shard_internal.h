@@ -90,6 +90,8 @@ struct shard {
     char         *damaged_entry; /* as the manifest had it */
     bool          damaged_tail;  /* records behind it were met when the log was replayed */
     uint32_t      mended_graphs;
+    buffer        mended; /* what else was damaged and made again when it was opened: sentences; set before there are readers */
+    atomic_bool   mended_unsaved; /* and no checkpoint has written it yet */
 
     pthread_mutex_t  write_lock; /* guards the next lines; see shard.h for the order */
     _Atomic(vector_set *) vectors; /* see shard_vectors.c */
@@ -248,8 +250,11 @@ oct_status shard_restore_encode(shard *self, buffer *out, oct_error *error);
 oct_status shard_restore_apply(shard *self, oct_slice body, oct_error *error);
 /* Bytes of the content, in memory or in files. */
 uint64_t shard_content_bytes(const shard *self);
+/* shard_damage.c. While it is being opened: a part was damaged, as `what` says, and was made again. */
+void shard_note_mended(shard *self, const char *what);
 /* shard_save.c */
 void shard_image_free(shard_image *image);
+bool shard_image_has_column(const shard_image *image, const char *name);
 /* shard_disk.c. With build_lock held, once `image` is durable: vectors that are configured so leave memory. */
 void shard_release_vectors(shard *self, const shard_image *image);
 #define SHARD_COLUMN_NAME(name, column, number) \

@@ -116,7 +116,7 @@ shard_is_dirty(shard *self, bool closing)
     set = shard_set(self);
     if (self->saved != NULL) /* an image in the log is a record itself, the next one */
         covered = self->saved->sequence + (self->saved->in_log ? 1 : 0);
-    dirty = self->sequence > covered || saved_has_gone(self) ||
+    dirty = atomic_load(&self->mended_unsaved) || self->sequence > covered || saved_has_gone(self) ||
             (self->saved != NULL && !self->saved->in_log && self->payload_swaps != self->payload_saved);
     for (size_t v = 0; v < set->count; v++) {
         const graph_state *on_disk = saved_graph(self, set->items[v]);
@@ -151,6 +151,12 @@ find_column(const shard_image *image, const char *name)
             return &image->columns[i];
     }
     return NULL;
+}
+
+bool
+shard_image_has_column(const shard_image *image, const char *name)
+{
+    return find_column(image, name) != NULL;
 }
 
 /* The image's state of a column, a new one if there was none. */
@@ -259,7 +265,7 @@ freeze(shard *self, shard_image *image, copies *out, oct_error *error)
 
     if (set != shard_set(self)) /* a name has come or gone: the log keeps it all until the next time */
         return OCT_BUSY;
-    out->items = oct_calloc(4 + 2 * set->count, sizeof *out->items);
+    out->items = oct_calloc(4 + 2 * set->count, sizeof *out->items); /* of a name at most seats and live bits */
     if (out->items == NULL)
         return oct_fail_memory(error, 4 * sizeof *out->items);
     image->rebuild_count = self->rebuild_count;
@@ -572,6 +578,7 @@ shard_save_done(shard *self, shard_image *image, bool durable, bool keep_old)
     self->saved = image;
     atomic_store(&self->disk_bytes, image_bytes(image));
     self->payload_saved = image->payload_swaps;
+    atomic_store(&self->mended_unsaved, false);
     /* A graph swapped in while the manifest was written is in no file yet. */
     set = shard_set(self);
     for (size_t v = 0; v < set->count && image->rebuild_count == self->rebuild_count; v++) {
@@ -1040,11 +1047,62 @@ shard_mended_graphs(const shard *self)
     return self->mended_graphs;
 }
 
+/* The map from ids to points; a damaged one is made again from the ids. */
+static oct_status
+load_map(shard *self, const shard_image *image, oct_error *error)
+{
+    point_set *all = &self->points;
+    oct_error  why = {0};
+    oct_status status = points_map_new(all, image->map_capacity, &why);
+
+    if (status == OCT_OK)
+        status = shard_load_column(self, image, "map", points_map_rows(all), image->map_capacity, NULL, &why);
+    if (status == OCT_CORRUPT) {
+        shard_note_mended(self, why.text);
+        return points_make_map(all, image->point_count, error);
+    }
+    if (status != OCT_OK && error != NULL)
+        *error = why;
+    return status;
+}
+
+static oct_status
+make_room_for_live(shard *self, uint32_t point_count, oct_error *error)
+{
+    rows_clear(&self->points.live);
+    return rows_reserve(&self->points.live, (uint64_t)point_count / 64 + 1, error);
+}
+
+/* Which points are alive, when their bits are damaged (`why`): those that have payload or a vector, if that is as many as there
+ * were. With one more that has neither nobody can tell. */
+static oct_status
+make_live(shard *self, const shard_image *image, const oct_error *why, oct_error *error)
+{
+    const vector_set *set = shard_set(self);
+    uint32_t          count = 0;
+
+    for (uint32_t point = 0; point < image->point_count; point++) {
+        uint64_t *word = rows_at(&self->points.live, point / 64);
+        bool      lives = atomic_load(payload_number(shard_payload(self), point)) != HEAP_NONE;
+
+        for (size_t v = 0; v < set->count && !lives; v++)
+            lives = vector_has(set->items[v], point);
+        *word |= (uint64_t)lives << (point % 64);
+        count += lives;
+    }
+    if (count != image->live_count)
+        return oct_fail(error, OCT_CORRUPT, "%s", why->text);
+    shard_note_mended(self, why->text);
+    return OCT_OK;
+}
+
 oct_status
 shard_load(shard *self, oct_slice json, oct_error *error)
 {
     point_set     *all = &self->points;
     payload_store *store = shard_payload(self);
+    oct_error      why = {0};
+    bool           no_live = false;
     shard_image   *image;
     oct_status     status = read_image(json, &image, error);
 
@@ -1061,18 +1119,21 @@ shard_load(shard *self, oct_slice json, oct_error *error)
     if (image->in_log)
         return OCT_OK;
     shard_set_version(self, image->operation);
-    status = points_map_new(all, image->map_capacity, error);
-    if (status == OCT_OK)
-        status = shard_load_column(self, image, "ids", &all->ids, image->point_count, NULL, error);
+    status = shard_load_column(self, image, "ids", &all->ids, image->point_count, NULL, error);
     if (status == OCT_OK)
         status = shard_load_column(self, image, "versions", &all->versions, image->point_count, NULL, error);
     if (status == OCT_OK)
         status = shard_load_column(self, image, "payloads", &store->numbers, image->point_count, NULL, error);
+    if (status == OCT_OK) {
+        status = shard_load_column(self, image, "live", &all->live, ((uint64_t)image->point_count + 63) / 64, NULL, &why);
+        no_live = status == OCT_CORRUPT;
+        if (no_live)
+            status = make_room_for_live(self, image->point_count, error);
+        else if (status != OCT_OK && error != NULL)
+            *error = why;
+    }
     if (status == OCT_OK)
-        status = shard_load_column(self, image, "live", &all->live, ((uint64_t)image->point_count + 63) / 64, NULL,
-                             error);
-    if (status == OCT_OK)
-        status = shard_load_column(self, image, "map", points_map_rows(all), image->map_capacity, NULL, error);
+        status = load_map(self, image, error);
     if (status == OCT_OK)
         status = points_loaded(all, image->point_count, image->live_count, image->ascending, error);
     /* Documents carry checksums of their own, which heap_get verifies; so the file's need not be read now. */
@@ -1086,6 +1147,8 @@ shard_load(shard *self, oct_slice json, oct_error *error)
     store->heap.live_bytes = image->live_bytes;
     for (size_t v = 0; v < shard_set(self)->count && status == OCT_OK; v++)
         status = load_vector(self, image, shard_set(self)->items[v], error);
+    if (status == OCT_OK && no_live)
+        status = make_live(self, image, &why, error);
     return status;
 }
 

@@ -78,24 +78,65 @@ vector_sparse_write_state(uint32_t number, const sparse_state *state, buffer *ou
                   number, state->row_count, state->live_count, state->point_count, state->unit_count, state->live_bytes);
 }
 
+/* Read what can be read; make the rest again from it. What was damaged is told in self->mended. */
+static oct_status
+load_columns(shard *self, const shard_image *image, shard_vector *vector, sparse_index *loaded, oct_error *error)
+{
+    enum { ENTRIES, HEADS, SEATS, LIVE };
+    sparse_column columns[SPARSE_COLUMNS];
+    bool          has[SPARSE_COLUMNS] = {false}, is_old = false;
+    oct_error     first = {0};
+    oct_status    status = OCT_OK;
+
+    sparse_columns(loaded, columns);
+    for (size_t c = 0; c < SPARSE_COLUMNS && status == OCT_OK; c++) {
+        column_check *check = NULL;
+        oct_error     why = {0};
+        char          name[COLUMN_NAME_MAX];
+
+        (void)SHARD_COLUMN_NAME(name, columns[c].name, vector->number);
+        if (c == LIVE && !shard_image_has_column(image, name)) { /* an older version's */
+            is_old = true;
+            continue;
+        }
+        status = shard_load_column(self, image, name, columns[c].data, columns[c].count, columns[c].is_heap ? &check : NULL, &why);
+        column_check_free(check);
+        has[c] = status == OCT_OK;
+        if (status == OCT_CORRUPT && c != ENTRIES) {
+            rows_clear(columns[c].data);
+            if (first.text[0] == '\0')
+                first = why;
+            shard_note_mended(self, why.text);
+            status = OCT_OK;
+        } else if (status != OCT_OK && error != NULL) {
+            *error = why;
+        }
+    }
+    if (status == OCT_OK && !has[LIVE] && has[SEATS])
+        status = sparse_make_live(loaded, error);
+    else if (status == OCT_OK && !has[SEATS] && has[HEADS] && (has[LIVE] || is_old))
+        status = sparse_make_seats(loaded, has[LIVE], error);
+    else if (status == OCT_OK && !has[SEATS])
+        status = OCT_CORRUPT;
+    if (status == OCT_OK && !has[LIVE] && !has[SEATS])
+        status = sparse_make_live(loaded, error);
+    if (status == OCT_OK && !has[HEADS])
+        status = sparse_make_heads(loaded, error);
+    if (status == OCT_CORRUPT && first.text[0] != '\0' && error != NULL)
+        *error = first; /* what cannot be made again is set aside for what was found */
+    vector->rebuilt = vector->rebuilt || (status == OCT_OK && !has[HEADS]);
+    return status;
+}
+
 oct_status
 vector_sparse_load(shard *self, const shard_image *image, shard_vector *vector, size_t v, oct_error *error)
 {
-    sparse_column columns[SPARSE_COLUMNS];
     sparse_index *loaded;
     oct_status    status = sparse_load_begin(&image->sparses[v], &loaded, error);
 
     if (status != OCT_OK)
         return status;
-    sparse_columns(loaded, columns);
-    for (size_t c = 0; c < SPARSE_COLUMNS && status == OCT_OK; c++) {
-        column_check *check = NULL;
-        char          name[COLUMN_NAME_MAX];
-
-        status = shard_load_column(self, image, SHARD_COLUMN_NAME(name, columns[c].name, vector->number), columns[c].data,
-                                   columns[c].count, columns[c].is_heap ? &check : NULL, error);
-        column_check_free(check);
-    }
+    status = load_columns(self, image, vector, loaded, error);
     if (status == OCT_OK)
         status = sparse_loaded(loaded, error);
     if (status != OCT_OK) {

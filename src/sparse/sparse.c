@@ -22,6 +22,7 @@ sparse_new(sparse_index **out, oct_error *error)
     heap_init(&self->entries);
     rows_init(&self->heads, sizeof(sparse_head), ROWS_EXPECTED);
     rows_init(&self->seats, sizeof(uint32_t), ROWS_EXPECTED);
+    rows_init(&self->live, sizeof(uint64_t), 1);
     status = postings_init(&self->lists, error);
     if (status != OCT_OK) {
         sparse_free(self);
@@ -39,6 +40,7 @@ sparse_free(sparse_index *self)
     heap_clear(&self->entries);
     rows_clear(&self->heads);
     rows_clear(&self->seats);
+    rows_clear(&self->live);
     postings_clear(&self->lists);
     oct_free(self->scratch);
     oct_free(self);
@@ -103,6 +105,8 @@ sparse_reserve(sparse_index *self, const uint32_t *counts, const uint32_t *indic
                         SPARSE_ROWS_MAX);
     status = rows_reserve(&self->heads, self->rows_appended + count, error);
     if (status == OCT_OK)
+        status = rows_reserve(&self->live, ((uint64_t)self->rows_appended + count) / 64 + 1, error);
+    if (status == OCT_OK)
         status = reserve_seats(self, point_count, error);
     if (status == OCT_OK)
         status = reserve_entries(self, counts, count, error);
@@ -131,6 +135,7 @@ static void
 release_row(sparse_index *self, uint32_t row)
 {
     count_terms_out(self, row);
+    sparse_set_live(self, row, false);
     self->entries.live_bytes -= sparse_head_at(self, row)->count * ENTRY_BYTES;
 }
 
@@ -143,6 +148,7 @@ add_row(sparse_index *self, uint32_t point, const sparse_vector *vector, uint32_
 
     OCT_MUST(row < self->heads.capacity && point < self->point_count && bytes <= self->scratch_bytes);
     *head = (sparse_head){HEAP_NONE, point, before, vector->count};
+    sparse_set_live(self, row, live);
     if (bytes > 0) {
         memcpy(self->scratch, vector->indices, half);
         memcpy(self->scratch + half, vector->values, half);
@@ -284,7 +290,7 @@ uint64_t
 sparse_ram_bytes(const sparse_index *self)
 {
     return rows_bytes(&self->entries.units) + rows_bytes(&self->heads) + rows_bytes(&self->seats) +
-           postings_bytes(&self->lists);
+           rows_bytes(&self->live) + postings_bytes(&self->lists);
 }
 
 void
@@ -296,6 +302,7 @@ sparse_measure(const sparse_index *self, uint64_t *vectors, uint64_t *vectors_ma
     rows_usage(&self->entries.units, atomic_load(&self->entries.unit_count), vectors, vectors_mapped);
     rows_usage(&self->heads, row_count, rows_, rows_mapped);
     rows_usage(&self->seats, atomic_load(&self->seat_count), rows_, rows_mapped);
+    rows_usage(&self->live, ((uint64_t)row_count + 63) / 64, rows_, rows_mapped);
     *lists += postings_bytes(&self->lists);
 }
 

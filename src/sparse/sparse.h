@@ -124,14 +124,14 @@ oct_status sparse_catch_up(sparse_index *self, const sparse_index *from, uint32_
 oct_status sparse_check(const sparse_index *self, oct_error *error);
 
 typedef struct sparse_column {
-    const char *name; /* "entries", "heads", "seats" */
+    const char *name; /* "entries", "heads", "seats", "live" */
     rows       *data;
     uint64_t    count;
     bool        appended; /* rows once written never change */
     bool        is_heap;  /* what is in it has checksums of its own, which are verified when it is read */
 } sparse_column;
 
-#define SPARSE_COLUMNS 3u
+#define SPARSE_COLUMNS 4u
 
 typedef struct sparse_state {
     uint32_t row_count, live_count, point_count, unit_count;
@@ -145,5 +145,12 @@ void sparse_get_state(const sparse_index *self, sparse_state *state);
  * does not fail it: searches will name it, and its point can be given another. */
 oct_status sparse_load_begin(const sparse_state *state, sparse_index **out, oct_error *error);
 oct_status sparse_loaded(sparse_index *self, oct_error *error);
+/* Before it: columns that could not be read, made again from the others. Live bits from the seats (an older version wrote none);
+ * seats from live bits and heads; of an older version, without live bits (`live` false), from heads alone, if every point that ever had
+ * a vector still has one; heads from entries and seats, if no vector is without entries. OCT_CORRUPT: that cannot be. Heads that
+ * were made say of dead rows that they are of point 0, so that only an older version's tell alone where points sit. */
+oct_status sparse_make_live(sparse_index *self, oct_error *error);
+oct_status sparse_make_seats(sparse_index *self, bool live, oct_error *error);
+oct_status sparse_make_heads(sparse_index *self, oct_error *error);
 
 #endif

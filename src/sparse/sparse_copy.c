@@ -56,6 +56,7 @@ sparse_columns(sparse_index *self, sparse_column columns[SPARSE_COLUMNS])
     columns[0] = (sparse_column){"entries", &self->entries.units, atomic_load(&self->entries.unit_count), true, true};
     columns[1] = (sparse_column){"heads", &self->heads, self->rows_appended, true, false};
     columns[2] = (sparse_column){"seats", &self->seats, self->point_count, false, false};
+    columns[3] = (sparse_column){"live", &self->live, ((uint64_t)self->rows_appended + 63) / 64, false, false};
 }
 
 void
@@ -81,6 +82,85 @@ sparse_load_begin(const sparse_state *state, sparse_index **out, oct_error *erro
     atomic_store(&(*out)->entries.unit_count, state->unit_count);
     (*out)->entries.live_bytes = state->live_bytes;
     return OCT_OK;
+}
+
+oct_status
+sparse_make_live(sparse_index *self, oct_error *error)
+{
+    oct_status status;
+
+    rows_clear(&self->live);
+    status = rows_reserve(&self->live, (uint64_t)self->rows_appended / 64 + 1, error);
+    for (uint32_t point = 0; point < self->point_count && status == OCT_OK; point++) {
+        const uint32_t row = atomic_load(sparse_seat(self, point));
+
+        if (row != SPARSE_NONE && row < self->rows_appended)
+            sparse_set_live(self, row, true);
+    }
+    return status;
+}
+
+static bool
+row_lives(const sparse_index *self, uint32_t row)
+{
+    const uint64_t *word = rows_at(&self->live, row / 64);
+
+    return (*word >> (row % 64) & 1) != 0;
+}
+
+oct_status
+sparse_make_seats(sparse_index *self, bool live, oct_error *error)
+{
+    uint32_t   count = 0;
+    oct_status status;
+
+    rows_clear(&self->seats);
+    status = rows_reserve(&self->seats, self->point_count, error);
+    for (uint32_t point = 0; point < self->point_count && status == OCT_OK; point++)
+        atomic_store_explicit(sparse_seat(self, point), SPARSE_NONE, memory_order_relaxed);
+    for (uint32_t row = 0; row < self->rows_appended && status == OCT_OK; row++) {
+        const uint32_t point = sparse_point_of(self, row);
+
+        if (live && !row_lives(self, row))
+            continue;
+        if (point >= self->point_count)
+            return oct_fail(error, OCT_CORRUPT, "sparse row %u is of point %u; there are %u", row, point, self->point_count);
+        count += atomic_load(sparse_seat(self, point)) == SPARSE_NONE;
+        atomic_store(sparse_seat(self, point), row);
+    }
+    if (status == OCT_OK && count != sparse_live_count(self))
+        status = oct_fail(error, OCT_CORRUPT, "which of %u points have a sparse vector cannot be told: %u do, the rows name %u",
+                          self->point_count, sparse_live_count(self), count);
+    return status;
+}
+
+/* Documents lie in the heap in the order of their rows. Whose a dead row was does not matter any more. */
+oct_status
+sparse_make_heads(sparse_index *self, oct_error *error)
+{
+    uint32_t   at = 0, row = 0, number;
+    oct_slice  bytes;
+    oct_status status;
+
+    rows_clear(&self->heads);
+    status = rows_reserve(&self->heads, self->rows_appended, error);
+    while (status == OCT_OK && (status = heap_next(&self->entries, &at, &number, &bytes, error)) == OCT_OK &&
+           number != HEAP_NONE) {
+        if (row < self->rows_appended)
+            *(sparse_head *)rows_at(&self->heads, row) =
+                (sparse_head){number, 0, SPARSE_NONE, (uint32_t)(bytes.size / (sizeof(uint32_t) + sizeof(float)))};
+        row++;
+    }
+    if (status == OCT_OK && row != self->rows_appended)
+        status = oct_fail(error, OCT_CORRUPT, "which of %u sparse vectors have entries cannot be told: %u do", self->rows_appended,
+                          row);
+    for (uint32_t point = 0; point < self->point_count && status == OCT_OK; point++) {
+        const uint32_t own = atomic_load(sparse_seat(self, point));
+
+        if (own != SPARSE_NONE && own < self->rows_appended)
+            ((sparse_head *)rows_at(&self->heads, own))->point = point;
+    }
+    return status;
 }
 
 oct_status

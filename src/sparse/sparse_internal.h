@@ -20,6 +20,7 @@ struct sparse_index {
     heap             entries;       /* appended */
     rows             heads;         /* sparse_head; appended */
     rows             seats;         /* _Atomic uint32_t: row of each point, or SPARSE_NONE */
+    rows             live;          /* a bit a row: it is in the seat of its point. What seats are made from when they are lost */
     postings         lists;         /* of all rows below `listed` that could be read */
     _Atomic uint32_t listed;        /* the writer's to change; release after the postings */
     atomic_bool      behind;        /* rows are appended without being listed; the writer's to change */
@@ -44,6 +45,16 @@ static inline _Atomic uint32_t *
 sparse_seat(const sparse_index *self, uint32_t point)
 {
     return rows_at(&self->seats, point);
+}
+
+/* The writer's. */
+static inline void
+sparse_set_live(sparse_index *self, uint32_t row, bool live)
+{
+    uint64_t      *word = rows_at(&self->live, row / 64);
+    const uint64_t bit = (uint64_t)1 << (row % 64);
+
+    *word = live ? *word | bit : *word & ~bit;
 }
 
 /* The row of a point for one who sees `row_count` of them. */

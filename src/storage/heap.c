@@ -106,3 +106,27 @@ heap_get(const heap *self, uint32_t number, oct_slice *out, oct_error *error)
     *out = (oct_slice){at + HEADER_BYTES, size};
     return OCT_OK;
 }
+
+oct_status
+heap_next(const heap *self, uint32_t *at, uint32_t *number, oct_slice *out, oct_error *error)
+{
+    const uint32_t unit_count = atomic_load_explicit(&self->unit_count, memory_order_acquire);
+    oct_status     status;
+
+    *number = HEAP_NONE;
+    *out = (oct_slice){NULL, 0};
+    /* What would not have fitted begins at the next segment; no document is empty. */
+    while (*at < unit_count && get_u32(rows_at(&self->units, *at)) == 0) {
+        const uint64_t end = rows_segment_end(&self->units, rows_segment_of(&self->units, *at));
+
+        *at = end < unit_count ? (uint32_t)end : unit_count;
+    }
+    if (*at >= unit_count)
+        return OCT_OK;
+    status = heap_get(self, *at, out, error);
+    if (status != OCT_OK)
+        return status;
+    *number = *at;
+    *at += (uint32_t)units_of(out->size);
+    return OCT_OK;
+}

@@ -40,6 +40,9 @@ oct_status heap_reserve(heap *self, const oct_slice *documents, size_t count, oc
 uint32_t heap_add(heap *self, oct_slice document);
 /* It is not referred to any more. */
 void heap_release(heap *self, uint32_t number);
+/* The documents one after the other, as they were added: *at is where to look (0 at first) and goes on behind what was found,
+ * whose number is *number; HEAP_NONE: there are no more. OCT_CORRUPT. */
+oct_status heap_next(const heap *self, uint32_t *at, uint32_t *number, oct_slice *out, oct_error *error);
 /* The document's bytes, in place. OCT_CORRUPT if its checksum fails. */
 oct_status heap_get(const heap *self, uint32_t number, oct_slice *out, oct_error *error);
 
