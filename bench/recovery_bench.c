@@ -448,7 +448,8 @@ ask(const setup *of, const char *end, const char *name, question what, uint64_t 
         settled = process_cpu_ms();
         settled_mb = private_mb();
         (void)printf("{\"points\":%" PRIu64 ",\"dim\":%zu,\"end\":\"%s\",\"cache\":\"%s\",\"replayed\":%" PRIu64
-                     ",\"question\":\"%s\",\"open_ms\":%.1f,\"answer_ms\":%.1f,\"cpu_ms\":%.1f,\"settled_cpu_ms\":%.1f,\"private_mb\":%.1f,\"right\":%s}\n",
+                     ",\"question\":\"%s\",\"open_ms\":%.1f,\"answer_ms\":%.1f,\"cpu_ms\":%.1f,\"settled_cpu_ms\":%.1f,"
+                     "\"private_mb\":%.1f,\"right\":%s}\n",
                      of->points, of->dim, end, of->cold ? "cold" : "warm", info.replayed_records, name, opened - start,
                      answered - start, cpu, settled, settled_mb, ok ? "true" : "false");
         (void)fflush(stdout);

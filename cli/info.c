@@ -291,12 +291,15 @@ mend(oct_database *database, oct_slice name)
         (void)printf("FAILED   " SLICE_FMT ": %s\n", SLICE_ARG(name), error.text);
     else if (info->damage != NULL)
         (void)printf("LEFT     " SLICE_FMT ": set aside; recover it from a snapshot, or delete it\n", SLICE_ARG(name));
-    else if (info->mended != NULL)
-        (void)printf("MENDED   " SLICE_FMT ": made again from what is intact: %s\n", SLICE_ARG(name), info->mended);
-    if (info != NULL && info->damage == NULL && info->mended_graphs > 0 && oct_collection_open(database, name, &collection, &error) == OCT_OK &&
-             oct_collection_wait_indexed(collection, 0, &error) == OCT_OK)
-        (void)printf("MENDED   " SLICE_FMT ": %" PRIu64 " graph%s made again from the vectors\n", SLICE_ARG(name),
-                     info->mended_graphs, info->mended_graphs == 1 ? "" : "s");
+    else if ((info->mended != NULL || info->mended_graphs > 0) &&
+             oct_collection_open(database, name, &collection, &error) == OCT_OK &&
+             oct_collection_wait_indexed(collection, 0, &error) == OCT_OK) {
+        if (info->mended != NULL)
+            (void)printf("MENDED   " SLICE_FMT ": made again from what is intact: %s\n", SLICE_ARG(name), info->mended);
+        if (info->mended_graphs > 0)
+            (void)printf("MENDED   " SLICE_FMT ": %" PRIu64 " graph%s made again from the vectors\n", SLICE_ARG(name),
+                         info->mended_graphs, info->mended_graphs == 1 ? "" : "s");
+    }
     oct_collection_close(collection);
     oct_collection_info_free(info);
 }

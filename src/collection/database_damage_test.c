@@ -166,7 +166,8 @@ change_byte(os *disk, const char *path, uint64_t at, unsigned char flip)
 static bool
 can_be_made_again(const char *path)
 {
-    static const char *const names[] = {"/codes.", "/links.", "/level", "/field.", "/seats.", "/map.", "/lists.", "/terms.", "/counts."};
+    static const char *const names[] = {"/codes.", "/links.", "/level", "/field.", "/seats.",
+                                        "/map.",   "/lists.", "/terms.", "/counts."};
 
     for (size_t i = 0; i < countof(names); i++) {
         if (strstr(path, names[i]) != NULL)

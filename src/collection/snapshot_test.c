@@ -566,6 +566,7 @@ TEST(damaged_links_codes_and_seats_are_made_again)
     damage_and_mend("links.");
     damage_and_mend("codes.");
     damage_and_mend("seats.");
+    damage_and_mend("map.");
 }
 
 /* Goal:   a snapshot of everything, restored, is the database as it was at one moment.

@@ -3,7 +3,7 @@
  * What its entry in the manifest said is kept word for word and written again at each checkpoint; its files and its records in the
  * log stay where they are. So nothing is lost that a repair, a look by hand, or a better disk could still use. It answers
  * nothing, takes nothing, saves nothing; deleting the collection or recovering it from a snapshot ends that.
- * Behind that: the checks that find damage in one that serves.
+ * Behind that: what is made again, so that it need not come to this; and the checks that find damage in one that serves.
  */
 #include "base/json.h"
 #include "shard/shard_internal.h"
@@ -50,6 +50,54 @@ oct_slice
 shard_mended(const shard *self)
 {
     return (oct_slice){self->mended.data, self->mended.size};
+}
+
+/* --- making again what is damaged ------------------------------------------------------------------ */
+
+oct_status
+shard_load_map(shard *self, const shard_image *image, oct_error *error)
+{
+    point_set *all = &self->points;
+    oct_error  why = {0};
+    oct_status status = points_map_new(all, image->map_capacity, &why);
+
+    if (status == OCT_OK)
+        status = shard_load_column(self, image, "map", points_map_rows(all), image->map_capacity, NULL, &why);
+    if (status == OCT_CORRUPT) {
+        shard_note_mended(self, why.text);
+        return points_make_map(all, image->point_count, error);
+    }
+    if (status != OCT_OK && error != NULL)
+        *error = why;
+    return status;
+}
+
+oct_status
+shard_clear_live(shard *self, uint32_t point_count, oct_error *error)
+{
+    rows_clear(&self->points.live);
+    return rows_reserve(&self->points.live, (uint64_t)point_count / 64 + 1, error);
+}
+
+oct_status
+shard_make_live(shard *self, const shard_image *image, const oct_error *why, oct_error *error)
+{
+    const vector_set *set = shard_set(self);
+    uint32_t          count = 0;
+
+    for (uint32_t point = 0; point < image->point_count; point++) {
+        uint64_t *word = rows_at(&self->points.live, point / 64);
+        bool      lives = atomic_load(payload_number(shard_payload(self), point)) != HEAP_NONE;
+
+        for (size_t v = 0; v < set->count && !lives; v++)
+            lives = vector_has(set->items[v], point);
+        *word |= (uint64_t)lives << (point % 64);
+        count += lives;
+    }
+    if (count != image->live_count)
+        return oct_fail(error, OCT_CORRUPT, "%s", why->text);
+    shard_note_mended(self, why->text);
+    return OCT_OK;
 }
 
 /* --- checking ------------------------------------------------------------------------------------- */

@@ -252,6 +252,12 @@ oct_status shard_restore_apply(shard *self, oct_slice body, oct_error *error);
 uint64_t shard_content_bytes(const shard *self);
 /* shard_damage.c. While it is being opened: a part was damaged, as `what` says, and was made again. */
 void shard_note_mended(shard *self, const char *what);
+/* The map from ids to points; a damaged one is made again from the ids. */
+oct_status shard_load_map(shard *self, const shard_image *image, oct_error *error);
+/* Which points are alive, when their bits are damaged (`why`). First none are; when payload numbers and vectors are there, those
+ * that have either, if that is as many as there were. With one more that has neither nobody can tell. */
+oct_status shard_clear_live(shard *self, uint32_t point_count, oct_error *error);
+oct_status shard_make_live(shard *self, const shard_image *image, const oct_error *why, oct_error *error);
 /* shard_save.c */
 void shard_image_free(shard_image *image);
 bool shard_image_has_column(const shard_image *image, const char *name);

@@ -1047,55 +1047,6 @@ shard_mended_graphs(const shard *self)
     return self->mended_graphs;
 }
 
-/* The map from ids to points; a damaged one is made again from the ids. */
-static oct_status
-load_map(shard *self, const shard_image *image, oct_error *error)
-{
-    point_set *all = &self->points;
-    oct_error  why = {0};
-    oct_status status = points_map_new(all, image->map_capacity, &why);
-
-    if (status == OCT_OK)
-        status = shard_load_column(self, image, "map", points_map_rows(all), image->map_capacity, NULL, &why);
-    if (status == OCT_CORRUPT) {
-        shard_note_mended(self, why.text);
-        return points_make_map(all, image->point_count, error);
-    }
-    if (status != OCT_OK && error != NULL)
-        *error = why;
-    return status;
-}
-
-static oct_status
-make_room_for_live(shard *self, uint32_t point_count, oct_error *error)
-{
-    rows_clear(&self->points.live);
-    return rows_reserve(&self->points.live, (uint64_t)point_count / 64 + 1, error);
-}
-
-/* Which points are alive, when their bits are damaged (`why`): those that have payload or a vector, if that is as many as there
- * were. With one more that has neither nobody can tell. */
-static oct_status
-make_live(shard *self, const shard_image *image, const oct_error *why, oct_error *error)
-{
-    const vector_set *set = shard_set(self);
-    uint32_t          count = 0;
-
-    for (uint32_t point = 0; point < image->point_count; point++) {
-        uint64_t *word = rows_at(&self->points.live, point / 64);
-        bool      lives = atomic_load(payload_number(shard_payload(self), point)) != HEAP_NONE;
-
-        for (size_t v = 0; v < set->count && !lives; v++)
-            lives = vector_has(set->items[v], point);
-        *word |= (uint64_t)lives << (point % 64);
-        count += lives;
-    }
-    if (count != image->live_count)
-        return oct_fail(error, OCT_CORRUPT, "%s", why->text);
-    shard_note_mended(self, why->text);
-    return OCT_OK;
-}
-
 oct_status
 shard_load(shard *self, oct_slice json, oct_error *error)
 {
@@ -1128,12 +1079,12 @@ shard_load(shard *self, oct_slice json, oct_error *error)
         status = shard_load_column(self, image, "live", &all->live, ((uint64_t)image->point_count + 63) / 64, NULL, &why);
         no_live = status == OCT_CORRUPT;
         if (no_live)
-            status = make_room_for_live(self, image->point_count, error);
+            status = shard_clear_live(self, image->point_count, error);
         else if (status != OCT_OK && error != NULL)
             *error = why;
     }
     if (status == OCT_OK)
-        status = load_map(self, image, error);
+        status = shard_load_map(self, image, error);
     if (status == OCT_OK)
         status = points_loaded(all, image->point_count, image->live_count, image->ascending, error);
     /* Documents carry checksums of their own, which heap_get verifies; so the file's need not be read now. */
@@ -1148,7 +1099,7 @@ shard_load(shard *self, oct_slice json, oct_error *error)
     for (size_t v = 0; v < shard_set(self)->count && status == OCT_OK; v++)
         status = load_vector(self, image, shard_set(self)->items[v], error);
     if (status == OCT_OK && no_live)
-        status = make_live(self, image, &why, error);
+        status = shard_make_live(self, image, &why, error);
     return status;
 }
 

@@ -146,9 +146,9 @@ void sparse_get_state(const sparse_index *self, sparse_state *state);
 oct_status sparse_load_begin(const sparse_state *state, sparse_index **out, oct_error *error);
 oct_status sparse_loaded(sparse_index *self, oct_error *error);
 /* Before it: columns that could not be read, made again from the others. Live bits from the seats (an older version wrote none);
- * seats from live bits and heads; of an older version, without live bits (`live` false), from heads alone, if every point that ever had
- * a vector still has one; heads from entries and seats, if no vector is without entries. OCT_CORRUPT: that cannot be. Heads that
- * were made say of dead rows that they are of point 0, so that only an older version's tell alone where points sit. */
+ * seats from live bits and heads; of an older version, without live bits (`live` false), from heads alone, if every point that
+ * ever had a vector still has one; heads from entries and seats, if no vector is without entries. OCT_CORRUPT: that cannot be.
+ * Heads that were made say of dead rows that they are of point 0, so that only an older version's tell alone where points sit. */
 oct_status sparse_make_live(sparse_index *self, oct_error *error);
 oct_status sparse_make_seats(sparse_index *self, bool live, oct_error *error);
 oct_status sparse_make_heads(sparse_index *self, oct_error *error);
