@@ -28,9 +28,11 @@ codes_init(codes *self, uint32_t dim, oct_distance distance)
     self->padded = (dim + 127) / 128 * 128;
     self->blocks = self->padded / 128;
     self->stride = (self->padded / 2 + 16 + 63) / 64 * 64;
+    self->fine_stride = self->padded / 2 + (self->padded + CODES_FINE_TAIL_OF - 1) / CODES_FINE_TAIL_OF * 64;
     self->squared_euclid = distance == OCT_EUCLID;
     self->kernel = kernel();
-    self->error = RESIDUAL / sqrtf((float)self->padded);
+    /* Not `padded`: rotated zeroes are no noise. Of 64 components and 64 zeroes each rotated component comes twice. */
+    self->error = RESIDUAL / sqrtf((float)self->dim);
 }
 
 /* --- rotation ------------------------------------------------------------------------------------- */

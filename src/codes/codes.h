@@ -22,6 +22,15 @@
  *                        4  sum of the codes (unsigned)
  *                        4  squared length of the vector (float)
  *                           zeroes
+ * FINE     Where 8 bits a component are asked for, a second row goes with the code: 16 levels more within each level of the
+ *          code, x ~ offset + scale (c + (f - 7.5) / 16). The walk does not read it; who ranks candidates by it before he
+ *          fetches their vectors needs fewer of them. Why 4 + 4 bits and not 8: docs/design/codes.md. Its layout:
+ *              offset size  meaning
+ *                   0  D/2  fine levels, 64 bytes a block, as above
+ *                 D/2    4  length of what even they leave of the vector (float)
+ *                        4  each: a component beyond the outer levels, index and how many sixteenths of a level further
+ *                           (unsigned, signed, 2 bytes each), by index; zeroes behind the last
+ * READ     codes.c, codes_fine.c (the second row).
  * THREADS  Any; a codes is constant.
  */
 #ifndef OCT_CODES_H
@@ -32,11 +41,16 @@
 #define CODES_DIM_MIN                                                                                        \
     64u /* shorter vectors are read whole: a code would save no cache line worth its estimate */
 
+/* Behind so many components or fewer a fine row has 64 bytes: of noise, one component in 135 lies beyond the outer levels, and
+ * the few furthest of those are nearly all of the error that would stay. */
+#define CODES_FINE_TAIL_OF 2048u
+
 typedef struct codes {
     uint32_t            dim;            /* of the vectors */
     uint32_t            padded;         /* D */
     uint32_t            blocks;         /* D / 128 */
     uint32_t            stride;         /* bytes of a code */
+    uint32_t            fine_stride;    /* and of the row that refines it */
     bool                squared_euclid; /* else minus the dot product */
     const kernel_table *kernel;
     /* An estimate differs from the distance by noise of this size times |query|: one standard deviation. */
@@ -73,5 +87,17 @@ float codes_squared(const codes *self, const uint8_t *code);
 /* Estimates of `count` distances. `sums` is scratch for count integers. */
 void codes_distances(const codes *self, const codes_query *query, const uint8_t *const *rows, size_t count,
                      int32_t *sums, float *out);
+
+
+/* --- the second row: codes_fine.c */
+
+/* Right after codes_encode of a vector, with its scratch and code: `fine` has fine_stride bytes. */
+void codes_encode_fine(const codes *self, float *scratch, const uint8_t *code, uint8_t *fine);
+/* `distances` are estimates of codes_distances to the vectors of `rows`: make them better with the `fine` rows. For a query
+ * from a vector. */
+void codes_refine(const codes *self, const codes_query *query, const uint8_t *const *rows, const uint8_t *const *fine,
+                  size_t count, int32_t *sums, float *distances);
+/* One standard deviation of what that estimate errs by. */
+float codes_refined_error(const codes *self, const codes_query *query, const uint8_t *row, const uint8_t *fine);
 
 #endif
