@@ -61,6 +61,7 @@ shard_config_of(const config_box *box, size_t index)
     out.params.distance = (oct_distance)vector->distance;
     out.params.multi = vector->multivector == 1;
     out.params.datatype = config_datatype(vector);
+    out.params.fine = config_code_bits(config, vector) == 8 && graph_fits_fine(&out.params);
     out.params.m = (uint32_t)hnsw.m;
     out.params.ef_construct = (uint32_t)hnsw.ef_construct;
     out.params.start_rows = indexing == 0 ? GRAPH_START_NEVER : rows_of_kilobytes(indexing, vector->size) + 1;

@@ -449,6 +449,17 @@ config_quantizes(const oct_collection_config *config, const oct_vector_config *v
     return kind != OCT_QUANTIZATION_UNSET && kind != OCT_QUANTIZATION_DISABLED;
 }
 
+uint32_t
+config_code_bits(const oct_collection_config *config, const oct_vector_config *vector)
+{
+    const oct_quantization_config wanted = config_vector_quantization(config, vector);
+    /* A byte a component: "int8", and product's x4, a centroid's number for each float. Turbo has 4 bits at most. */
+    const bool keeps_bytes = wanted.kind == OCT_QUANTIZATION_SCALAR ||
+                             (wanted.kind == OCT_QUANTIZATION_PRODUCT && wanted.compression == 4);
+
+    return keeps_bytes ? 8 : 4;
+}
+
 const oct_vector_config *
 config_find_vector(const oct_collection_config *config, oct_slice name)
 {

@@ -74,6 +74,8 @@ oct_status config_copy(const oct_collection_config *config, arena *memory, oct_c
 oct_hnsw_config config_vector_hnsw(const oct_collection_config *config, const oct_vector_config *vector);
 /* Is a quantization configured for it, and not switched off? */
 bool                    config_quantizes(const oct_collection_config *config, const oct_vector_config *vector);
+/* Bits a component that the engine's codes have for it: 8 where the quantization keeps as many, else 4. */
+uint32_t                config_code_bits(const oct_collection_config *config, const oct_vector_config *vector);
 oct_quantization_config config_vector_quantization(const oct_collection_config *config,
                                                    const oct_vector_config     *vector);
 

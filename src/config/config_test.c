@@ -456,6 +456,41 @@ TEST(unknown_keys_in_stored_configuration_are_ignored)
     arena_clear(&memory);
 }
 
+/* Goal:   codes have 8 bits where a quantization keeps a byte a component, and 4 elsewhere; a vector's own wins. */
+TEST(quantization_settles_the_bits_of_codes)
+{
+    static const struct {
+        const char *wanted;
+        uint32_t    bits;
+    } cases[] = {
+        {"null", 4},
+        {"{\"scalar\":{\"type\":\"int8\"}}", 8},
+        {"{\"product\":{\"compression\":\"x4\"}}", 8},
+        {"{\"product\":{\"compression\":\"x8\"}}", 4},
+        {"{\"product\":{\"compression\":\"x64\"}}", 4},
+        {"{\"binary\":{}}", 4},
+        {"{\"binary\":{\"encoding\":\"two_bits\"}}", 4},
+        {"{\"turbo\":{}}", 4},
+        {"{\"turbo\":{\"bits\":\"bits4\"}}", 4},
+    };
+    arena memory = {0};
+
+    for (size_t i = 0; i < countof(cases) * countof(cases); i++) {
+        const size_t          own = i % countof(cases), all = i / countof(cases);
+        char                  body[512];
+        oct_collection_config config;
+        oct_error             error = {0};
+
+        (void)snprintf(body, sizeof body,
+                       "{\"vectors\":{\"size\":128,\"distance\":\"Dot\",\"quantization_config\":%s},\"quantization_config\":%s}",
+                       cases[own].wanted, cases[all].wanted);
+        CHECK_OK(decode(body, false, &memory, &config, &error));
+        config_fill_defaults(&config);
+        CHECK_MSG(config_code_bits(&config, &config.vectors[0]) == cases[own > 0 ? own : all].bits, "%s", body);
+    }
+    arena_clear(&memory);
+}
+
 /* Goal:   out of memory is an answer, and leaves nothing behind (the leak check of ASan sees that).
  * Method: every allocation of decode, merge, copy and read fails in turn, alone and with all that follow. */
 TEST(configuration_survives_every_failed_allocation)

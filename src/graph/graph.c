@@ -5,6 +5,12 @@
 
 #define ROWS_EXPECTED 8u /* a collection that stays small costs little; the rest doubles */
 
+bool
+graph_fits_fine(const graph_params *params)
+{
+    return codes_fit(params->dim, params->distance) && !params->multi && params->datatype != OCT_UINT8;
+}
+
 oct_status
 graph_new(const graph_params *params, graph **out, oct_error *error)
 {
@@ -14,6 +20,7 @@ graph_new(const graph_params *params, graph **out, oct_error *error)
     if (self == NULL)
         return oct_fail_memory(error, sizeof *self);
     OCT_MUST(params->dim >= 1 && params->dim <= OCT_DIM_MAX && params->m <= OCT_M_MAX);
+    OCT_MUST(!params->fine || graph_fits_fine(params));
     self->params = *params;
     if (params->m == 0)
         self->params.start_rows = GRAPH_START_NEVER;
@@ -27,6 +34,8 @@ graph_new(const graph_params *params, graph **out, oct_error *error)
         codes_init(&self->codec, params->dim, params->distance);
         rows_init(&self->codes, self->codec.stride, ROWS_EXPECTED);
     }
+    if (params->fine)
+        rows_init(&self->fine, self->codec.fine_stride, ROWS_EXPECTED);
     rows_init(&self->vectors, self->row_stride, ROWS_EXPECTED);
     rows_init(&self->points, sizeof(uint32_t), ROWS_EXPECTED);
     rows_init(&self->seats, sizeof(uint32_t), ROWS_EXPECTED);
@@ -45,6 +54,7 @@ graph_free(graph *self)
         return;
     rows_clear(&self->vectors);
     rows_clear(&self->codes);
+    rows_clear(&self->fine);
     oct_free(self->encoding);
     rows_clear(&self->points);
     rows_clear(&self->seats);
@@ -95,6 +105,8 @@ graph_reserve(graph *self, uint64_t row_count, uint32_t point_count, oct_error *
     status = rows_reserve(&self->vectors, count, error);
     if (status == OCT_OK && self->coded)
         status = rows_reserve(&self->codes, count, error);
+    if (status == OCT_OK && self->params.fine)
+        status = rows_reserve(&self->fine, count, error);
     if (status == OCT_OK && self->coded && self->encoding == NULL) {
         const size_t floats = codes_scratch_floats(&self->codec) + (self->is_narrow ? self->dim_padded : 0);
 
@@ -157,7 +169,7 @@ kill_vector(graph *self, uint32_t row)
         set_live(self, row + i, false);
 }
 
-/* The code of a row whose vector is there. */
+/* The code of a row whose vector is there, and what refines it. */
 static void
 encode_row(graph *self, uint32_t row)
 {
@@ -169,6 +181,8 @@ encode_row(graph *self, uint32_t row)
         values = wide;
     }
     codes_encode(&self->codec, values, self->encoding, rows_at(&self->codes, row));
+    if (self->params.fine)
+        codes_encode_fine(&self->codec, self->encoding, graph_row_code(self, row), rows_at(&self->fine, row));
 }
 
 oct_status
@@ -327,10 +341,12 @@ copy_row(graph *self, const graph *from, uint32_t row)
     const uint32_t to = self->rows_appended++;
 
     memcpy(rows_at(&self->vectors, to), graph_row_vector(from, row), self->vectors.stride);
-    if (self->coded && from->coded)
-        memcpy(rows_at(&self->codes, to), graph_row_code(from, row), self->codec.stride);
-    else if (self->coded)
+    if (self->coded && (!from->coded || (self->params.fine && !from->params.fine)))
         encode_row(self, to);
+    else if (self->coded)
+        memcpy(rows_at(&self->codes, to), graph_row_code(from, row), self->codec.stride);
+    if (self->params.fine && from->params.fine)
+        memcpy(rows_at(&self->fine, to), graph_row_fine(from, row), self->codec.fine_stride);
     *(uint32_t *)rows_at(&self->points, to) = graph_row_point(from, row);
     if (self->params.multi)
         *graph_span(self, to) = *graph_span(from, row);
@@ -445,6 +461,7 @@ graph_ram_bytes(const graph *self)
     uint64_t       bytes = sizeof *self;
 
     bytes += row_count * (self->vectors.stride + (self->coded ? self->codec.stride : 0) +
+                          (self->params.fine ? self->codec.fine_stride : 0) +
                           self->points.stride + self->seats.stride + self->before.stride) +
              row_count / 8;
     bytes += (uint64_t)graph_graph_count(self) * self->links.stride;
@@ -462,6 +479,8 @@ graph_measure(const graph *self, graph_usage *out)
     rows_usage(&self->vectors, row_count, &out->vectors, &out->vectors_mapped);
     if (self->coded)
         rows_usage(&self->codes, row_count, &out->codes, &out->codes_mapped);
+    if (self->params.fine)
+        rows_usage(&self->fine, row_count, &out->codes, &out->codes_mapped);
     rows_usage(&self->links, graph_count, &out->links, &out->links_mapped);
     for (; level > 0 && graph_count > 0; level--)
         rows_usage(self->levels[level], atomic_load(&self->level_counts[level]), &out->links, &out->links_mapped);
@@ -648,6 +667,8 @@ graph_columns(graph *self, graph_column columns[GRAPH_COLUMNS_MAX])
     columns[count++] = (graph_column){"vectors", &self->vectors, row_count, true, false, !self->coded};
     if (self->coded)
         columns[count++] = (graph_column){"codes", &self->codes, row_count, true, false, true};
+    if (self->params.fine)
+        columns[count++] = (graph_column){"fine", &self->fine, row_count, true, false, true};
     columns[count++] = (graph_column){"points", &self->points, row_count, true, false, false};
     if (self->params.multi)
         columns[count++] = (graph_column){"spans", &self->spans, row_count, true, false, false};
@@ -671,6 +692,7 @@ graph_get_state(const graph *self, graph_state *state)
         .m = self->params.m,
         .ef_construct = self->params.ef_construct,
         .start_rows = self->params.start_rows,
+        .fine = self->params.fine,
         .row_count = self->rows_appended,
         .graph_count = graph_graph_count(self),
         .live_count = graph_live_count(self),

@@ -17,8 +17,8 @@
  * CALLED   by shard. Calls kernel, base.
  * THREADS  Writing functions (append, remove): one at a time, by the shard's writer. graph_build_batch: one at a
  *          time, at any time. Searches: any number, at any time, without a lock. See struct graph.
- * READ     graph_internal.h (the struct), search.c (the walk), build.c (batches), multi.c (searches of multivectors), row.c
- *          (how a vector lies), graph.c (the rest).
+ * READ     graph_internal.h (the struct), search.c (the walk), rank.c (hits from candidates), build.c (batches), multi.c
+ *          (searches of multivectors), row.c (how a vector lies), graph.c (the rest).
  */
 #ifndef OCT_GRAPH_H
 #define OCT_GRAPH_H
@@ -44,8 +44,12 @@ typedef struct graph_params {
     uint32_t     start_rows;   /* the graph begins when there are so many rows; until then a search scans */
     bool         multi;        /* several rows a point */
     oct_datatype datatype;     /* what values are rounded to and kept in */
+    bool         fine;         /* codes of 8 bits a component where there would be 4: only if graph_fits_fine */
 } graph_params;
 
+/* Can it have codes of 8 bits? Not where there are no codes, nor several rows a point, whose ranking reads all of them, nor
+ * for vectors of bytes, which are no longer than such codes. */
+bool       graph_fits_fine(const graph_params *params);
 oct_status graph_new(const graph_params *params, graph **out, oct_error *error);
 /* Release it. No reader may be left (retire it by epoch.h). Accepts NULL. */
 void                graph_free(graph *self);
@@ -150,6 +154,7 @@ typedef struct graph_stats {
     uint64_t scored;  /* distances computed */
     uint64_t hops;    /* rows whose links were followed */
     uint64_t tail;    /* rows scanned in the tail */
+    uint64_t refined; /* candidates whose better estimate was computed after the first: codes of 8 bits */
     uint64_t ranked;  /* candidates whose true distance was computed after estimates */
     bool     scanned; /* it was an exact scan */
 } graph_stats;
@@ -207,7 +212,7 @@ oct_status graph_check(const graph *self, oct_error *error);
 
 /* What a checkpoint saves. `rows` points into the graph; `count` rows of it. */
 typedef struct graph_column {
-    const char *name; /* "vectors", "codes", "points", "spans", "seats", "live", "links", "level1", ... */
+    const char *name; /* "vectors", "codes", "fine", "points", "spans", "seats", "live", "links", "level1", ... */
     rows       *data;
     uint64_t    count;
     bool        appended; /* rows once written never change */
@@ -215,13 +220,14 @@ typedef struct graph_column {
     bool        walked;   /* every search reads it here and there */
 } graph_column;
 
-#define GRAPH_COLUMNS_MAX (7u + GRAPH_LEVELS_MAX)
+#define GRAPH_COLUMNS_MAX (8u + GRAPH_LEVELS_MAX)
 
 const char *graph_level_name(uint32_t level); /* of the column of a level's nodes */
 
 /* State beside the columns. */
 typedef struct graph_state {
     uint32_t m, ef_construct, start_rows; /* it was made with; what is configured may have changed since */
+    bool     fine;                        /* likewise */
     uint32_t row_count, graph_count, live_count, point_count;
     uint32_t entry_level, entry_node;
     uint32_t spread; /* 0: not known */
@@ -236,7 +242,8 @@ void   graph_get_state(const graph *self, graph_state *state);
 oct_status graph_load_begin(const graph_params *params, const graph_state *state, graph **out,
                             oct_error *error);
 oct_status graph_loaded(graph *self, oct_error *error);
-/* Before that: codes of all rows from the vectors, where a file has none; and seats from points and live bits, likewise. */
+/* Before that: codes of all rows from the vectors, of 8 bits too, where a file has none; and seats from points and live bits,
+ * likewise. */
 oct_status graph_make_codes(graph *self, oct_error *error);
 oct_status graph_make_seats(graph *self, oct_error *error);
 

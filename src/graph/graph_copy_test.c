@@ -118,7 +118,7 @@ load(const graph_params *params, const saved_graph *from)
 
 /* Goal:   a graph that was saved and loaded answers as the first and goes on to the same graph; also when links and
  *         levels were saved earlier than the rows: what joined since joins again.
- * Method: random graphs with dead rows, with codes and without, saved at random; both go on with the same changes.
+ * Method: random graphs with dead rows, with codes of each kind and without, saved at random; both go on with the same changes.
  *         Seeds 101 to 112. */
 TEST(saved_and_loaded_graph_goes_on_as_the_first)
 {
@@ -126,15 +126,16 @@ TEST(saved_and_loaded_graph_goes_on_as_the_first)
         test_rng       rng = test_rng_seed(seed), later;
         const uint32_t dim =
             seed % 2 == 0 ? 5 + (uint32_t)test_below(&rng, 30) : 64 + (uint32_t)test_below(&rng, 30);
-        const graph_params params = {.dim = dim,
-                                     .distance = (oct_distance)(1 + seed % 4),
-                                     .m = 2 + (uint32_t)test_below(&rng, 12),
-                                     .ef_construct = 30,
-                                     .start_rows = 1};
+        graph_params params = {.dim = dim,
+                               .distance = (oct_distance)(1 + seed % 4),
+                               .m = 2 + (uint32_t)test_below(&rng, 12),
+                               .ef_construct = 30,
+                               .start_rows = 1};
         saved_graph        early, late;
         twin               self, copy;
         graph             *loaded;
 
+        params.fine = graph_fits_fine(&params) && seed % 4 < 2;
         twin_open(&self, &params, 1200, 2);
         put_some(&self, &rng, (uint32_t)test_below(&rng, 800));
         graph_publish(self.graph);
@@ -244,14 +245,14 @@ TEST(contradictory_state_is_refused)
  *         the very graph that these rows alone would give.
  * Method: random graphs; a compaction is begun, built part of the way, the old graph changes in between (updates,
  *         removals, returns, unpublished rows too), then it catches up. A third graph gets the expected rows one by
- *         one.
+ *         one. Some have codes of 8 bits before, after, or both.
  *         Seeds 131 to 146. */
 TEST(compacted_graph_is_that_of_its_rows)
 {
     for (uint64_t seed = 131; seed < 131 + test_scaled(16); seed++) {
         test_rng           rng = test_rng_seed(seed);
         const uint32_t     dim = seed % 2 == 0 ? 12 : 66;
-        const graph_params params = {.dim = dim,
+        graph_params       params = {.dim = dim,
                                      .distance = (oct_distance)(1 + seed % 4),
                                      .m = 6,
                                      .ef_construct = 30,
@@ -262,7 +263,9 @@ TEST(compacted_graph_is_that_of_its_rows)
         bool               built = true;
         twin               self;
 
+        params.fine = graph_fits_fine(&params) && seed % 8 < 4;
         twin_open(&self, &params, 900, 2);
+        params.fine = graph_fits_fine(&params) && (seed + 2) % 8 < 4;
         put_some(&self, &rng, 300 + (uint32_t)test_below(&rng, 900));
         graph_publish(self.graph);
         (void)twin_build(&self, 0);
@@ -296,6 +299,10 @@ TEST(compacted_graph_is_that_of_its_rows)
                   graph_point_of(fresh, expected) == graph_point_of(self.graph, row) &&
                   memcmp(graph_vector_at(fresh, expected), graph_vector_at(self.graph, row),
                          dim * sizeof(float)) == 0);
+            if (params.fine)
+                CHECK(memcmp(graph_row_fine(fresh, expected), graph_row_fine(plain, expected), plain->codec.fine_stride) == 0);
+            if (plain->coded)
+                CHECK(memcmp(graph_row_code(fresh, expected), graph_row_code(plain, expected), plain->codec.stride) == 0);
             expected++;
         }
         graph_publish(plain);
@@ -329,7 +336,7 @@ TEST(compacted_graph_is_that_of_its_rows)
 TEST(compaction_without_memory_changes_nothing)
 {
     const graph_params params = {
-        .dim = 8, .distance = OCT_EUCLID, .m = 4, .ef_construct = 10, .start_rows = 1};
+        .dim = 64, .distance = OCT_EUCLID, .m = 4, .ef_construct = 10, .start_rows = 1, .fine = true};
     test_rng   rng = test_rng_seed(151);
     uint64_t  *live;
     uint32_t   row_count;

@@ -6,6 +6,8 @@
 #include "graph/graph.h"
 #include "kernel/kernel.h"
 
+#define HOP_ROWS_MIN 128u /* a scan's, a ranking's (rank.c), or a batch's (build.c) rows at a time */
+
 /* Floats of a stored row are padded with zeroes to whole cache lines. */
 #define GRAPH_LINE_FLOATS 16u
 
@@ -34,6 +36,7 @@ struct graph {
     /* The writer's. Rows below row_count are never written again, so readers use them freely. */
     rows   vectors;  /* row_stride bytes a row */
     rows   codes;    /* codec.stride bytes a row; empty unless coded */
+    rows   fine;     /* codec.fine_stride bytes a row; empty unless params.fine */
     float *encoding; /* the writer's scratch, and room for a narrow row's floats; made with the first rows */
     rows   points;   /* uint32_t: the point of a row */
     rows   seats;    /* _Atomic uint32_t by point: its row, or GRAPH_NONE */
@@ -69,6 +72,12 @@ static inline const uint8_t *
 graph_row_code(const graph *self, uint32_t row)
 {
     return rows_at(&self->codes, row);
+}
+
+static inline const uint8_t *
+graph_row_fine(const graph *self, uint32_t row)
+{
+    return rows_at(&self->fine, row);
 }
 
 /* What a walk reads of a row. */
@@ -189,6 +198,8 @@ typedef struct graph_scratch {
     size_t       touched_count, touched_capacity;
     uint64_t    *pool; /* candidates, sorted */
     size_t       pool_size, pool_capacity;
+    uint64_t    *refined; /* candidates of the pool by better estimates: rank.c */
+    size_t       refined_capacity;
     float       *query; /* dim_padded floats, aligned */
     size_t       query_floats;
     codes_query  code_query;  /* the same for codes */
@@ -262,6 +273,10 @@ size_t graph_pool_room(size_t ef, uint32_t row_count, uint32_t eligible, bool ga
 /* From the entry down to `level`, greedily; returns the node there (level 0: the row) and its distance. */
 uint32_t graph_descend(const graph *self, graph_scratch *scratch, uint64_t entry, uint32_t level,
                        uint32_t row_limit, float *distance, graph_stats *stats);
+
+/* rank.c: offer the pool's candidates by their true distances, as far as they may be among the best. True if what lies outside
+ * of a full pool cannot be. */
+bool graph_rank_pool(const graph *self, const graph_query *query, graph_scratch *scratch, top *best, graph_stats *stats);
 
 /* Memory for the nodes of a level, made when the first row reaches it. */
 oct_status graph_make_level(graph *self, uint32_t level, oct_error *error);

@@ -37,9 +37,6 @@
 #define POOL_RATIO_MAX   24u /* ... but never more than so many times */
 #define FILTER_WALK_SHARE                                                                                    \
     20u /* a filter that fewer than 1 in so many rows pass is answered by a scan of those */
-#define HOP_ROWS_MIN          128u /* a scan's, a ranking's, or a batch's (build.c) rows at a time */
-#define RANK_ROWS             4u   /* true distances computed at a time, once there are as many as hits wanted */
-#define RANK_SIGMAS           4.0f /* an estimate is too far by more once in 30,000 times; with 3 a hit in 1,000 is lost */
 #define SCAN_KEEP             64u  /* a scan by codes keeps so many candidates ... */
 #define SCAN_KEEP_RATIO       2u   /* ... and so many times the limit */
 #define PREFETCH_VECTOR_LINES 2u   /* of a vector read whole: its kernel prefetches the rest */
@@ -66,6 +63,7 @@ scratch_free(void *memory)
     oct_free(self->visited);
     oct_free(self->touched);
     oct_free(self->pool);
+    oct_free(self->refined);
     oct_free(self->query);
     oct_free(self->code_query.values);
     oct_free(self->rotation);
@@ -151,6 +149,12 @@ graph_scratch_get(const graph *self, uint32_t row_count, size_t pool_capacity)
         if (!renew(&scratch->pool, pool_capacity, sizeof *scratch->pool))
             return NULL;
         scratch->pool_capacity = pool_capacity;
+    }
+    if (self->params.fine && scratch->refined_capacity < pool_capacity) {
+        scratch->refined_capacity = 0;
+        if (!renew(&scratch->refined, pool_capacity, sizeof *scratch->refined))
+            return NULL;
+        scratch->refined_capacity = pool_capacity;
     }
     if (scratch->query_floats < self->dim_padded) {
         scratch->query_floats = 0;
@@ -740,75 +744,6 @@ scan_allowed(const graph *self, const graph_walk *walk, graph_scratch *scratch, 
     return seen;
 }
 
-/* --- ranking ------------------------------------------------------------------------------------------ */
-
-/* How far an estimate may be off: RANK_SIGMAS standard deviations for a row of this length. */
-static float
-estimate_margin(const graph *self, const graph_scratch *scratch, float squared)
-{
-    const float lengths = sqrtf(scratch->code_query.squared * squared);
-
-    return RANK_SIGMAS * self->codec.error * lengths * (self->codec.squared_euclid ? 2.0f : 1.0f);
-}
-
-/* Offer the pool's candidates by their true distances. With codes: in order of the estimates, until no later one can
- * be among the best any more. True if that point was reached (or there are no estimates): then nothing outside of a
- * full pool matters either. */
-static bool
-rank_pool(const graph *self, const graph_query *query, graph_scratch *scratch, top *best, graph_stats *stats)
-{
-    size_t at = 0;
-
-    if (!self->coded) {
-        for (; at < scratch->pool_size; at++) {
-            if ((scratch->pool[at] & CANDIDATE_PASSES) != 0)
-                top_offer(best, candidate_distance(scratch->pool[at]),
-                          graph_row_point(self, candidate_row(scratch->pool[at])));
-        }
-        return true;
-    }
-    while (at < scratch->pool_size) {
-        const size_t some = size_min(size_max(best->capacity - best->size, RANK_ROWS), HOP_ROWS_MIN);
-        size_t       count = 0;
-
-        for (; at < scratch->pool_size && count < some; at++) {
-            const uint64_t candidate = scratch->pool[at];
-
-            if ((candidate & CANDIDATE_PASSES) == 0)
-                continue;
-            if (best->size == best->capacity && query->rank_few)
-                return true;
-            if (best->size == best->capacity && stats->ranked + count >= query->rank_min) {
-                const float squared =
-                    codes_squared(&self->codec, graph_row_code(self, candidate_row(candidate)));
-
-                if (candidate_distance(candidate) - estimate_margin(self, scratch, squared) >
-                    best->hits[0].distance) {
-                    /* Later ones are no closer by estimate; only much longer vectors could still get in. */
-                    if (self->params.distance == OCT_COSINE)
-                        break;
-                    continue;
-                }
-            }
-            scratch->ids[count] = candidate_row(candidate);
-            scratch->targets[count++] = graph_row_vector(self, candidate_row(candidate));
-            __builtin_prefetch(rows_at(&self->points, candidate_row(candidate)));
-        }
-        if (count == 0)
-            return at < scratch->pool_size || best->size == best->capacity;
-        graph_distances(self, scratch->query, scratch->targets, count,
-                        scratch->distances);
-        for (size_t i = 0; i < count; i++) {
-            const uint32_t point = graph_row_point(self, scratch->ids[i]);
-
-            __builtin_prefetch(graph_seat(self, point)); /* who answers asks of a hit where it sits */
-            top_offer(best, scratch->distances[i], point);
-        }
-        stats->ranked += count;
-    }
-    return false;
-}
-
 /* --- the search --------------------------------------------------------------------------------------------- */
 
 /* Places in the pool: ef that count, and among them those that are only walked through. */
@@ -917,7 +852,7 @@ graph_search(const graph *self, const graph_query *query, graph_hit *hits, size_
             scan_targets(self, &walk, scratch, 0, end);
             local.scored = end;
         }
-        settled = rank_pool(self, query, scratch, &best, &local);
+        settled = graph_rank_pool(self, query, scratch, &best, &local);
         local.scanned = !walks;
         /* A scan whose pool was too short; or a walk that met fewer than `limit` of the points there are: look at
          * all. */

@@ -14,7 +14,8 @@
  *                  a float (4 each); the floats, or halves, or bytes
  *                  payloads: n sizes (4 each), then their bytes one after the other
  *                  change: action, payload size, key size, key count, then key_count sizes (4 each), then bytes
- *                  graphs (kind 6): how many (4); then of each its number, m, ef_construct, start_rows (4 each)
+ *                  graphs (kind 6): how many (4); then of each its number, m (the highest bit: codes of 8 bits), ef_construct,
+ *                  start_rows (4 each)
  */
 #include "shard/batch.h"
 
@@ -22,6 +23,7 @@
 #define COLUMN_HEAD_BYTES 16u
 #define CHANGE_HEAD_BYTES 16u
 #define GRAPH_BYTES       16u
+#define GRAPH_FINE        0x80000000u
 
 enum { HAS_PAYLOADS = 1, HAS_CHANGE = 2, HAS_GONE = 4, HAS_GRAPHS = 8 };
 enum { HAS_BITMAP = 1, HAS_COUNTS = 2, HAS_INDICES = 4, HAS_HALVES = 8, HAS_BYTES = 16 }; /* of a column */
@@ -200,7 +202,7 @@ encode_graphs(writer *self, const batch *from)
     at += 4;
     for (size_t i = 0; i < from->graph_count; i++, at += GRAPH_BYTES) {
         put_u32(at, from->graphs[i].number);
-        put_u32(at + 4, from->graphs[i].m);
+        put_u32(at + 4, from->graphs[i].m | (from->graphs[i].fine ? GRAPH_FINE : 0u));
         put_u32(at + 8, from->graphs[i].ef_construct);
         put_u32(at + 12, from->graphs[i].start_rows);
     }
@@ -425,7 +427,8 @@ decode_graphs(reader *self, arena *memory, batch *out)
     self->failed = self->failed || at == NULL;
     graphs = make_array(self, memory, self->failed ? 0 : count, sizeof *graphs);
     for (uint32_t i = 0; i < count && !self->failed; i++, at += GRAPH_BYTES) {
-        graphs[i] = (batch_graph){get_u32(at), get_u32(at + 4), get_u32(at + 8), get_u32(at + 12)};
+        graphs[i] = (batch_graph){get_u32(at), get_u32(at + 4) & ~GRAPH_FINE, get_u32(at + 8), get_u32(at + 12),
+                                  (get_u32(at + 4) & GRAPH_FINE) != 0};
         self->failed = graphs[i].m > OCT_M_MAX || graphs[i].ef_construct > OCT_EF_CONSTRUCT_MAX;
     }
     out->graph_count = count;

@@ -41,6 +41,7 @@ typedef struct batch_column {
  * was written, whatever is configured when it is replayed. Of a sparse name the settings are zeroes. */
 typedef struct batch_graph {
     uint32_t number, m, ef_construct, start_rows;
+    bool     fine; /* codes of 8 bits */
 } batch_graph;
 
 typedef struct batch {

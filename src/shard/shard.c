@@ -619,17 +619,17 @@ live_bytes(const shard *self)
     return bytes;
 }
 
-/* When much is dead. Whatever prevents it (no memory, a full disk) prevents nothing else: the next write tries again. */
+/* When much is dead, or forced. Whatever prevents it (no memory, a full disk) prevents nothing else: the next write tries again. */
 static void
-compact_if_wanted(shard *self)
+compact_if_wanted(shard *self, bool forced)
 {
     batch    write = {.op = BATCH_COMPACT, .operation = self->operation};
     plan     work = {.write = &write};
     uint64_t sequence;
 
-    if (shard_wants_compaction(self) && atomic_load(&self->compacting) == NULL && !atomic_load(&self->stopping) &&
+    if ((forced || shard_wants_compaction(self)) && atomic_load(&self->compacting) == NULL && !atomic_load(&self->stopping) &&
         (self->admits == NULL || self->admits(self->context, live_bytes(self))))
-        (void)compact(self, &work, false, &sequence, NULL);
+        (void)compact(self, &work, forced, &sequence, NULL);
     plan_clear(&work);
 }
 
@@ -639,17 +639,23 @@ shard_compact_if_wanted(shard *self)
     if (!atomic_load(&self->serving))
         return;
     (void)pthread_mutex_lock(&self->write_lock);
-    compact_if_wanted(self);
+    compact_if_wanted(self, false);
     (void)pthread_mutex_unlock(&self->write_lock);
 }
 
 void
 shard_serve(shard *self)
 {
+    bool differs;
+
     if (self->damage != NULL)
         return;
     atomic_store(&self->serving, true);
-    shard_compact_if_wanted(self);
+    /* Settings changed, and the process ended before the compaction that they need was in the log. */
+    differs = shard_needs_rebuild(self);
+    (void)pthread_mutex_lock(&self->write_lock);
+    compact_if_wanted(self, differs);
+    (void)pthread_mutex_unlock(&self->write_lock);
     shard_kick(self);
 }
 
@@ -672,7 +678,7 @@ shard_write_resolved(shard *self, batch *write, shard_resolve resolve, void *con
     shard_wait_tail(self); /* a replay does not wait: the tail answers until the graph has caught up */
     lock_for_write(self, write->op, false);
     if (write->op != BATCH_COMPACT)
-        compact_if_wanted(self);
+        compact_if_wanted(self, false);
     write->operation = self->operation + 1;
     if (write->op == BATCH_COMPACT) {
         status = compact(self, &work, true, sequence, error);
@@ -689,7 +695,7 @@ shard_write_resolved(shard *self, batch *write, shard_resolve resolve, void *con
             apply(self, &work);
             self->sequence = *sequence;
             atomic_store(&self->serving, true);
-            compact_if_wanted(self); /* there may be no next write: what was deleted is given back without one */
+            compact_if_wanted(self, false); /* there may be no next write: what was deleted is given back without one */
         }
     }
     (void)pthread_mutex_unlock(&self->write_lock);

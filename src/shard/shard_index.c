@@ -233,6 +233,8 @@ params_differ(const shard_vector *vector)
     if (vector_is_sparse(vector))
         return false;
     now = graph_get_params(vector_graph(vector));
+    if (now->fine != wanted->fine)
+        return true;
     if (now->m == 0 && wanted->m == 0) /* no graph, no settings */
         return false;
     return now->m != wanted->m || now->ef_construct != wanted->ef_construct ||
@@ -448,6 +450,7 @@ choose_vectors(compaction *self, const batch *write, bool forced)
             self->vectors[self->count].params.m = given->m;
             self->vectors[self->count].params.ef_construct = given->ef_construct;
             self->vectors[self->count].params.start_rows = given->start_rows;
+            self->vectors[self->count].params.fine = given->fine;
         }
         self->count++;
     }
@@ -474,7 +477,7 @@ shard_plan_compaction(shard *self, batch *write, bool forced, arena *memory, com
         graphs[i] = vector_is_sparse(what->vector)
                         ? (batch_graph){.number = what->vector->number}
                         : (batch_graph){what->vector->number, what->params.m, what->params.ef_construct,
-                                        what->params.start_rows};
+                                        what->params.start_rows, what->params.fine};
     }
     if (write->graphs == NULL) {
         write->graphs = graphs;

@@ -396,8 +396,8 @@ static void
 drop_gone(const shard *self, shard_image *image)
 {
     const shard_image *saved = self->saved;
-    static const char *const columns[] = {"vectors", "codes", "points",  "spans", "seats",
-                                          "live",    "links", "entries", "heads"};
+    static const char *const columns[] = {"vectors", "codes", "fine",    "points", "spans",
+                                          "seats",   "live",  "links",   "entries", "heads"};
     char                     name[COLUMN_NAME_MAX];
 
     for (size_t i = 0; saved != NULL && !saved->in_log && i < saved->vector_count; i++) {
@@ -416,18 +416,20 @@ drop_gone(const shard *self, shard_image *image)
 static void
 drop_codes(shard_image *image)
 {
-    graph_column columns[GRAPH_COLUMNS_MAX];
-    char         name[COLUMN_NAME_MAX];
+    static const char *const kinds[] = {"codes", "fine"};
+    graph_column             columns[GRAPH_COLUMNS_MAX];
+    char                     name[COLUMN_NAME_MAX];
 
-    for (size_t v = 0; v < image->set->count; v++) {
-        const shard_vector *vector = image->set->items[v];
+    for (size_t i = 0; i < image->set->count * countof(kinds); i++) {
+        const shard_vector *vector = image->set->items[i / countof(kinds)];
+        const char         *kind = kinds[i % countof(kinds)];
         const size_t        count = vector_is_sparse(vector) ? 0 : graph_columns(vector_graph(vector), columns);
-        bool                coded = false;
+        bool                has = false;
 
         for (size_t c = 0; c < count; c++)
-            coded = coded || strcmp(columns[c].name, "codes") == 0;
-        if (vector->rebuilt && !coded)
-            drop_column(image, SHARD_COLUMN_NAME(name, "codes", vector->number));
+            has = has || strcmp(columns[c].name, kind) == 0;
+        if (vector->rebuilt && !has)
+            drop_column(image, SHARD_COLUMN_NAME(name, kind, vector->number));
     }
 }
 
@@ -719,10 +721,10 @@ write_graph(buffer *out, uint32_t number, const graph_state *state)
     buffer_format(out,
                   "{\"number\":%" PRIu32 ",\"m\":%" PRIu32 ",\"ef_construct\":%" PRIu32 ",\"start\":%" PRIu32
                   ",\"rows\":%" PRIu32 ",\"live\":%" PRIu32 ",\"points\":%" PRIu32 ",\"graph\":%" PRIu32
-                  ",\"entry_level\":%" PRIu32 ",\"entry_node\":%" PRIu32 ",\"spread\":%" PRIu32 ",\"levels\":[",
+                  ",\"entry_level\":%" PRIu32 ",\"entry_node\":%" PRIu32 ",\"spread\":%" PRIu32 "%s,\"levels\":[",
                   number, state->m, state->ef_construct, state->start_rows, state->row_count,
                   state->live_count, state->point_count, state->graph_count, state->entry_level,
-                  state->entry_node, state->spread);
+                  state->entry_node, state->spread, state->fine ? ",\"fine\":true" : "");
     for (uint32_t level = 1; level < GRAPH_LEVELS_MAX; level++)
         buffer_format(out, level == 1 ? "%" PRIu32 : ",%" PRIu32, state->level_counts[level]);
     buffer_add_text(out, "]}");
@@ -815,6 +817,7 @@ read_graph(yyjson_val *entry, uint32_t *number, graph_state *out, bool *wrong)
     out->entry_node = number32_of(entry, "entry_node", wrong);
     /* Newer than the rest: without it walks are only slower, until the graph has grown a little. */
     out->spread = yyjson_obj_get(entry, "spread") == NULL ? 0 : number32_of(entry, "spread", wrong);
+    out->fine = yyjson_is_true(yyjson_obj_get(entry, "fine")); /* newer, too */
     if (yyjson_arr_size(levels) != GRAPH_LEVELS_MAX - 1)
         *wrong = true;
     for (uint32_t level = 1; level < GRAPH_LEVELS_MAX; level++)
@@ -936,7 +939,7 @@ shard_load_column(shard *self, const shard_image *image, const char *name, rows 
 static bool
 can_be_made(const char *name)
 {
-    return strcmp(name, "codes") == 0 || strcmp(name, "seats") == 0;
+    return strcmp(name, "codes") == 0 || strcmp(name, "fine") == 0 || strcmp(name, "seats") == 0;
 }
 
 static oct_status
@@ -954,6 +957,7 @@ load_graph(shard *self, const shard_image *image, const graph_state *state, shar
     params.m = state->m;
     params.ef_construct = state->ef_construct;
     params.start_rows = state->start_rows;
+    params.fine = state->fine && graph_fits_fine(&params);
     /* An older file says so of all multivectors. */
     if (params.multi && state->graph_count == 0 && state->start_rows == GRAPH_START_NEVER && state->m > 0)
         params.start_rows = vector->config.params.start_rows;
@@ -976,7 +980,7 @@ load_graph(shard *self, const shard_image *image, const graph_state *state, shar
                                        error);
         if (status == OCT_CORRUPT && can_be_made(columns[c].name)) {
             rows_clear(columns[c].data);
-            *(strcmp(columns[c].name, "codes") == 0 ? &no_codes : &no_seats) = true;
+            *(strcmp(columns[c].name, "seats") == 0 ? &no_seats : &no_codes) = true;
             status = OCT_OK;
             continue;
         }
