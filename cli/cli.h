@@ -35,14 +35,18 @@ typedef struct cli_command {
 int cli_serve(const cli_arguments *arguments);
 int cli_info(const cli_arguments *arguments);
 int cli_check(const cli_arguments *arguments);
+int cli_check_backup(const cli_arguments *arguments); /* of a file */
 int cli_backup(const cli_arguments *arguments);
 int cli_repair(const cli_arguments *arguments);
 int cli_restore(const cli_arguments *arguments);
 int cli_bench(const cli_arguments *arguments);
 
-/* The flags of serve, info and bench, by position in main.c's table. */
+/* The flags of the commands, by position in main.c's table. */
 enum { SERVE_PATH, SERVE_HOST, SERVE_HTTP_PORT, SERVE_GRPC_PORT, SERVE_CONFIG, SERVE_LOG_LEVEL };
 enum { INFO_JSON };
+enum { CHECK_BASES };
+enum { BACKUP_BASE };
+enum { RESTORE_BASES };
 enum {
     BENCH_COLLECTION,
     BENCH_VECTOR,
@@ -56,6 +60,10 @@ enum {
 
 /* "octant: TEXT" to stderr; returns CLI_FAILED. */
 int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* "1.5 MB", in one of a few buffers, so that several fit into one printf. */
+const char *cli_bytes_text(uint64_t bytes);
+bool        cli_is_file(const char *path);
 
 /* Open the database at `path` for reading only; on failure the reason has been printed. */
 oct_status cli_open_read_only(const char *path, oct_database **out);

@@ -51,9 +51,8 @@ read_format_version(const char *path)
     return found;
 }
 
-/* "1.5 MB" in one of a few buffers, so that several fit into one printf. */
-static const char *
-bytes_text(uint64_t bytes)
+const char *
+cli_bytes_text(uint64_t bytes)
 {
     static char              texts[4][24];
     static unsigned          next;
@@ -171,8 +170,8 @@ show_collection(const oct_collection_info *info)
     (void)printf("  points   %" PRIu64 "\n", info->points_count);
     (void)printf("  vectors  %" PRIu64 " in the graph, %" PRIu64 " in the tail, %" PRIu64 " deleted\n",
                  info->indexed_vectors_count, info->tail_vectors_count, info->deleted_vectors_count);
-    (void)printf("  bytes    %s on disk, %s in memory\n", bytes_text(info->disk_bytes),
-                 bytes_text(info->ram_bytes));
+    (void)printf("  bytes    %s on disk, %s in memory\n", cli_bytes_text(info->disk_bytes),
+                 cli_bytes_text(info->ram_bytes));
 }
 
 static int
@@ -191,7 +190,7 @@ show_table(oct_database *database, const char *path, const oct_names *names)
         (void)printf("  format   no version given, read by octant %s (kernels %s)\n", info.version,
                      info.cpu_level);
     (void)printf("  log      at record %" PRIu64 ", %s since the last checkpoint\n", info.log_sequence,
-                 bytes_text(info.log_bytes));
+                 cli_bytes_text(info.log_bytes));
     (void)printf("  holds    %zu collection%s\n", names->count, names->count == 1 ? "" : "s");
     for (size_t i = 0; i < names->count; i++) {
         oct_collection_info *collection;
@@ -334,5 +333,7 @@ cli_repair(const cli_arguments *arguments)
 int
 cli_check(const cli_arguments *arguments)
 {
+    if (cli_is_file(arguments->first))
+        return cli_check_backup(arguments);
     return with_database(arguments->first, check_all);
 }

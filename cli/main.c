@@ -39,10 +39,12 @@ static const cli_command commands[] = {
      .run = cli_info},
     {.name = "check",
      .argument = "PATH",
-     .summary = "verify the checksums and invariants of a database",
+     .summary = "verify the checksums and invariants of a database, or of a backup",
      .description =
          "  Opens the database at PATH for reading only and verifies every collection. Exit code 1 and the\n"
-         "  name of the damage, if there is any; what is not damaged is verified all the same.\n",
+         "  name of the damage, if there is any; what is not damaged is verified all the same.\n"
+         "  PATH may be a backup or a snapshot: every byte of it, and of all that it goes on from.\n",
+     .flags = {[CHECK_BASES] = {"--bases", "DIR", "where an increment's bases are; default: beside it"}},
      .run = cli_check},
     {.name = "repair",
      .argument = "PATH",
@@ -57,14 +59,20 @@ static const cli_command commands[] = {
      .summary = "copy a database into one file, also while it is in use",
      .description =
          "  Writes everything that was acknowledged when it began into FILE, with a checksum over every byte.\n"
-         "  Servers and programs that have the database at PATH open go on.\n",
+         "  Servers and programs that have the database at PATH open go on.\n"
+         "\n"
+         "  With --base, FILE is an increment: it has only what changed since the backup OLD, which may be an\n"
+         "  increment too. To restore it, OLD and what that goes on from are needed.\n",
+     .flags = {[BACKUP_BASE] = {"--base", "OLD", "write only what the backup (or full snapshot) OLD does not have"}},
      .run = cli_backup},
     {.name = "restore",
      .argument = "FILE PATH",
      .summary = "make a database of a backup or a snapshot",
      .description =
          "  Makes the database PATH, which must not be there or be empty, out of FILE: a backup, a full\n"
-         "  snapshot, or a snapshot of one collection. A damaged FILE is refused, and then there is no PATH.\n",
+         "  snapshot, or a snapshot of one collection. A damaged FILE is refused, and then there is no PATH.\n"
+         "  What an increment goes on from is looked for in its folder, by name or, if renamed, by checksum.\n",
+     .flags = {[RESTORE_BASES] = {"--bases", "DIR", "where an increment's bases are; default: beside it"}},
      .run = cli_restore},
     {.name = "bench",
      .argument = "PATH",

@@ -84,10 +84,39 @@ OCT_API bool        oct_snapshot_urls_refused(oct_database *database); /* as it 
 OCT_API oct_status oct_snapshot_recover(oct_database *database, const oct_snapshot_place *place, oct_file *file,
                                         uint64_t offset, uint64_t size, bool wait, oct_error *error);
 
-/* A full snapshot of the database at `path` into `file`, also while another process has it open. */
+/* What a backup is, as it was made or found. */
+typedef struct oct_backup_info {
+    bool     is_increment;
+    int64_t  created;       /* seconds since 1970 */
+    uint64_t log_position;  /* every record of the log up to this one is in it, and none behind */
+    uint64_t bytes;         /* of the file */
+    uint64_t content_bytes; /* of the files and the log that a restore makes of it (a whole one: of the file) ... */
+    uint64_t stored_bytes;  /* ... and of those, what is in this file, not in its bases */
+    size_t   file_count;    /* that a restore needs: this one and its bases. Set by oct_backup_verify */
+    char     sha256[OCT_SHA256_TEXT]; /* of the file, in hexadecimal digits */
+} oct_backup_info;
+
+/* A full snapshot of the database at `path` into `file`, also while another process has it open. The file gets its name when it
+ * is whole and on the disk; one that was there is replaced. */
 OCT_API oct_status oct_backup(const char *path, const char *file, oct_error *error);
-/* A database at `path`, which is empty or not there, out of a full snapshot. After a failure it is not there. */
+/**
+ * The same, but only what `base`, a backup too (or a full snapshot; of whatever database), does not have. NULL: all of it.
+ *
+ * Cost.    Reads the database and the base whole, and writes what differs: pages of 64 KiB of files, some records of the log.
+ * Memory.  Some 20 bytes for each 64 KiB of database and base. *info (may be NULL) is the caller's.
+ * Errors.  OCT_EXISTS: `file` is there, and others may go on from it; OCT_CORRUPT, OCT_INVALID: the base is damaged, or none;
+ *          OCT_FULL. Then there is no new `file`.
+ */
+OCT_API oct_status oct_backup_since(const char *path, const char *file, const char *base, oct_backup_info *info,
+                                    oct_error *error);
+/* Verify every byte of a backup and, if it is an increment, of all that it goes on from. `bases`: the folder in which those are; NULL:
+ * that of `file`. OCT_CORRUPT names the damaged file; OCT_NOT_FOUND, OCT_INVALID: one is missing, or not the one that it was. */
+OCT_API oct_status oct_backup_verify(const char *file, const char *bases, oct_backup_info *info, oct_error *error);
+/* A database at `path`, which is empty or not there, out of a backup or a full snapshot. What an increment goes on from is looked
+ * for in the folder of `file`. After a failure there is no database. */
 OCT_API oct_status oct_restore(const char *file, const char *path, oct_error *error);
+/* The same, with the bases in the folder `bases` (NULL: that of `file`). */
+OCT_API oct_status oct_restore_from(const char *file, const char *bases, const char *path, oct_error *error);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,7 @@
 /* octant.h made real: check the arguments, then call down. Every limit of the interface is checked here, whoever
  * calls. */
 #include "base/deadline.h"
+#include "collection/backup.h"
 #include "collection/query.h"
 #include "collection/snapshot.h"
 #include "collection/strict.h"
@@ -727,28 +728,29 @@ oct_file_new(oct_database *database, oct_file **out, oct_error *error)
 oct_status
 oct_backup(const char *path, const char *file, oct_error *error)
 {
-    uint64_t size;
+    return backup_write(os_posix(), path, file, NULL, NULL, error);
+}
 
-    return snapshot_write_folder(os_posix(), path, file, &size, NULL, error);
+oct_status
+oct_backup_since(const char *path, const char *file, const char *base, oct_backup_info *info, oct_error *error)
+{
+    return backup_write(os_posix(), path, file, base, info, error);
+}
+
+oct_status
+oct_backup_verify(const char *file, const char *bases, oct_backup_info *info, oct_error *error)
+{
+    return backup_verify(os_posix(), file, bases, info, error);
 }
 
 oct_status
 oct_restore(const char *file, const char *path, oct_error *error)
 {
-    snapshot_head head = {0};
-    oct_file     *from = NULL;
-    char        **names = NULL;
-    size_t        count = 0;
-    oct_status    status = os_list(os_posix(), path, &names, &count, NULL);
+    return backup_restore(os_posix(), file, NULL, path, error);
+}
 
-    oct_free(names);
-    if (status == OCT_OK && count > 0)
-        return oct_fail(error, OCT_EXISTS, "%s is there and not empty; give the path of a new database", path);
-    status = snapshot_file_open(os_posix(), file, &from, error);
-    if (status == OCT_OK)
-        status = snapshot_read_head(from->file, 0, from->size, &head, error);
-    if (status == OCT_OK)
-        status = snapshot_unpack(from->file, 0, from->size, os_posix(), path, &head, error);
-    oct_file_close(from);
-    return status;
+oct_status
+oct_restore_from(const char *file, const char *bases, const char *path, oct_error *error)
+{
+    return backup_restore(os_posix(), file, bases, path, error);
 }

@@ -174,9 +174,8 @@ sha256_add(sha256 *self, const void *data, size_t size)
 }
 
 void
-sha256_text(sha256 *self, char out[SHA256_TEXT_BYTES])
+sha256_end(sha256 *self, unsigned char out[SHA256_BYTES])
 {
-    static const char   digits[] = "0123456789abcdef";
     const uint64_t      bits = self->bytes * 8;
     const unsigned char end = 0x80, zero = 0;
     unsigned char       length[8];
@@ -187,7 +186,20 @@ sha256_text(sha256 *self, char out[SHA256_TEXT_BYTES])
     for (size_t i = 0; i < 8; i++)
         length[i] = (unsigned char)(bits >> (56 - 8 * i));
     sha256_add(self, length, sizeof length);
-    for (size_t i = 0; i < 64; i++)
-        out[i] = digits[self->state[i / 8] >> (28 - 4 * (i % 8)) & 15];
-    out[64] = '\0';
+    for (size_t i = 0; i < SHA256_BYTES; i++)
+        out[i] = (unsigned char)(self->state[i / 4] >> (24 - 8 * (i % 4)));
+}
+
+void
+sha256_text(sha256 *self, char out[SHA256_TEXT_BYTES])
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char     sum[SHA256_BYTES];
+
+    sha256_end(self, sum);
+    for (size_t i = 0; i < SHA256_BYTES; i++) {
+        out[2 * i] = digits[sum[i] >> 4];
+        out[2 * i + 1] = digits[sum[i] & 15];
+    }
+    out[2 * SHA256_BYTES] = '\0';
 }

@@ -4,6 +4,7 @@
 
 #include "base/base.h"
 
+#define SHA256_BYTES      32u
 #define SHA256_TEXT_BYTES 65u /* 64 hexadecimal digits, lower case, and NUL */
 
 typedef struct sha256 {
@@ -14,6 +15,8 @@ typedef struct sha256 {
 
 void sha256_init(sha256 *self);
 void sha256_add(sha256 *self, const void *data, size_t size);
-void sha256_text(sha256 *self, char out[SHA256_TEXT_BYTES]); /* ends it */
+/* Either ends it. */
+void sha256_end(sha256 *self, unsigned char out[SHA256_BYTES]);
+void sha256_text(sha256 *self, char out[SHA256_TEXT_BYTES]);
 
 #endif

@@ -10,8 +10,8 @@
  *             writers stopped.
  * RECOVERY    unpacks into a folder of its own, opens that as a database, checks it, lets it save its files, moves them
  *             into a shard folder, and then one record makes it true (catalogue_recover.c). Until then nothing has changed.
- * FILES       snapshot_write.c, snapshot_recover.c, snapshot_store.c (the folder of snapshots), snapshot_file.c. Bytes:
- *             docs/format/snapshot.md.
+ * FILES       snapshot_write.c, snapshot_unpack.c, snapshot_recover.c, snapshot_store.c (the folder of snapshots),
+ *             snapshot_file.c; increments: backup.h. Bytes: docs/format/snapshot.md.
  */
 #ifndef OCT_SNAPSHOT_H
 #define OCT_SNAPSHOT_H
@@ -22,24 +22,36 @@
 
 #define SNAPSHOT_HEAD   "octant-snapshot.json" /* the first entry */
 #define SNAPSHOT_FORMAT 1u
+#define SNAPSHOT_FORMAT_INCREMENT 2u /* of one that goes on from another: backup.h */
+#define SNAPSHOT_KIND_INCREMENT   "increment"
 
 /* The words in the head. */
 extern const char *const snapshot_kinds[3]; /* by oct_snapshot_scope */
+
+typedef struct increment increment; /* backup.h */
 
 /* What the head of an archive says. */
 typedef struct snapshot_head {
     oct_snapshot_scope scope;
     uint64_t           format;
     int64_t            created; /* seconds since 1970 */
+    bool               is_increment; /* of a whole database, but for what `base` holds */
+    struct {
+        char     file[OS_NAME_MAX + 1]; /* as it was called then */
+        uint64_t bytes;
+        uint32_t crc; /* as its last entry says */
+        char     sha256[SHA256_TEXT_BYTES];
+    } base;
 } snapshot_head;
 
 /* Write an archive of a database, or (`only` not NULL) of one of its collections. OCT_BUSY, OCT_CORRUPT (what is damaged cannot
  * be saved), OCT_FULL. */
 oct_status snapshot_write(oct_database *self, oct_snapshot_scope scope, oct_collection *only, os *to, const char *path,
                           uint64_t *size, char sum[SHA256_TEXT_BYTES], oct_error *error);
-/* The same of a folder that another process may be writing to. */
-oct_status snapshot_write_folder(os *system, const char *folder, const char *path, uint64_t *size,
-                                 char sum[SHA256_TEXT_BYTES], oct_error *error);
+/* The same of a folder that another process may be writing to. `part`: an increment, which leaves out what its base has (backup.h);
+ * NULL: all of it. *position (may be NULL): of the last record of the log that is in. */
+oct_status snapshot_write_folder(os *system, const char *folder, const char *path, increment *part, uint64_t *size,
+                                 uint64_t *position, char sum[SHA256_TEXT_BYTES], oct_error *error);
 
 /* Read the head alone. OCT_INVALID: no snapshot; OCT_UNSUPPORTED: of a later version. */
 oct_status snapshot_read_head(os_file *file, uint64_t offset, uint64_t size, snapshot_head *out, oct_error *error);

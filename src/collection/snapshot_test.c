@@ -605,7 +605,7 @@ TEST(full_snapshot_makes_the_same_database)
         snapshot_remove_tree(disk, options.path);
 
         /* Beside the writer, as `octant backup` does it. */
-        CHECK_OK(snapshot_write_folder(disk, WORLD_PATH, "/data/backup", &size, NULL, &error));
+        CHECK_OK(snapshot_write_folder(disk, WORLD_PATH, "/data/backup", NULL, &size, NULL, NULL, &error));
         CHECK_OK(snapshot_file_open(disk, "/data/backup", &file, &error));
         CHECK_OK(snapshot_unpack(file->file, 0, file->size, disk, options.path, &head, &error));
         oct_file_close(file);

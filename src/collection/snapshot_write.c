@@ -1,5 +1,5 @@
 /* Writing snapshots. See snapshot.h. */
-#include "collection/snapshot.h"
+#include "collection/backup.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,7 +25,9 @@ typedef struct packing {
     uint64_t           log_end;        /* the position of this snapshot */
     uint64_t           catalogue_from; /* of the catalogue's records those up to here are in the manifest */
     uint64_t           shard_from;     /* of `only`: its records up to here are in its files */
+    uint64_t           position;       /* of the last record that is in */
     archive_writer    *to;
+    increment         *part;           /* what its base has is left out; NULL: all is written */
     buffer             chunk;
     uint32_t           chunk_count;
     bool               deleted; /* `only` is, further on in the log */
@@ -98,7 +100,8 @@ add_columns(packing *self, uint64_t shard_id, yyjson_val *state, oct_error *erro
 static oct_status
 copy_columns(packing *self, oct_error *error)
 {
-    oct_status status = OCT_OK;
+    const archive_sink to = self->part == NULL ? archive_sink_of(self->to) : increment_sink(self->part);
+    oct_status         status = OCT_OK;
 
     for (size_t i = 0; i < self->column_count && status == OCT_OK; i++) {
         char prefix[64];
@@ -107,7 +110,7 @@ copy_columns(packing *self, oct_error *error)
         if (self->columns[i].source == NULL)
             status = open_column(self, i, error);
         if (status == OCT_OK)
-            status = column_source_copy(self->columns[i].source, prefix, self->to, error);
+            status = column_source_copy(self->columns[i].source, prefix, &to, error);
         column_source_free(self->columns[i].source);
         self->columns[i].source = NULL;
     }
@@ -200,19 +203,12 @@ end_chunk(packing *self, oct_error *error)
     return status;
 }
 
-/* sequence, shard, size (8 bytes each), the body, zeros up to a multiple of 8. */
 static oct_status
 add_record(packing *self, uint64_t sequence, uint64_t shard_id, oct_slice body, oct_error *error)
 {
-    static const char zeros[8];
-    char              head[24];
-
-    put_u64(head, sequence);
-    put_u64(head + 8, shard_id);
-    put_u64(head + 16, body.size);
-    buffer_add(&self->chunk, head, sizeof head);
-    buffer_add(&self->chunk, body.data, body.size);
-    buffer_add(&self->chunk, zeros, (8 - body.size % 8) % 8);
+    if (self->part != NULL)
+        return increment_record(self->part, sequence, shard_id, body, error);
+    piece_encode_record(&self->chunk, sequence, shard_id, body);
     return self->chunk.failed || self->chunk.size >= LOG_CHUNK_BYTES ? end_chunk(self, error) : OCT_OK;
 }
 
@@ -253,6 +249,7 @@ copy_record(void *context, const log_record *record, oct_error *error)
 
     if (record->sequence > self->log_end)
         return OCT_OK;
+    self->position = record->sequence;
     if (record->shard == 0 && record->sequence > self->catalogue_from)
         status = look_at_change(self, record->body, &wanted, error);
     return status == OCT_OK && wanted ? add_record(self, record->sequence, record->shard, record->body, error) : status;
@@ -267,9 +264,12 @@ copy_log(packing *self, oct_error *error)
     oct_status        status;
 
     (void)snprintf(path, sizeof path, "%s/log", self->folder);
+    self->position = self->log_begin;
     status = log_open(&options, self->log_begin, copy_record, self, &log, error);
     (void)log_close(log, NULL);
-    return status == OCT_OK ? end_chunk(self, error) : status;
+    if (status != OCT_OK)
+        return status;
+    return self->part == NULL ? end_chunk(self, error) : increment_end_log(self->part, error);
 }
 
 /* --- the archive -------------------------------------------------------------------------------------------------- */
@@ -281,8 +281,12 @@ add_head(packing *self, oct_slice name, oct_slice format, oct_slice manifest, oc
     oct_status status;
 
     buffer_format(&head, "{\"format\":%u,\"kind\":\"%s\",\"created_by\":\"octant %s\",\"created\":%lld,\"collection\":",
-                  SNAPSHOT_FORMAT, snapshot_kinds[self->scope], OCTANT_VERSION, (long long)time(NULL));
+                  self->part == NULL ? SNAPSHOT_FORMAT : SNAPSHOT_FORMAT_INCREMENT,
+                  self->part == NULL ? snapshot_kinds[self->scope] : SNAPSHOT_KIND_INCREMENT, OCTANT_VERSION,
+                  (long long)time(NULL));
     json_add_text(&head, name);
+    if (self->part != NULL)
+        increment_add_head(self->part, &head);
     buffer_add_text(&head, "}\n");
     status = head.failed ? oct_fail_memory(error, head.size)
                          : archive_add(self->to, SNAPSHOT_HEAD, (oct_slice){head.data, head.size}, error);
@@ -333,6 +337,8 @@ pack_files(packing *self, const catalogue_text *of, oct_slice name, oct_error *e
                           SLICE_ARG(name));
     if (status == OCT_OK)
         status = copy_columns(self, error);
+    if (status == OCT_OK && self->part != NULL)
+        status = increment_end(self->part, self->position, error);
     buffer_clear(&manifest);
     return status;
 }
@@ -435,22 +441,29 @@ snapshot_write(oct_database *self, oct_snapshot_scope scope, oct_collection *onl
 }
 
 oct_status
-snapshot_write_folder(os *system, const char *folder, const char *path, uint64_t *size, char sum[SHA256_TEXT_BYTES],
-                      oct_error *error)
+snapshot_write_folder(os *system, const char *folder, const char *path, increment *part, uint64_t *size, uint64_t *position,
+                      char sum[SHA256_TEXT_BYTES], oct_error *error)
 {
     oct_status status = OCT_CORRUPT;
 
     /* A checkpoint of the writer may take files away before we hold them: damage is what stays. */
     for (int looks = 0; (status == OCT_CORRUPT || status == OCT_NOT_FOUND) && looks < FOLDER_LOOKS; looks++) {
-        packing        work = {.system = system, .folder = folder, .scope = OCT_SNAPSHOT_FULL, .log_end = UINT64_MAX};
+        packing        work = {.system = system, .folder = folder, .scope = OCT_SNAPSHOT_FULL, .log_end = UINT64_MAX,
+                               .part = part};
         catalogue_text text = {.manifest = {NULL, 0}};
 
         status = archive_create(system, path, &work.to, error);
+        if (status == OCT_OK && part != NULL) {
+            increment_clear(part); /* of the look before */
+            status = increment_begin(part, work.to, error);
+        }
         if (status == OCT_OK)
             status = catalogue_text_read(system, folder, &text, error);
         if (status == OCT_OK)
             status = pack_files(&work, &text, slice_of(""), error);
         catalogue_text_clear(&text);
+        if (position != NULL)
+            *position = work.position;
         status = finish(&work, status, size, sum, error);
     }
     return status;

@@ -106,6 +106,7 @@ void       os_random(os *self, void *data, size_t size);
 
 #define OS_PAGE_BYTES 4096u
 #define OS_PATH_MAX   4096u
+#define OS_NAME_MAX   255u /* bytes of one part of a path */
 
 /* "folder/name" into `path`; OCT_RANGE if it is too long. */
 oct_status os_path_join(char path[OS_PATH_MAX], const char *folder, const char *name, oct_error *error);

@@ -202,6 +202,24 @@ archive_add(archive_writer *self, const char *name, oct_slice content, oct_error
     return status == OCT_OK ? archive_write(self, content.data, content.size, error) : status;
 }
 
+static oct_status
+begin_entry(void *context, const char *name, uint64_t size, oct_error *error)
+{
+    return archive_begin(context, name, size, error);
+}
+
+static oct_status
+write_entry(void *context, const void *data, size_t size, oct_error *error)
+{
+    return archive_write(context, data, size, error);
+}
+
+archive_sink
+archive_sink_of(archive_writer *self)
+{
+    return (archive_sink){.context = self, .begin = begin_entry, .write = write_entry};
+}
+
 static void
 release_writer(archive_writer *self)
 {
@@ -382,6 +400,24 @@ read_end(archive_reader *self, uint32_t crc, uint64_t bytes, oct_error *error)
                     "%s: the snapshot is damaged: its first %llu bytes have the checksum %08x, but it was written with "
                     "\"%.*s\"",
                     self->file->path, (unsigned long long)bytes, crc, length - 1, found);
+}
+
+bool
+archive_read_crc(os_file *file, uint64_t size, uint32_t *crc)
+{
+    char               text[END_MAX + 1] = "", expected[END_MAX + 1];
+    size_t             got = 0;
+    unsigned           found = 0;
+    unsigned long long bytes = 0;
+
+    /* Head and content of the last entry, and two blocks of zeros. */
+    if (size < 4 * BLOCK_BYTES ||
+        os_read(file, size - 3 * BLOCK_BYTES, text, END_MAX, &got, NULL) != OCT_OK || got < END_MAX ||
+        sscanf(text, "crc32c %8x of %20llu bytes", &found, &bytes) != 2)
+        return false;
+    (void)snprintf(expected, sizeof expected, END_FORMAT, found, bytes);
+    *crc = found;
+    return strcmp(text, expected) == 0 && bytes == size - 4 * BLOCK_BYTES;
 }
 
 oct_status

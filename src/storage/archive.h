@@ -26,7 +26,19 @@ oct_status archive_add(archive_writer *self, const char *name, oct_slice content
 /* Write the end, sync, close. *size and `sum` (may be NULL) are those of the whole file. The folder is not synced. On
  * failure the file is removed; either way the writer is released. */
 oct_status archive_finish(archive_writer *self, uint64_t *size, char sum[SHA256_TEXT_BYTES], oct_error *error);
+/* Somebody who takes entries: an archive, or what looks at them first. */
+typedef struct archive_sink {
+    void *context;
+    oct_status (*begin)(void *context, const char *name, uint64_t size, oct_error *error);
+    oct_status (*write)(void *context, const void *data, size_t size, oct_error *error);
+} archive_sink;
+
+archive_sink archive_sink_of(archive_writer *self);
 void       archive_abandon(archive_writer *self); /* remove the file; accepts NULL */
+
+/* What the last entry of an archive of `size` bytes says of all before it: a quick look that tells one archive from another. False:
+ * there is no such entry. */
+bool archive_read_crc(os_file *file, uint64_t size, uint32_t *crc);
 
 /* Called for each entry in order; `name` is valid during the call. What it does not read is passed over. */
 typedef oct_status (*archive_visit)(void *context, archive_reader *from, const char *name, uint64_t size,

@@ -679,7 +679,7 @@ column_source_open(os *system, const char *folder, const column_state *state, co
 }
 
 static oct_status
-copy_rows(const column_source *self, archive_writer *to, oct_error *error)
+copy_rows(const column_source *self, const archive_sink *to, oct_error *error)
 {
     char      *scratch = oct_alloc(COLUMN_BLOCK_BYTES);
     oct_status status = scratch == NULL ? oct_fail_memory(error, COLUMN_BLOCK_BYTES) : OCT_OK;
@@ -687,14 +687,14 @@ copy_rows(const column_source *self, archive_writer *to, oct_error *error)
     for (uint64_t block = 0; block < self->check->block_count && status == OCT_OK; block++) {
         status = verify_block(self->check, self->file, block, scratch, error);
         if (status == OCT_OK)
-            status = archive_write(to, scratch, (size_t)block_bytes(self->check->bytes, block), error);
+            status = to->write(to->context, scratch, (size_t)block_bytes(self->check->bytes, block), error);
     }
     oct_free(scratch);
     return status;
 }
 
 oct_status
-column_source_copy(const column_source *self, const char *prefix, archive_writer *to, oct_error *error)
+column_source_copy(const column_source *self, const char *prefix, const archive_sink *to, oct_error *error)
 {
     const column_state *state = &self->state;
     char                name[ARCHIVE_NAME_MAX + 1], header[COLUMN_HEADER_BYTES];
@@ -704,17 +704,17 @@ column_source_copy(const column_source *self, const char *prefix, archive_writer
         return OCT_OK;
     (void)snprintf(name, sizeof name, "%s/%s.%u.sums", prefix, state->name, state->sums_generation);
     encode_sums_header(header, state->stride, state->row_count, self->check->block_count);
-    status = archive_begin(to, name, SUMS_HEADER_BYTES + self->check->block_count * sizeof(uint32_t), error);
+    status = to->begin(to->context, name, SUMS_HEADER_BYTES + self->check->block_count * sizeof(uint32_t), error);
     if (status == OCT_OK)
-        status = archive_write(to, header, SUMS_HEADER_BYTES, error);
+        status = to->write(to->context, header, SUMS_HEADER_BYTES, error);
     if (status == OCT_OK)
-        status = archive_write(to, self->check->sums, (size_t)self->check->block_count * sizeof(uint32_t), error);
+        status = to->write(to->context, self->check->sums, (size_t)self->check->block_count * sizeof(uint32_t), error);
     (void)snprintf(name, sizeof name, "%s/%s.%u.data", prefix, state->name, state->generation);
     encode_header(header, state);
     if (status == OCT_OK)
-        status = archive_begin(to, name, COLUMN_HEADER_BYTES + self->check->bytes, error);
+        status = to->begin(to->context, name, COLUMN_HEADER_BYTES + self->check->bytes, error);
     if (status == OCT_OK)
-        status = archive_write(to, header, sizeof header, error);
+        status = to->write(to->context, header, sizeof header, error);
     return status == OCT_OK ? copy_rows(self, to, error) : status;
 }
 

@@ -65,14 +65,14 @@ oct_status column_verify(column_check *check, uint64_t first, uint64_t count, oc
 oct_status column_verify_file(os *system, const char *folder, const column_state *state, oct_error *error);
 void       column_check_free(column_check *check);
 
-/* A column held open to be copied as it is into an archive, whatever becomes of its files meanwhile (what the state counts is
+/* A column held open to be copied as it is, whatever becomes of its files meanwhile (what the state counts is
  * never changed in place). OCT_CORRUPT also if a file is missing: who reads beside a writer may then look again. */
 typedef struct column_source column_source;
 
 oct_status column_source_open(os *system, const char *folder, const column_state *state, column_source **out,
                               oct_error *error);
 /* As entries `prefix`/<file>. Every block is verified on its way: OCT_CORRUPT names file, offset and row. */
-oct_status column_source_copy(const column_source *self, const char *prefix, archive_writer *to, oct_error *error);
+oct_status column_source_copy(const column_source *self, const char *prefix, const archive_sink *to, oct_error *error);
 void       column_source_free(column_source *self); /* accepts NULL */
 /* Is it the name of a file of a column: <name>.<generation>.data or .sums? */
 bool column_is_file_name(oct_slice name);

@@ -86,3 +86,59 @@ def test_a_folder_without_a_database_is_told_so(tmp_path):
     (tmp_path / "file").write_text("x")
     result = run("serve", "--http-port", "0", str(tmp_path / "file" / "data"))
     assert result.returncode == 1 and "file" in result.stderr
+
+
+def test_backups_in_a_chain(folder, tmp_path):
+    """Goal:   increments are made beside a running server, say how much they hold, and each restores its moment; what is wrong
+               with a link is named, and then there is no database.
+    Method: four backups with writes between them, one of them after the server was stopped (its last checkpoint)."""
+    data, backups, new = tmp_path / "data", tmp_path / "backups", tmp_path / "new"
+    shutil.copytree(folder, data)
+    backups.mkdir()
+
+    def count(path):
+        told = json.loads(run("info", "--json", str(path)).stdout)
+        return {c["name"]: c["points"] for c in told["collections"]}["one"]
+
+    def backup(i, base=None):
+        flags = [] if base is None else ["--base", str(backups / f"{base}.octant")]
+        made = run("backup", str(data), str(backups / f"{i}.octant"), *flags)
+        assert made.returncode == 0, made
+        return made.stdout
+
+    with Server(path=str(data)) as server:
+        assert "is a backup of" in backup(0)
+        for i in (1, 2):
+            points = [{"id": POINTS + 10 * i + k, "vector": [k, 1, 1, 2]} for k in range(10)]
+            assert server.call("PUT", "/collections/one/points?wait=true", {"points": points})[0] == 200
+            assert "is an increment of" in backup(i, i - 1)
+        assert server.stop() == 0
+    backup(3, 2)
+    sizes = [(backups / f"{i}.octant").stat().st_size for i in range(4)]
+    assert sizes[1] < sizes[0] / 20 and sizes[2] < sizes[0] / 20, sizes
+    for i in range(4):
+        checked = run("check", str(backups / f"{i}.octant"))
+        assert checked.returncode == 0 and "sound" in checked.stdout, checked
+        assert run("restore", str(backups / f"{i}.octant"), str(new)).returncode == 0
+        assert count(new) == POINTS + 10 * min(i, 2)
+        assert run("check", str(new)).returncode == 0
+        shutil.rmtree(new)
+
+    refused = run("backup", str(data), str(backups / "2.octant"), "--base", str(backups / "1.octant"))
+    assert refused.returncode == 1 and "is there already" in refused.stderr, refused
+    (backups / "1.octant").rename(tmp_path / "1.octant")
+    for command in (["restore", str(backups / "3.octant"), str(new)], ["check", str(backups / "3.octant")]):
+        refused = run(*command)
+        assert refused.returncode == 1 and "1.octant" in refused.stderr and not new.exists(), refused
+    (tmp_path / "1.octant").rename(backups / "renamed")
+    assert run("check", str(backups / "3.octant")).returncode == 0
+    elsewhere = tmp_path / "3.octant"
+    (backups / "3.octant").rename(elsewhere)
+    assert run("restore", str(elsewhere), str(new)).returncode == 1
+    assert run("restore", str(elsewhere), str(new), "--bases", str(backups)).returncode == 0 and count(new) == POINTS + 20
+    shutil.rmtree(new)
+    whole = bytearray((backups / "0.octant").read_bytes())
+    whole[len(whole) // 2] ^= 1
+    (backups / "0.octant").write_bytes(whole)
+    refused = run("restore", str(elsewhere), str(new), "--bases", str(backups))
+    assert refused.returncode == 1 and "0.octant" in refused.stderr and "renamed" in refused.stderr and not new.exists(), refused
