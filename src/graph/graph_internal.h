@@ -209,6 +209,7 @@ typedef struct graph_scratch {
     const void **targets;     /* and what is read of them */
     int32_t     *sums;
     float       *distances;
+    uint64_t    *fresh; /* candidates of one hop that are close enough */
     size_t       hop_capacity;
 } graph_scratch;
 

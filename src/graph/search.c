@@ -71,6 +71,7 @@ scratch_free(void *memory)
     oct_free(self->targets);
     oct_free(self->sums);
     oct_free(self->distances);
+    oct_free(self->fresh);
     oct_free(self);
 }
 
@@ -137,7 +138,7 @@ graph_scratch_get(const graph *self, uint32_t row_count, size_t pool_capacity)
     }
     if (scratch->visited_words < words) {
         if (!renew(&scratch->visited, words, sizeof *scratch->visited) ||
-            !renew(&scratch->touched, words, sizeof *scratch->touched)) {
+            !renew(&scratch->touched, words + 1, sizeof *scratch->touched)) {
             scratch->visited_words = 0;
             return NULL;
         }
@@ -174,6 +175,7 @@ graph_scratch_get(const graph *self, uint32_t row_count, size_t pool_capacity)
         if (!renew(&scratch->ids, hop, sizeof *scratch->ids) ||
             !renew(&scratch->targets, hop, sizeof *scratch->targets) ||
             !renew(&scratch->sums, hop, sizeof *scratch->sums) ||
+            !renew(&scratch->fresh, hop, sizeof *scratch->fresh) ||
             !renew(&scratch->distances, hop, sizeof *scratch->distances))
             return NULL;
         scratch->hop_capacity = hop;
@@ -190,8 +192,8 @@ visit(graph_scratch *scratch, uint32_t id)
 
     if ((*word & bit) != 0)
         return false;
-    if (*word == 0)
-        scratch->touched[scratch->touched_count++] = id / 64;
+    scratch->touched[scratch->touched_count] = id / 64; /* whether it is the first of its word is a coin toss: no branch */
+    scratch->touched_count += *word == 0;
     *word |= bit;
     return true;
 }
@@ -311,6 +313,18 @@ prefetch_heads(const graph *self, const graph_scratch *scratch, size_t from)
     }
 }
 
+/* Those of the next step, as far as we know. */
+static inline void
+prefetch_near(const graph *self, const graph_scratch *scratch, size_t from)
+{
+    const size_t end = size_min(scratch->pool_size, from + HEADS_NEAR + 1);
+
+    for (size_t at = from; at < end; at++) {
+        if ((scratch->pool[at] & CANDIDATE_EXPANDED) == 0)
+            prefetch_links(self, candidate_row(scratch->pool[at]));
+    }
+}
+
 /* --- the walk ------------------------------------------------------------------------------------------- */
 
 /* Does the row count for a search that began with `row_count` rows? */
@@ -386,6 +400,36 @@ pool_insert(graph_scratch *scratch, size_t capacity, size_t ef, size_t *passing,
             scratch->pool_size--;
     }
     return low;
+}
+
+/* Put what a step has found into a pool that is not gated: all at once, as none of them depends on another. Returns the first
+ * place that is new, or SIZE_MAX. */
+static inline size_t
+pool_merge(const graph *self, graph_scratch *scratch, size_t capacity, size_t count, uint64_t bound)
+{
+    uint64_t *const pool = scratch->pool;
+    uint64_t        least = UINT64_MAX;
+    size_t          found = 0, place = 0;
+
+    if (scratch->pool_size == capacity && pool[capacity - 1] < bound)
+        bound = pool[capacity - 1];
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t candidate = candidate_make(scratch->distances[i], scratch->ids[i], CANDIDATE_PASSES);
+
+        scratch->fresh[found] = candidate;
+        found += candidate <= bound;
+        least = candidate < least ? candidate : least;
+    }
+    if (found == 0)
+        return SIZE_MAX;
+    scratch->pool_size = self->kernel->merge_u64(pool, scratch->pool_size, capacity, scratch->fresh, found);
+    for (size_t length = scratch->pool_size; length > 0;) {
+        const size_t half = (length + 1) / 2;
+
+        place += pool[place + half - 1] < least ? half : 0;
+        length -= half;
+    }
+    return place;
 }
 
 /* base to the power of exponent / GRAPH_SPREAD_ONE, by multiplication and square roots alone: those have one right answer. */
@@ -546,6 +590,13 @@ walk_level(const graph *self, const graph_walk *walk, graph_scratch *scratch, ui
         scored += count;
 
         next = cursor + 1;
+        if (!walk->gated) {
+            next = size_min(next, pool_merge(self, scratch, capacity, count, bound));
+            if (level == 0)
+                prefetch_near(self, scratch, next);
+            cursor = next;
+            continue;
+        }
         for (size_t i = 0; i < count; i++) {
             const uint32_t id = scratch->ids[i];
             uint64_t       found = candidate_make(scratch->distances[i], id, CANDIDATE_PASSES);

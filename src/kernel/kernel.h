@@ -95,6 +95,10 @@ typedef size_t (*kernel_fresh_fn)(const _Atomic uint32_t *ids, size_t count, uin
 
 #define KERNEL_FRESH_ROOM 16u
 
+/* Put `count` numbers, in any order, into `size` ascending ones and keep the lowest `room` of them all (size <= room); returns how
+ * many those are. `sorted` has room for `room`. */
+typedef size_t (*kernel_merge_fn)(uint64_t *sorted, size_t size, size_t room, const uint64_t *fresh, size_t count);
+
 /* One butterfly stage after the other over a power of two of floats, in place: the Walsh-Hadamard transform, unscaled.
  * Every output is made by the same sums in the same order at every level. */
 typedef void (*kernel_fwht_fn)(float *values, size_t count);
@@ -124,6 +128,7 @@ typedef struct kernel_table {
     kernel_u4_fn     dot_u4_many;
     kernel_fwht_fn fwht_f32;
     kernel_fresh_fn fresh_ids;
+    kernel_merge_fn merge_u64;
 
     kernel_max_fn    max_abs_f32;
     kernel_flip_fn   flip_f32;

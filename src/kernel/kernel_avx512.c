@@ -194,9 +194,64 @@ fresh_ids(const _Atomic uint32_t *ids, size_t count, uint32_t limit, const uint6
 }
 #endif
 
+#define HAVE_MERGE_U64
+static size_t merge_u64(uint64_t *sorted, size_t size, size_t room, const uint64_t *fresh, size_t count);
+
 #include "kernel/kernel_codes.h"
 #include "kernel/kernel_f32.h"
 #include "kernel/kernel_narrow.h"
+
+#define MERGE_REGISTERS_MAX 16u
+
+/* All numbers in registers, what is not there as the largest there is. A number finds its place in all of them at once: a lane
+ * becomes the smaller of what it was and of the larger of the number and the lane before it. No branch, nothing to wait for. */
+INLINE size_t
+merge_in(size_t registers, uint64_t *sorted, size_t size, size_t room, const uint64_t *fresh, size_t count)
+{
+    const __m512i lanes = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+    const size_t  total = size + count < room ? size + count : room;
+    __m512i       held[MERGE_REGISTERS_MAX];
+
+    UNROLL
+    for (size_t r = 0; r < registers; r++) {
+        const size_t left = size > 8 * r ? size - 8 * r : 0;
+
+        held[r] = _mm512_mask_loadu_epi64(_mm512_set1_epi64(-1), _mm512_cmplt_epu64_mask(lanes, _mm512_set1_epi64((long long)left)),
+                                          sorted + 8 * r);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const __m512i number = _mm512_set1_epi64((long long)fresh[i]);
+
+        UNROLL
+        for (size_t r = registers; r-- > 0;) {
+            const __m512i below = r > 0 ? held[r - 1] : _mm512_setzero_si512();
+            const __m512i before = _mm512_alignr_epi64(held[r], below, 7);
+
+            held[r] = _mm512_min_epu64(held[r], _mm512_max_epu64(before, number));
+        }
+    }
+    UNROLL
+    for (size_t r = 0; r < registers; r++) {
+        const size_t left = total > 8 * r ? total - 8 * r : 0;
+
+        _mm512_mask_storeu_epi64(sorted + 8 * r, _mm512_cmplt_epu64_mask(lanes, _mm512_set1_epi64((long long)left)), held[r]);
+    }
+    return total;
+}
+
+static size_t
+merge_u64(uint64_t *sorted, size_t size, size_t room, const uint64_t *fresh, size_t count)
+{
+    const size_t total = size + count < room ? size + count : room;
+
+    if (total <= 32)
+        return merge_in(4, sorted, size, room, fresh, count);
+    if (total <= 64)
+        return merge_in(8, sorted, size, room, fresh, count);
+    if (total <= 128)
+        return merge_in(MERGE_REGISTERS_MAX, sorted, size, room, fresh, count);
+    return merge_many(sorted, size, room, fresh, count);
+}
 
 const kernel_table kernel_avx512 = F32_TABLE("avx512", CPU_FMA | CPU_F16C | CPU_AVX2 | CPU_AVX512 | CPU_AVX512_VNNI);
 #endif

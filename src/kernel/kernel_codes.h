@@ -122,6 +122,38 @@ fresh_ids(const _Atomic uint32_t *ids, size_t count, uint32_t limit, const uint6
 }
 #endif
 
+static size_t
+merge_many(uint64_t *sorted, size_t size, size_t room, const uint64_t *fresh, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t number = fresh[i];
+        size_t         place = 0, length = size;
+
+        if (size == room) {
+            if (room == 0 || number >= sorted[room - 1])
+                continue;
+            length = --size;
+        }
+        /* Where it belongs. The comparison's outcome is a coin toss, so it must not be a branch. */
+        while (length > 1) {
+            const size_t half = length / 2;
+
+            place += sorted[place + half - 1] < number ? half : 0;
+            length -= half;
+        }
+        if (length == 1)
+            place += sorted[place] < number;
+        memmove(&sorted[place + 1], &sorted[place], (size - place) * sizeof *sorted);
+        sorted[place] = number;
+        size++;
+    }
+    return size;
+}
+
+#if !defined(HAVE_MERGE_U64)
+#define merge_u64 merge_many
+#endif
+
 #define CODES_FIELDS                                                                                         \
     .max_abs_f32 = max_abs_f32, .flip_f32 = flip_f32, .scale_f32 = scale_f32, .levels_u4 = levels_u4,        \
-    .round_i8 = round_i8, .fresh_ids = fresh_ids, .pack_u4 = pack_u4, .unpack_u4 = unpack_u4
+    .round_i8 = round_i8, .fresh_ids = fresh_ids, .merge_u64 = merge_u64, .pack_u4 = pack_u4, .unpack_u4 = unpack_u4

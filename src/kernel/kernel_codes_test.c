@@ -1,6 +1,8 @@
 /* Goal:   every level computes the integer products, transforms and roundings that the scalar code means.
  * Method: random rows, seed 3; blocks 1 to 12; results compared bit for bit, and the transform with its definition.
  */
+#include <stdlib.h>
+
 #include "kernel/kernel.h"
 #include "support/test.h"
 
@@ -172,6 +174,53 @@ TEST(fresh_rows_are_the_same_at_every_level)
             CHECK_MSG(found == wanted && memcmp(got, want, wanted * sizeof *want) == 0, "%s, %u ids: %zu fresh, not %zu",
                       table->name, count, found, wanted);
             CHECK(got[count + KERNEL_FRESH_ROOM] == 77);
+        }
+    }
+}
+
+static int
+compare_u64(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Goal:   every level keeps the lowest numbers, in order, and touches nothing behind the room.
+ * Method: 0 to 299 sorted numbers and 0 to 99 more, small ones too so that some are equal, into room for all of them, for few more
+ *         or for none; sorting all of them judges. Seed 5. */
+TEST(merged_numbers_are_the_lowest_in_order_at_every_level)
+{
+    static uint64_t all[400], sorted[600], fresh[100];
+    test_rng        rng = test_rng_seed(5);
+
+    for (uint32_t round = 0; round < 2000; round++) {
+        const size_t size = test_below(&rng, round % 2 == 0 ? 300 : 140), count = test_below(&rng, round % 3 == 0 ? 100 : 20);
+        const size_t room = size + test_below(&rng, 2 * count + 1);
+        const size_t wanted = size_min(size + count, room);
+        uint64_t     numbers[400];
+
+        for (size_t i = 0; i < size + count; i++)
+            numbers[i] = round % 5 == 0 ? test_below(&rng, 50) : round % 7 == 0 ? UINT64_MAX - test_below(&rng, 50) : test_u64(&rng);
+        qsort(numbers, size, sizeof *numbers, compare_u64);
+        memcpy(all, numbers, sizeof numbers);
+        qsort(all, size + count, sizeof *all, compare_u64);
+        for (size_t level = 0; kernel_level(level) != NULL; level++) {
+            const kernel_table *table = kernel_level(level);
+            size_t              got;
+
+            if ((table->needs & ~cpu_features()) != 0) {
+                if (round == 0)
+                    TEST_SKIP("this machine has no %s", table->name);
+                continue;
+            }
+            memcpy(sorted, numbers, size * sizeof *numbers);
+            memcpy(fresh, numbers + size, count * sizeof *numbers);
+            sorted[room] = 77;
+            got = table->merge_u64(sorted, size, room, fresh, count);
+            CHECK_MSG(got == wanted && memcmp(sorted, all, wanted * sizeof *all) == 0, "%s: %zu and %zu into %zu: %zu, not %zu",
+                      table->name, size, count, room, got, wanted);
+            CHECK(sorted[room] == 77);
         }
     }
 }

@@ -33,7 +33,7 @@
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
-#define UNROLL _Pragma("GCC unroll 8")
+#define UNROLL _Pragma("GCC unroll 16")
 #endif
 #define EACH(i, count) UNROLL for (size_t i = 0; i < (count); i++)
 
