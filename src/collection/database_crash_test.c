@@ -102,6 +102,7 @@ TEST(crash_at_any_moment_loses_nothing_acknowledged)
     totals sum = {0};
 
     shard_move_documents_after(2000); /* documents move often */
+    points_reclaim_after(3);          /* numbers come back often */
     for (uint64_t seed = 601; seed < 601 + test_scaled(250) && !test_has_failed(); seed++) {
         test_rng rng = test_rng_seed(seed);
         states   known = {0};
@@ -161,6 +162,7 @@ TEST(crash_at_any_moment_loses_nothing_acknowledged)
            (unsigned long long)sum.behind, (unsigned long long)sum.checkpoints);
     CHECK(sum.checkpoints > sum.crashes / 10 && sum.refused > 0);
     shard_move_documents_after(0);
+    points_reclaim_after(0);
 }
 
 /* --- every sync point --------------------------------------------------------------------------------------- */
@@ -342,6 +344,7 @@ TEST(power_may_go_at_any_sync)
     uint64_t       totals_of[3] = {0}, seed = 3001;
 
     shard_move_documents_after(2000); /* documents move often */
+    points_reclaim_after(3);          /* numbers come back often */
     for (; totals_of[0] < wanted && !test_has_failed(); seed++)
         simulate(seed, 40 + seed % 4 * 40, size_min(POINTS_A_HISTORY, wanted - totals_of[0]), totals_of);
     printf("  %llu disks from %llu histories, %llu in an earlier state than the last begun, %llu died twice\n",
@@ -349,6 +352,7 @@ TEST(power_may_go_at_any_sync)
            (unsigned long long)totals_of[2]);
     CHECK(totals_of[1] > wanted / 50 && totals_of[2] > wanted / 20);
     shard_move_documents_after(0);
+    points_reclaim_after(0);
 }
 
 /* --- the policies that sync less ------------------------------------------------------------------------------ */

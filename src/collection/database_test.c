@@ -40,6 +40,7 @@ TEST(histories_agree_with_the_model_and_survive_closing)
         char          when[80];
 
     shard_move_documents_after(2000); /* documents move often */
+    points_reclaim_after(3);          /* numbers come back often */
         OCT_MUST(database != NULL && oct_open(NULL, &twin, NULL) == OCT_OK);
         for (uint32_t i = 0; i < 120 && !test_has_failed(); i++) {
             const world_op op = world_pick(&rng, true);
@@ -80,6 +81,7 @@ TEST(histories_agree_with_the_model_and_survive_closing)
         free(shadow);
     }
     shard_move_documents_after(0);
+    points_reclaim_after(0);
 }
 
 /* Goal:   deleting vectors, as every other operation, can be replayed from the log: a database that was not closed

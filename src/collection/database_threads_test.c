@@ -358,8 +358,10 @@ TEST(all_at_once_on_one_worker)
 TEST(all_at_once_on_three_workers)
 {
     shard_move_documents_after(2000); /* documents move often */
+    points_reclaim_after(3);          /* numbers come back often */
     run_crowd(1202, 3, test_scaled(300));
     shard_move_documents_after(0);
+    points_reclaim_after(0);
 }
 
 /* --- readers in other processes -------------------------------------------------------------------------- */

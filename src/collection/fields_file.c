@@ -9,6 +9,8 @@
  * HOW      Written beside, synced, renamed. A failure costs nothing but the time to build.
  * READ     After the log was replayed. A view from the future is passed over; one from the past is brought up to date as any
  *          other, by the points that were touched since.
+ * NUMBERS  A replay may give new ids other numbers than they had (shard/points_reclaim.c). So a view of operations behind the
+ *          durable checkpoint is not written if numbers were reclaimed since, and not read if the replay did so up to there.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -101,6 +103,8 @@ save_index(oct_collection *self, field_index *index, bool closing, bool *any, oc
         saved.mark = field_view_mark(view);
     }
     epoch_unpin();
+    /* Last: a replay from the durable image could number points in another way. The next checkpoint looks again. */
+    wanted = wanted && shard_numbers_are_saved(self->shard);
     if (wanted && status == OCT_OK)
         status = path_of(self, (oct_slice){key.data, key.size}, "", file_path, error);
     if (wanted && status == OCT_OK)
@@ -221,6 +225,12 @@ load_index(oct_collection *self, field_index *index, oct_error *error)
     if (status == OCT_OK && (field_view_version(view) > shard_version(self->shard) ||
                              field_view_point_count(view) > atomic_load(&all->count)))
         status = oct_fail(error, OCT_NOT_FOUND, "%s knows more than there is", file_path);
+    /* It goes, so that nobody takes it for an index of what later checkpoints hold. */
+    if (status == OCT_OK && !shard_numbers_hold(self->shard, field_view_version(view))) {
+        if (!self->database->read_only)
+            (void)os_remove(self->database->system, file_path, NULL);
+        status = oct_fail(error, OCT_NOT_FOUND, "%s knows points by numbers that they have no longer", file_path);
+    }
     if (status == OCT_OK) {
         const field_saved saved = {true, field_view_version(view), touched};
 

@@ -108,6 +108,23 @@ shard_set_version(shard *self, uint64_t operation)
     atomic_store_explicit(&self->version, operation, memory_order_release);
 }
 
+bool
+shard_numbers_are_saved(shard *self)
+{
+    bool are_saved;
+
+    (void)pthread_mutex_lock(&self->build_lock);
+    are_saved = self->saved != NULL && !self->saved->in_log && self->saved->moves == atomic_load(&self->points.moves);
+    (void)pthread_mutex_unlock(&self->build_lock);
+    return are_saved;
+}
+
+bool
+shard_numbers_hold(const shard *self, uint64_t operation)
+{
+    return self->renumbered_at == 0 || operation < self->renumbered_at;
+}
+
 point_set *
 shard_points(shard *self)
 {
@@ -282,21 +299,21 @@ reserve(const plan *self, shard *target, oct_error *error)
 {
     const batch     *write = self->write;
     const oct_slice *documents = write->op == BATCH_CHANGE_PAYLOAD ? self->documents : write->payloads;
-    uint32_t         new_points = 0;
+    uint32_t         new_points = 0, point_count;
     oct_status       status = OCT_OK;
 
     for (size_t i = 0; i < write->count; i++)
         new_points += write->op == BATCH_UPSERT && self->found[i] == POINT_NONE;
     if (write->op == BATCH_UPSERT)
         status = points_reserve(&target->points, new_points, error);
+    point_count = points_count_with(&target->points, new_points);
     if (status == OCT_OK)
-        status = rows_reserve(&shard_payload(target)->numbers, (uint64_t)atomic_load(&target->points.count) + new_points, error);
+        status = rows_reserve(&shard_payload(target)->numbers, point_count, error);
     if (status == OCT_OK && documents != NULL)
         status = heap_reserve(&shard_payload(target)->heap, documents, write->count, error);
     for (size_t i = 0; i < write->column_count && status == OCT_OK; i++) {
         const batch_column *column = &write->columns[i];
         shard_vector       *vector = vector_set_find(shard_set(target), column->number);
-        const uint32_t      point_count = atomic_load(&target->points.count) + new_points;
         const graph        *vectors;
         bool                passes;
 
@@ -380,6 +397,8 @@ make_plan(plan *self, shard *target, oct_error *error)
     self->prepared = arena_array(&self->memory, 2 * dim + 2, sizeof *self->prepared);
     if (self->found == NULL || self->prepared == NULL)
         return oct_fail_memory(error, write->count * sizeof *self->found);
+    if (write->op == BATCH_UPSERT)
+        points_reclaim(&target->points);
     for (size_t i = 0; i < write->count; i++) {
         self->found[i] = points_find(&target->points, &write->ids[i]);
         if ((write->op == BATCH_UPDATE_VECTORS || write->op == BATCH_CHANGE_PAYLOAD) &&
@@ -411,13 +430,15 @@ set_payload(shard *self, uint32_t point, oct_slice document)
     heap_release(&store->heap, old);
 }
 
-/* A new point has no document yet. */
+/* A new number has no document yet; under one that is given again there is none any more. */
 static uint32_t
 add_point(shard *self, const oct_id *id)
 {
+    const uint32_t known = atomic_load_explicit(&self->points.count, memory_order_relaxed);
     const uint32_t point = points_add(&self->points, id);
 
-    atomic_store_explicit(payload_number(shard_payload(self), point), HEAP_NONE, memory_order_relaxed);
+    if (point >= known)
+        atomic_store_explicit(payload_number(shard_payload(self), point), HEAP_NONE, memory_order_relaxed);
     return point;
 }
 
@@ -731,6 +752,8 @@ shard_replay(shard *self, uint64_t sequence, oct_slice body, oct_error *error)
             status = make_plan(&work, self, error);
         if (status == OCT_OK) {
             apply(self, &work);
+            if (self->renumbered_at == 0 && atomic_load(&self->points.moves) > 0)
+                self->renumbered_at = write.operation;
             status = shard_begin_compaction(self, planned, error);
         }
     }

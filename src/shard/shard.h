@@ -13,7 +13,7 @@
  *          epoch and take none.
  * READ     shard.c (writes), shard_vectors.c (names), shard_sparse.c (names whose vectors are sparse), shard_index.c (jobs),
  *          shard_save.c, shard_disk.c and shard_image.c (files),
- *          shard_payload.c (documents), points.c, batch.c.
+ *          shard_payload.c (documents), points.c, points_reclaim.c, batch.c.
  */
 #ifndef OCT_SHARD_H
 #define OCT_SHARD_H
@@ -164,6 +164,11 @@ oct_status shard_save(shard *self, bool closing, shard_image **out, oct_error *e
 /* The manifest that names the image is durable (true): drop older files, unless somebody still reads them (`keep_old`: then
  * shard_remove_old drops them some time later). Or not (false): forget the image. */
 void shard_save_done(shard *self, shard_image *image, bool durable, bool keep_old);
+/* Numbers of points are no part of what the log says (points_reclaim.c). A file of who keeps them may be written if, asked
+ * after the points were looked at, they are still those of the durable image; and one of points as they were at `operation` be read
+ * after opening, if the replay gave none another number up to there. */
+bool shard_numbers_are_saved(shard *self);
+bool shard_numbers_hold(const shard *self, uint64_t operation);
 /* Remove the files that the durable image does not name. Nobody saves meanwhile. */
 void shard_remove_old(shard *self);
 /* Let memory go of what the durable image has in files, if `spills` of the options says so. */

@@ -55,17 +55,18 @@ shard_mended(const shard *self)
 /* --- making again what is damaged ------------------------------------------------------------------ */
 
 oct_status
-shard_load_map(shard *self, const shard_image *image, oct_error *error)
+shard_load_map(shard *self, const shard_image *image, bool has_live, oct_error *error)
 {
-    point_set *all = &self->points;
-    oct_error  why = {0};
-    oct_status status = points_map_new(all, image->map_capacity, &why);
+    point_set  *all = &self->points;
+    const char *name = shard_image_has_column(image, "places") ? "places" : "map";
+    oct_error   why = {0};
+    oct_status  status = points_map_new(all, image->map_capacity, &why);
 
     if (status == OCT_OK)
-        status = shard_load_column(self, image, "map", points_map_rows(all), image->map_capacity, NULL, &why);
+        status = shard_load_column(self, image, name, points_map_rows(all), image->map_capacity, NULL, &why);
     if (status == OCT_CORRUPT) {
         shard_note_mended(self, why.text);
-        return points_make_map(all, image->point_count, error);
+        return points_make_map(all, image->point_count, has_live, error);
     }
     if (status != OCT_OK && error != NULL)
         *error = why;
@@ -128,7 +129,7 @@ check_point(const shard *self, uint32_t point, oct_error *error)
     oct_slice        document;
     oct_status       status = OCT_OK;
 
-    if (points_find(all, points_id(all, point)) != point)
+    if (is_live && points_find(all, points_id(all, point)) != point)
         return oct_fail(error, OCT_CORRUPT, "%s: the id of point %u leads elsewhere", self->folder, point);
     if (point > 0 && atomic_load(&all->ascending) &&
         id_compare(points_id(all, point - 1), points_id(all, point)) >= 0)

@@ -2,7 +2,7 @@
  *
  * A checkpoint must cover every record before it, or the log could never be cut. A shard that is too small
  * to be worth files of its own is written into the log again, whole: arrays as they are, dead points and dead rows
- * too, so that the state after the record is exactly the state before it.
+ * too, so that the state after the record is exactly the state before it; only the ids of dead points lead nowhere after it.
  * LAYOUT  of the body, little-endian:
  *     offset size  meaning
  *          0    4  BATCH_RESTORE
@@ -297,16 +297,22 @@ shard_restore_apply(shard *self, oct_slice body, oct_error *error)
         status = rows_reserve(&store->numbers, point_count, error);
     for (uint32_t point = 0; point < point_count && status == OCT_OK && !in.failed; point++) {
         oct_id id;
+        bool   is_live;
 
         memcpy(&id, ids + point * sizeof id, sizeof id);
-        if (points_find(&self->points, &id) != POINT_NONE) {
+        /* The ids of dead points may be those of others by now, and lead nowhere. */
+        is_live = get_u32(sizes + 4 * (size_t)point) != DEAD_POINT;
+        if (is_live && points_find(&self->points, &id) != POINT_NONE) {
             in.failed = true;
             break;
         }
-        (void)points_add(&self->points, &id);
+        if (is_live)
+            (void)points_add(&self->points, &id);
+        else
+            points_add_dead(&self->points, &id);
         atomic_store(payload_number(store, point), HEAP_NONE);
         points_touch(&self->points, point, get_u64(versions + 8 * (size_t)point));
-        points_set_live(&self->points, point, get_u32(sizes + 4 * (size_t)point) != DEAD_POINT);
+        points_set_live(&self->points, point, is_live);
     }
     for (uint32_t v = 0; v < vector_count && status == OCT_OK && !in.failed; v++)
         status = restore_vector(self, &in, flags, point_count, error);

@@ -50,6 +50,7 @@ struct shard_image {
     bool          in_log; /* the content is a BATCH_RESTORE record behind `sequence`; there are no files */
     uint64_t      rebuild_count; /* of the shard, when this was taken down */
     uint64_t      payload_swaps; /* the same */
+    uint64_t      reuses, moves; /* of the points, the same */
     size_t        vector_count;
     uint32_t     *numbers; /* of each vector name */
     graph_state  *graphs;  /* its rows now, and the graph as it is on disk; zeroes: it is sparse */
@@ -111,6 +112,8 @@ struct shard {
     shard_image    *saved;         /* what the durable manifest says; NULL: nothing */
     uint64_t        payload_swaps; /* of the store of documents; as the next line */
     uint64_t        payload_saved; /* payload_swaps when what is in the durable files was taken down; save_lock */
+    uint64_t        ids_saved;     /* the same of points.reuses: what is in the files holds if no id was overwritten since */
+    uint64_t        renumbered_at; /* the first replayed operation that may have given points other numbers; 0: none did */
     uint64_t        rebuild_count; /* swaps of a graph so far; save_lock and both locks to change it */
 
     atomic_bool           indexing; /* an index job is queued or runs */
@@ -252,8 +255,8 @@ oct_status shard_restore_apply(shard *self, oct_slice body, oct_error *error);
 uint64_t shard_content_bytes(const shard *self);
 /* shard_damage.c. While it is being opened: a part was damaged, as `what` says, and was made again. */
 void shard_note_mended(shard *self, const char *what);
-/* The map from ids to points; a damaged one is made again from the ids. */
-oct_status shard_load_map(shard *self, const shard_image *image, oct_error *error);
+/* The map from ids to points; a damaged one is made again from the ids. `has_live`: the live bits are there. */
+oct_status shard_load_map(shard *self, const shard_image *image, bool has_live, oct_error *error);
 /* Which points are alive, when their bits are damaged (`why`). First none are; when payload numbers and vectors are there, those
  * that have either, if that is as many as there were. With one more that has neither nobody can tell. */
 oct_status shard_clear_live(shard *self, uint32_t point_count, oct_error *error);

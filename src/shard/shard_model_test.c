@@ -54,6 +54,7 @@ stage_open(stage *self, uint64_t seed, uint32_t kind, uint32_t threads)
     static const uint32_t     dims[STAGE_VECTORS] = {5, 72, 16};
     static const oct_distance distances[STAGE_VECTORS] = {OCT_COSINE, OCT_EUCLID, OCT_DOT};
 
+    points_reclaim_after(5); /* numbers come back often */
     *self = (stage){.rng = test_rng_seed(seed)};
     self->disk = os_fault_new();
     OCT_MUST(os_make_dir(self->disk, "/data/shard", NULL) == OCT_OK);
@@ -93,6 +94,7 @@ stage_close(stage *self)
     os_free(self->disk);
     buffer_clear(&self->manifest);
     free(self->points);
+    points_reclaim_after(0);
     epoch_drain();
 }
 

@@ -254,6 +254,13 @@ take_states(shard_image *image)
     }
 }
 
+/* The table of ids. Older versions know it only without gaps: another name keeps them away from the others. */
+static const char *
+map_name(const point_set *all)
+{
+    return points_map_has_gaps(all) ? "places" : "map";
+}
+
 static oct_status
 freeze(shard *self, shard_image *image, copies *out, oct_error *error)
 {
@@ -265,9 +272,9 @@ freeze(shard *self, shard_image *image, copies *out, oct_error *error)
 
     if (set != shard_set(self)) /* a name has come or gone: the log keeps it all until the next time */
         return OCT_BUSY;
-    out->items = oct_calloc(4 + 2 * set->count, sizeof *out->items); /* of a name at most seats and live bits */
+    out->items = oct_calloc(5 + 2 * set->count, sizeof *out->items); /* of a name at most seats and live bits */
     if (out->items == NULL)
-        return oct_fail_memory(error, 4 * sizeof *out->items);
+        return oct_fail_memory(error, 5 * sizeof *out->items);
     image->rebuild_count = self->rebuild_count;
     image->sequence = self->sequence;
     image->operation = self->operation;
@@ -276,6 +283,8 @@ freeze(shard *self, shard_image *image, copies *out, oct_error *error)
     image->unit_count = atomic_load(&store->heap.unit_count);
     image->live_bytes = store->heap.live_bytes;
     image->payload_swaps = self->payload_swaps;
+    image->reuses = all->reuses;
+    image->moves = atomic_load(&all->moves);
     image->map_capacity = points_map_capacity(all);
     image->ascending = atomic_load(&all->ascending);
     status = copy_column(out, "versions", &all->versions, image->point_count, error);
@@ -284,7 +293,11 @@ freeze(shard *self, shard_image *image, copies *out, oct_error *error)
     if (status == OCT_OK)
         status = copy_column(out, "live", &all->live, ((uint64_t)image->point_count + 63) / 64, error);
     if (status == OCT_OK)
-        status = copy_column(out, "map", points_map_rows(all), image->map_capacity, error);
+        status = copy_column(out, map_name(all), points_map_rows(all), image->map_capacity, error);
+    if (status == OCT_OK)
+        drop_column(image, points_map_has_gaps(all) ? "map" : "places");
+    if (status == OCT_OK && !all->held)
+        status = copy_column(out, "ids", &all->ids, image->point_count, error);
     take_states(image);
     for (size_t v = 0; v < set->count && status == OCT_OK; v++) {
         graph_column columns[GRAPH_COLUMNS_MAX];
@@ -319,8 +332,10 @@ save_appended(shard *self, shard_image *image, oct_error *error)
 {
     const vector_set *set = image->set;
     char              name[COLUMN_NAME_MAX];
-    oct_status        status = shard_save_column(self, image, "ids", &self->points.ids, image->point_count, false, error);
+    oct_status        status = OCT_OK;
 
+    if (self->points.held)
+        status = shard_save_column(self, image, "ids", &self->points.ids, image->point_count, false, error);
     if (status == OCT_OK)
         status = shard_save_column(self, image, "payload", &shard_payload(self)->heap.units, image->unit_count,
                                    self->payload_swaps != self->payload_saved, error);
@@ -433,6 +448,23 @@ drop_codes(shard_image *image)
     }
 }
 
+/* Ids are appended, while none is overwritten; where numbers of deleted points are given to new ids they are a changing column. */
+static void
+hold_ids(shard *self)
+{
+    (void)pthread_mutex_lock(&self->write_lock);
+    self->points.held = self->points.reuses == self->ids_saved && self->points.idle_count == 0;
+    (void)pthread_mutex_unlock(&self->write_lock);
+}
+
+static void
+let_ids_go(shard *self)
+{
+    (void)pthread_mutex_lock(&self->write_lock);
+    self->points.held = false;
+    (void)pthread_mutex_unlock(&self->write_lock);
+}
+
 /* Something on disk no longer holds. Under save_lock. */
 static bool
 any_rebuilt(const vector_set *set)
@@ -442,6 +474,13 @@ any_rebuilt(const vector_set *set)
     for (size_t v = 0; v < set->count; v++)
         any = any || set->items[v]->rebuilt;
     return any;
+}
+
+/* Of a changing column: ids may have been copied only because they could have changed. */
+static bool
+is_rewritten(const shard *self, const shard_image *image, const char *name)
+{
+    return strcmp(name, "ids") != 0 || image->reuses != self->ids_saved;
 }
 
 static oct_status
@@ -457,10 +496,15 @@ save_files(shard *self, bool closing, shard_image *image, oct_error *error)
     drop_gone(self, image);
     drop_codes(image);
     status = os_make_dir(self->system, self->folder, error);
-    if (status == OCT_OK && !any_rebuilt(image->set) && self->payload_swaps == self->payload_saved)
-        status = save_ahead(self, image, error);
     if (status != OCT_OK)
         return status;
+    hold_ids(self);
+    if (!any_rebuilt(image->set) && self->payload_swaps == self->payload_saved)
+        status = save_ahead(self, image, error);
+    if (status != OCT_OK) {
+        let_ids_go(self);
+        return status;
+    }
     (void)pthread_mutex_lock(&self->build_lock);
     (void)pthread_mutex_lock(&self->write_lock);
     status = atomic_load(&self->compacting) != NULL ? OCT_BUSY : freeze(self, image, &changing, error);
@@ -472,9 +516,10 @@ save_files(shard *self, bool closing, shard_image *image, oct_error *error)
             status = save_graph(self, image, v, closing, error);
     }
     (void)pthread_mutex_unlock(&self->build_lock);
+    let_ids_go(self);
     for (size_t i = 0; i < changing.count && status == OCT_OK; i++)
         status = shard_save_column(self, image, changing.items[i].name, &changing.items[i].data,
-                             changing.items[i].count, true, error);
+                                   changing.items[i].count, is_rewritten(self, image, changing.items[i].name), error);
     if (status == OCT_OK)
         status = os_sync_dir(self->system, self->folder, error);
     copies_clear(&changing);
@@ -581,6 +626,7 @@ shard_save_done(shard *self, shard_image *image, bool durable, bool keep_old)
     atomic_store(&self->disk_bytes, image_bytes(image));
     self->payload_saved = image->payload_swaps;
     atomic_store(&self->mended_unsaved, false);
+    self->ids_saved = image->reuses;
     /* A graph swapped in while the manifest was written is in no file yet. */
     set = shard_set(self);
     for (size_t v = 0; v < set->count && image->rebuild_count == self->rebuild_count; v++) {
@@ -1088,7 +1134,7 @@ shard_load(shard *self, oct_slice json, oct_error *error)
             *error = why;
     }
     if (status == OCT_OK)
-        status = shard_load_map(self, image, error);
+        status = shard_load_map(self, image, !no_live, error);
     if (status == OCT_OK)
         status = points_loaded(all, image->point_count, image->live_count, image->ascending, error);
     /* Documents carry checksums of their own, which heap_get verifies; so the file's need not be read now. */
