@@ -12,7 +12,7 @@
  *          or swap. Order: save_lock, build_lock, write_lock; index_lock (for waiting) innermost. Readers pin an
  *          epoch and take none.
  * READ     shard.c (writes), shard_vectors.c (names), shard_sparse.c (names whose vectors are sparse), shard_index.c (jobs),
- *          shard_save.c, shard_disk.c and shard_image.c (files),
+ *          shard_save.c, shard_entry.c, shard_disk.c and shard_image.c (files),
  *          shard_payload.c (documents), points.c, points_reclaim.c, batch.c.
  */
 #ifndef OCT_SHARD_H

@@ -262,7 +262,10 @@ oct_status shard_load_map(shard *self, const shard_image *image, bool has_live, 
 oct_status shard_clear_live(shard *self, uint32_t point_count, oct_error *error);
 oct_status shard_make_live(shard *self, const shard_image *image, const oct_error *why, oct_error *error);
 /* shard_save.c */
-void shard_image_free(shard_image *image);
+oct_status shard_image_new(size_t vector_count, size_t column_max, shard_image **out, oct_error *error);
+void       shard_image_free(shard_image *image);
+/* shard_entry.c */
+oct_status shard_image_read(oct_slice json, shard_image **out, oct_error *error);
 bool shard_image_has_column(const shard_image *image, const char *name);
 /* shard_disk.c. With build_lock held, once `image` is durable: vectors that are configured so leave memory. */
 void shard_release_vectors(shard *self, const shard_image *image);
