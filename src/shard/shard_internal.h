@@ -102,6 +102,7 @@ struct shard {
     point_set        points;     /* readers by its own rules */
     _Atomic(payload_store *) payload; /* replaced by shard_payload.c: store under all three locks, retire the old */
     uint64_t         payload_waste_min; /* set when made; tests lower it before the first write */
+    bool             rebuild_owed; /* settings differ, and a compaction of before was at work when it was opened */
     uint64_t         payload_accepted; /* bytes left behind that the last compaction of documents could not give back */
     uint64_t         operation; /* of the last write */
     _Atomic uint64_t version;   /* the same, stored (release) when it is applied; for readers */
@@ -124,6 +125,7 @@ struct shard {
     _Atomic uint64_t disk_bytes; /* of the durable image */
     atomic_bool           payload_wanted; /* so much was left behind that documents should move */
     atomic_bool           payload_moving; /* the job is queued or runs */
+    _Atomic uint64_t      payload_copies; /* jobs that have copied all and are about to swap: what tests wait for */
     _Atomic(compaction *) compacting;
     pthread_mutex_t       index_lock;     /* only for waiting on the next */
     pthread_cond_t        index_moved;    /* a batch joined, a compaction or the index job ended */
@@ -225,6 +227,7 @@ void shard_set_version(shard *self, uint64_t operation);
 void shard_end_jobs(shard *self);
 /* All with write_lock held. */
 bool shard_wants_compaction(shard *self);
+bool shard_settings_differ(const shard *self); /* shard_needs_rebuild, with write_lock held */
 void shard_compact_if_wanted(shard *self); /* logs and begins it; nothing before shard_serve or the first write */
 /* A compaction is planned first, which may fail, and begun when its record is in the log. Plan: choose names - those that have
  * many dead rows; `forced`: those that have any or other settings than those configured - and say so in write->graphs, in

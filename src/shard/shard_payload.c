@@ -6,7 +6,8 @@
  *            into a fresh store while reads and writes go on: first all points, then, in passes, those that were written
  *            meanwhile, which their versions tell; the last few with all locks held. Then the pointer is swapped, and the old
  *            store goes when the last reader has left. At most as much is copied as is given back, so a byte written is
- *            copied once more on average.
+ *            copied once more on average. What was replaced during the move is waste in the fresh store: at its end it looks
+ *            again, so that at rest no more than half is waste, however much was written meanwhile.
  * NO RECORD  Where a document lies is no part of a shard's content: nothing is logged, a replay compacts when it finds it worth
  *            it, and a crash at any time finds the files that the manifest names. The next checkpoint writes the fresh
  *            store's columns whole, under new generations.
@@ -85,11 +86,11 @@ shard_document(const shard *self, uint32_t point, oct_slice *out, oct_error *err
 
 /* --- when -------------------------------------------------------------------------------------------- */
 
-/* Bytes of the heap that no live document takes, but for what rounding and headers cost. With write_lock held. */
+/* Bytes of a heap that no live document takes, but for what rounding and headers cost. With write_lock held, or while nobody
+ * else knows the store. */
 static uint64_t
-wasted(const shard *self)
+wasted(const shard *self, const payload_store *store)
 {
-    const payload_store *store = shard_payload(self);
     const uint64_t       all = (uint64_t)atomic_load(&store->heap.unit_count) * HEAP_UNIT_BYTES;
     const uint64_t       live = store->heap.live_bytes + (uint64_t)atomic_load(&self->points.live_count) * DOCUMENT_OVERHEAD;
 
@@ -100,7 +101,7 @@ void
 shard_payload_weigh(shard *self, bool forced)
 {
     const uint64_t all = (uint64_t)atomic_load(&shard_payload(self)->heap.unit_count) * HEAP_UNIT_BYTES;
-    const uint64_t waste = wasted(self), fresh = waste > self->payload_accepted ? waste - self->payload_accepted : 0;
+    const uint64_t waste = wasted(self, shard_payload(self)), fresh = waste > self->payload_accepted ? waste - self->payload_accepted : 0;
 
     if (forced ? fresh >= self->payload_waste_min / FORCED_SHARE : fresh >= self->payload_waste_min && fresh > all / 2)
         atomic_store(&self->payload_wanted, true);
@@ -145,6 +146,7 @@ typedef struct copying {
     payload_store *from, *to;
     uint64_t       since;
     uint32_t       count;
+    uint64_t       unavoidable; /* waste in a store that has each document once: another move would not give it back */
 } copying;
 
 static oct_status
@@ -162,6 +164,7 @@ copy_all(copying *self)
             return OCT_STOPPED;
         status = copy_document(self->from, self->to, point);
     }
+    self->unavoidable = wasted(self->shard, self->to);
     return status;
 }
 
@@ -204,8 +207,10 @@ swap(copying *self)
     if (status == OCT_OK) {
         atomic_store(&target->payload, self->to);
         target->payload_swaps++;
+        target->payload_accepted = self->unavoidable;
+        atomic_store(&target->payload_wanted, false);
+        shard_payload_weigh(target, false);
     }
-    target->payload_accepted = wasted(target);
     (void)pthread_mutex_unlock(&target->write_lock);
     (void)pthread_mutex_unlock(&target->build_lock);
     (void)pthread_mutex_unlock(&target->save_lock);
@@ -224,6 +229,7 @@ payload_job(void *context)
         status = copy_all(&work);
     for (uint32_t pass = 0; pass < PASSES_MAX && some > PASS_IS_SHORT && status == OCT_OK; pass++)
         status = atomic_load(&self->stopping) ? OCT_STOPPED : copy_changed(&work, false, &some);
+    (void)atomic_fetch_add(&self->payload_copies, 1);
     if (status == OCT_OK)
         status = swap(&work);
     if (status == OCT_OK) {
@@ -231,14 +237,22 @@ payload_job(void *context)
     } else {
         shard_payload_free(work.to);
         (void)pthread_mutex_lock(&self->write_lock);
-        self->payload_accepted = wasted(self); /* so much is kept until there is as much again */
+        self->payload_accepted = wasted(self, work.from); /* so much is kept until there is as much again */
         (void)pthread_mutex_unlock(&self->write_lock);
     }
     /* Before the end is announced: nobody may release the shard yet. */
     (void)pthread_mutex_lock(&self->index_lock);
-    atomic_store(&self->payload_moving, false);
     if (status == OCT_OK && self->compacted != NULL)
         self->compacted(self->context);
+    /* Once more, if more than half is waste again; there may be no next write that asks for it. */
+    if (status == OCT_OK && !atomic_load(&self->stopping) && atomic_exchange(&self->payload_wanted, false)) {
+        if (workers_submit(self->pool, payload_job, self)) {
+            (void)pthread_mutex_unlock(&self->index_lock);
+            return;
+        }
+        atomic_store(&self->payload_wanted, true);
+    }
+    atomic_store(&self->payload_moving, false);
     shard_announce(self);
     (void)pthread_mutex_unlock(&self->index_lock);
 }
