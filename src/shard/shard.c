@@ -660,22 +660,21 @@ shard_compact_if_wanted(shard *self)
     if (!atomic_load(&self->serving))
         return;
     (void)pthread_mutex_lock(&self->write_lock);
-    compact_if_wanted(self, false);
+    compact_if_wanted(self, self->rebuild_owed && shard_settings_differ(self));
+    self->rebuild_owed = self->rebuild_owed && atomic_load(&self->compacting) == NULL && shard_settings_differ(self);
     (void)pthread_mutex_unlock(&self->write_lock);
 }
 
 void
 shard_serve(shard *self)
 {
-    bool differs;
-
     if (self->damage != NULL)
         return;
     atomic_store(&self->serving, true);
     /* Settings changed, and the process ended before the compaction that they need was in the log. */
-    differs = shard_needs_rebuild(self);
     (void)pthread_mutex_lock(&self->write_lock);
-    compact_if_wanted(self, differs);
+    self->rebuild_owed = shard_settings_differ(self) && atomic_load(&self->compacting) != NULL; /* then its end asks for it */
+    compact_if_wanted(self, shard_settings_differ(self));
     (void)pthread_mutex_unlock(&self->write_lock);
     shard_kick(self);
 }

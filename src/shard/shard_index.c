@@ -242,15 +242,23 @@ params_differ(const shard_vector *vector)
 }
 
 bool
-shard_needs_rebuild(shard *self)
+shard_settings_differ(const shard *self)
 {
-    const vector_set *set;
+    const vector_set *set = shard_set(self);
     bool              any = false;
 
-    (void)pthread_mutex_lock(&self->write_lock);
-    set = shard_set(self);
     for (size_t v = 0; v < set->count; v++)
         any = any || params_differ(set->items[v]);
+    return any;
+}
+
+bool
+shard_needs_rebuild(shard *self)
+{
+    bool any;
+
+    (void)pthread_mutex_lock(&self->write_lock);
+    any = shard_settings_differ(self);
     (void)pthread_mutex_unlock(&self->write_lock);
     return any;
 }
