@@ -101,7 +101,8 @@ void
 shard_payload_weigh(shard *self, bool forced)
 {
     const uint64_t all = (uint64_t)atomic_load(&shard_payload(self)->heap.unit_count) * HEAP_UNIT_BYTES;
-    const uint64_t waste = wasted(self, shard_payload(self)), fresh = waste > self->payload_accepted ? waste - self->payload_accepted : 0;
+    const uint64_t waste = wasted(self, shard_payload(self));
+    const uint64_t fresh = waste > self->payload_accepted ? waste - self->payload_accepted : 0;
 
     if (forced ? fresh >= self->payload_waste_min / FORCED_SHARE : fresh >= self->payload_waste_min && fresh > all / 2)
         atomic_store(&self->payload_wanted, true);
