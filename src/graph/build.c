@@ -324,7 +324,7 @@ search_row(void *context, size_t index, uint32_t worker)
         scratch->pool_size = 0;
         if (work->first > 0 && level <= top_level) {
             if (level == 0) {
-                graph_walk_rows(self, &walk, scratch, at, distance, NULL);
+                graph_walk_rows(self, &walk, scratch, &(graph_start){at, distance}, 1, NULL);
                 note_distances(work, scratch, (uint32_t)index);
             } else {
                 graph_walk_nodes(self, &walk, scratch, level, at, distance, NULL);
@@ -459,10 +459,14 @@ prepare_nodes(batch *work, oct_error *error)
                 status = rows_reserve(self->levels[level], (uint64_t)level_counts[level] + 1, error);
             if (status != OCT_OK)
                 return status;
+            status = graph_make_sketches(self, level, level_counts[level] + 1, error);
+            if (status != OCT_OK)
+                return status;
             node = graph_node_at(self, level, level_counts[level]);
             node->row = row;
             node->down = level == 1 ? row : work->nodes[i][level - 1];
             write_list(node->links, self->params.m, NULL, 0);
+            graph_sketch_node(self, level, level_counts[level], work->code_values);
             work->nodes[i][level] = level_counts[level]++;
         }
     }
@@ -475,8 +479,13 @@ prepare(batch *work, uint32_t thread_count, oct_error *error)
 {
     const graph *self = work->graph;
     size_t       lists = 0, links;
-    oct_status   status = prepare_nodes(work, error);
+    oct_status   status;
 
+    work->code_room = self->coded ? self->codec.padded : 64;
+    work->code_values = oct_alloc_aligned(64, thread_count * work->code_room);
+    if (work->code_values == NULL)
+        return oct_fail_memory(error, thread_count * work->code_room);
+    status = prepare_nodes(work, error);
     if (status != OCT_OK)
         return status;
     for (uint32_t i = 0; i < work->count; i++)
@@ -488,11 +497,9 @@ prepare(batch *work, uint32_t thread_count, oct_error *error)
     work->groups = oct_alloc(links * sizeof *work->groups);
     work->suitors = oct_alloc(thread_count * work->suitor_room * sizeof *work->suitors);
     work->benches = oct_calloc(thread_count, sizeof *work->benches);
-    work->code_room = self->coded ? self->codec.padded : 64;
-    work->code_values = oct_alloc_aligned(64, thread_count * work->code_room);
     work->wide = oct_calloc(thread_count * (size_t)self->dim_padded, sizeof *work->wide);
     if (work->chosen == NULL || work->edges == NULL || work->groups == NULL || work->suitors == NULL ||
-        work->benches == NULL || work->code_values == NULL || work->wide == NULL)
+        work->benches == NULL || work->wide == NULL)
         return oct_fail_memory(error, links * sizeof(edge));
     for (uint32_t i = 0; i < thread_count; i++) {
         work->benches[i].suitors = work->suitors + i * work->suitor_room;

@@ -66,6 +66,9 @@ graph_free(graph *self)
         if (self->levels[level] != NULL)
             rows_clear(self->levels[level]);
         oct_free(self->levels[level]);
+        if (self->sketches[level] != NULL)
+            rows_clear(self->sketches[level]);
+        oct_free(self->sketches[level]);
     }
     oct_free(self);
 }
@@ -482,8 +485,11 @@ graph_measure(const graph *self, graph_usage *out)
     if (self->params.fine)
         rows_usage(&self->fine, row_count, &out->codes, &out->codes_mapped);
     rows_usage(&self->links, graph_count, &out->links, &out->links_mapped);
-    for (; level > 0 && graph_count > 0; level--)
+    for (; level > 0 && graph_count > 0; level--) {
         rows_usage(self->levels[level], atomic_load(&self->level_counts[level]), &out->links, &out->links_mapped);
+        if (self->coded)
+            out->links += rows_bytes(self->sketches[level]);
+    }
     rows_usage(&self->points, row_count, &out->rows, &out->rows_mapped);
     rows_usage(&self->before, row_count, &out->rows, &out->rows_mapped);
     rows_usage(&self->seats, atomic_load(&self->point_count), &out->rows, &out->rows_mapped);
@@ -768,5 +774,5 @@ graph_loaded(graph *self, oct_error *error)
         atomic_store(&self->dead_count, dead);
     }
     graph_publish(self);
-    return OCT_OK;
+    return graph_sketch_levels(self, error);
 }

@@ -3,6 +3,7 @@
 #define OCT_GRAPH_INTERNAL_H
 
 #include "codes/codes.h"
+#include "codes/sketch.h"
 #include "graph/graph.h"
 #include "kernel/kernel.h"
 
@@ -56,6 +57,7 @@ struct graph {
      * loaded with acquire above level 0, where it takes a look into the node to learn its row. */
     rows  links;                    /* link_count x _Atomic uint32_t a row */
     rows *levels[GRAPH_LEVELS_MAX]; /* [l]: nodes of level l >= 1, or NULL; set before entry tells */
+    rows *sketches[GRAPH_LEVELS_MAX]; /* [l]: of the first nodes of level l, likewise; entry.c */
     _Atomic uint32_t level_counts[GRAPH_LEVELS_MAX];
     _Atomic uint32_t graph_count; /* release after a batch's links */
     _Atomic uint64_t entry;       /* level << 32 | node; release after graph_count, acquired before it */
@@ -204,6 +206,7 @@ typedef struct graph_scratch {
     size_t       query_floats;
     codes_query  code_query;  /* the same for codes */
     float       *rotation;    /* codes_scratch_floats */
+    sketch_query sketch;      /* room for what entry.c makes of code_query */
     size_t       code_values; /* room in code_query.values */
     uint32_t    *ids;         /* of one hop: rows or nodes */
     const void **targets;     /* and what is read of them */
@@ -261,9 +264,16 @@ typedef struct graph_walk {
     uint32_t        allowed_points;
 } graph_walk;
 
-/* Walk level 0 from `start`; the pool then holds the candidates, best first; all were followed, unless the walk had a reach. */
-void graph_walk_rows(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t start,
-                     float start_distance, graph_stats *stats);
+#define GRAPH_STARTS 2u /* rows that a search's walk begins with: one, and recall is lower at the same work; three are no better */
+
+typedef struct graph_start {
+    uint32_t row;
+    float    distance;
+} graph_start;
+
+/* Walk level 0 from these; the pool then holds the candidates, best first; all were followed, unless the walk had a reach. */
+void graph_walk_rows(const graph *self, const graph_walk *walk, graph_scratch *scratch, const graph_start *starts,
+                     uint32_t start_count, graph_stats *stats);
 /* The same over the nodes of an upper level: candidates are node numbers. */
 void graph_walk_nodes(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t level,
                       uint32_t start, float start_distance, graph_stats *stats);
@@ -274,6 +284,19 @@ size_t graph_pool_room(size_t ef, uint32_t row_count, uint32_t eligible, bool ga
 /* From the entry down to `level`, greedily; returns the node there (level 0: the row) and its distance. */
 uint32_t graph_descend(const graph *self, graph_scratch *scratch, uint64_t entry, uint32_t level,
                        uint32_t row_limit, float *distance, graph_stats *stats);
+/* Let a row's code (or vector) and links start to arrive. */
+void graph_prefetch_start(const graph *self, uint32_t row);
+
+/* --- entry.c */
+/* Rows near the query at which a search may begin; returns how many, at least one. */
+uint32_t graph_find_starts(const graph *self, graph_scratch *scratch, uint64_t entry, uint32_t row_limit,
+                           graph_start starts[GRAPH_STARTS], graph_stats *stats);
+/* Room for the sketches of a level's first `count` nodes. */
+oct_status graph_make_sketches(graph *self, uint32_t level, uint32_t count, oct_error *error);
+/* Make a new node's, before readers know of it; there is room. `values`: scratch of codec.padded bytes, aligned to 64. */
+void graph_sketch_node(graph *self, uint32_t level, uint32_t node, int8_t *values);
+/* Those of all levels, of a graph that was loaded. */
+oct_status graph_sketch_levels(graph *self, oct_error *error);
 
 /* rank.c: offer the pool's candidates by their true distances, as far as they may be among the best. True if what lies outside
  * of a full pool cannot be. */

@@ -185,15 +185,15 @@ graph_gather(const graph *self, const graph_gathering *query, arena *memory, uin
     if (status != OCT_OK)
         return status;
     for (uint32_t i = 0; i < query->row_count; i++) {
-        float    distance;
-        uint32_t start;
+        graph_start starts[GRAPH_STARTS];
+        uint32_t    start_count;
 
         status = deadline_check(error);
         if (status != OCT_OK)
             return status;
         graph_set_query(self, scratch, query->rows + (size_t)i * self->params.dim);
-        start = graph_descend(self, scratch, entry, 0, graph_count, &distance, NULL);
-        graph_walk_rows(self, &walk, scratch, start, distance, NULL);
+        start_count = graph_find_starts(self, scratch, entry, graph_count, starts, NULL);
+        graph_walk_rows(self, &walk, scratch, starts, start_count, NULL);
         take_walk(self, scratch, i, &met);
     }
     keep = size_max(size_min(query->keep, met.used), 1);

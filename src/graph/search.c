@@ -67,6 +67,7 @@ scratch_free(void *memory)
     oct_free(self->query);
     oct_free(self->code_query.values);
     oct_free(self->rotation);
+    oct_free(self->sketch.planes);
     oct_free(self->ids);
     oct_free(self->targets);
     oct_free(self->sums);
@@ -166,7 +167,8 @@ graph_scratch_get(const graph *self, uint32_t row_count, size_t pool_capacity)
     if (self->coded && scratch->code_values < self->codec.padded) {
         scratch->code_values = 0;
         if (!renew(&scratch->code_query.values, self->codec.padded, 1) ||
-            !renew(&scratch->rotation, codes_scratch_floats(&self->codec), sizeof *scratch->rotation))
+            !renew(&scratch->rotation, codes_scratch_floats(&self->codec), sizeof *scratch->rotation) ||
+            !renew(&scratch->sketch.planes, sketch_plane_bytes(&self->codec), 1))
             return NULL;
         scratch->code_values = self->codec.padded;
     }
@@ -297,6 +299,13 @@ static inline void
 prefetch_links(const graph *self, uint32_t row)
 {
     prefetch_lines(graph_links(self, row), (self->links.stride + 63) / 64);
+}
+
+void
+graph_prefetch_start(const graph *self, uint32_t row)
+{
+    prefetch_lines(graph_row_target(self, row), target_lines(self));
+    prefetch_links(self, row);
 }
 
 static inline void
@@ -543,8 +552,8 @@ gather(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32
 
 /* One body for level 0 (`level` 0, ids are rows) and the levels above (ids are nodes); the compiler makes two. */
 static inline __attribute__((always_inline)) void
-walk_level(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t level, uint32_t start,
-           float start_distance, graph_stats *stats)
+walk_level(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t level, const graph_start *starts,
+           uint32_t start_count, graph_stats *stats)
 {
     const size_t   ef = walk->ef;
     const size_t   capacity = walk->room;
@@ -555,12 +564,12 @@ walk_level(const graph *self, const graph_walk *walk, graph_scratch *scratch, ui
     uint64_t       scored = 0, hops = 0, bound = UINT64_MAX;
 
     scratch->pool_size = 0;
-    (void)visit(scratch, start);
-    {
-        const bool passes = !walk->gated || row_counts(self, walk, start);
+    for (uint32_t i = 0; i < start_count; i++) {
+        const bool passes = !walk->gated || row_counts(self, walk, starts[i].row);
 
+        (void)visit(scratch, starts[i].row);
         (void)pool_insert(scratch, capacity, ef, &passing,
-                          candidate_make(start_distance, start, passes ? CANDIDATE_PASSES : 0));
+                          candidate_make(starts[i].distance, starts[i].row, passes ? CANDIDATE_PASSES : 0));
     }
     while (cursor < scratch->pool_size) {
         uint32_t heads[GRAPH_HEADS_MAX];
@@ -621,10 +630,10 @@ walk_level(const graph *self, const graph_walk *walk, graph_scratch *scratch, ui
 }
 
 void
-graph_walk_rows(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t start,
-                float start_distance, graph_stats *stats)
+graph_walk_rows(const graph *self, const graph_walk *walk, graph_scratch *scratch, const graph_start *starts,
+                uint32_t start_count, graph_stats *stats)
 {
-    walk_level(self, walk, scratch, 0, start, start_distance, stats);
+    walk_level(self, walk, scratch, 0, starts, start_count, stats);
 }
 
 void
@@ -632,7 +641,7 @@ graph_walk_nodes(const graph *self, const graph_walk *walk, graph_scratch *scrat
                  uint32_t start, float start_distance, graph_stats *stats)
 {
     OCT_MUST(level > 0 && !walk->gated);
-    walk_level(self, walk, scratch, level, start, start_distance, stats);
+    walk_level(self, walk, scratch, level, &(graph_start){start, start_distance}, 1, stats);
 }
 
 /* Follow the best link of a level for as long as it leads closer. */
@@ -891,10 +900,10 @@ graph_search(const graph *self, const graph_query *query, graph_hit *hits, size_
         bool settled;
 
         if (walks) {
-            float          distance;
-            const uint32_t start = graph_descend(self, scratch, entry, 0, graph_count, &distance, &local);
+            graph_start    starts[GRAPH_STARTS];
+            const uint32_t start_count = graph_find_starts(self, scratch, entry, graph_count, starts, &local);
 
-            graph_walk_rows(self, &walk, scratch, start, distance, &local);
+            graph_walk_rows(self, &walk, scratch, starts, start_count, &local);
             scan_targets(self, &walk, scratch, graph_count, end);
             local.tail = end - graph_count;
         } else if (query->allowed != NULL) {

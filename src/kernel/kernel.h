@@ -99,6 +99,14 @@ typedef size_t (*kernel_fresh_fn)(const _Atomic uint32_t *ids, size_t count, uin
  * many those are. `sorted` has room for `room`. */
 typedef size_t (*kernel_merge_fn)(uint64_t *sorted, size_t size, size_t room, const uint64_t *fresh, size_t count);
 
+/* Bit planes of four levels: 0 below -part, 1 below 0, 2 below part, 3 else. Bit j of `low` and of `high`, blocks * 16 bytes each,
+ * is that of the level of value j of `blocks` x 128. Returns the sum of all levels. part is at least 1. */
+typedef uint32_t (*kernel_planes_fn)(const int8_t *values, size_t blocks, int8_t part, uint8_t *low, uint8_t *high);
+
+/* Of `count` rows of `stride` bytes (a multiple of 64), one behind the other: how many bits each shares with the first stride bytes
+ * of `planes`, and twice how many with the second. All aligned to 64. */
+typedef void (*kernel_shared_fn)(const uint8_t *planes, const uint8_t *rows, size_t stride, size_t count, int32_t *out);
+
 /* One butterfly stage after the other over a power of two of floats, in place: the Walsh-Hadamard transform, unscaled.
  * Every output is made by the same sums in the same order at every level. */
 typedef void (*kernel_fwht_fn)(float *values, size_t count);
@@ -129,6 +137,8 @@ typedef struct kernel_table {
     kernel_fwht_fn fwht_f32;
     kernel_fresh_fn fresh_ids;
     kernel_merge_fn merge_u64;
+    kernel_planes_fn planes_i8;
+    kernel_shared_fn shared_bits;
 
     kernel_max_fn    max_abs_f32;
     kernel_flip_fn   flip_f32;

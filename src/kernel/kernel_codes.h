@@ -150,10 +150,62 @@ merge_many(uint64_t *sorted, size_t size, size_t room, const uint64_t *fresh, si
     return size;
 }
 
+#if !defined(HAVE_PLANES_I8)
+/* Eight bytes of 0 and 1 become eight bits by one multiplication: byte i goes to bit i of the topmost. */
+static uint32_t
+planes_i8(const int8_t *values, size_t blocks, int8_t part, uint8_t *low, uint8_t *high)
+{
+    uint32_t sum = 0;
+
+    for (size_t i = 0; i < blocks * 16; i++) {
+        uint8_t  lows[8], highs[8];
+        uint64_t bits;
+
+        for (size_t j = 0; j < 8; j++) {
+            const int8_t  value = values[i * 8 + j];
+            const uint8_t level = (uint8_t)((value >= -part) + (value >= 0) + (value >= part));
+
+            lows[j] = level & 1;
+            highs[j] = level >> 1;
+            sum += level;
+        }
+        memcpy(&bits, lows, sizeof bits);
+        low[i] = (uint8_t)(bits * 0x0102040810204080u >> 56);
+        memcpy(&bits, highs, sizeof bits);
+        high[i] = (uint8_t)(bits * 0x0102040810204080u >> 56);
+    }
+    return sum;
+}
+#endif
+
+static inline void
+shared_bits_plain(const uint8_t *planes, const uint8_t *rows, size_t stride, size_t count, int32_t *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        int32_t low = 0, high = 0;
+
+        for (size_t j = 0; j < stride; j += 8) {
+            uint64_t row, plane;
+
+            memcpy(&row, rows + i * stride + j, 8);
+            memcpy(&plane, planes + j, 8);
+            low += __builtin_popcountll(row & plane);
+            memcpy(&plane, planes + stride + j, 8);
+            high += __builtin_popcountll(row & plane);
+        }
+        out[i] = low + 2 * high;
+    }
+}
+
+#if !defined(HAVE_SHARED_BITS)
+#define shared_bits shared_bits_plain
+#endif
+
 #if !defined(HAVE_MERGE_U64)
 #define merge_u64 merge_many
 #endif
 
 #define CODES_FIELDS                                                                                         \
     .max_abs_f32 = max_abs_f32, .flip_f32 = flip_f32, .scale_f32 = scale_f32, .levels_u4 = levels_u4,        \
-    .round_i8 = round_i8, .fresh_ids = fresh_ids, .merge_u64 = merge_u64, .pack_u4 = pack_u4, .unpack_u4 = unpack_u4
+    .round_i8 = round_i8, .fresh_ids = fresh_ids, .merge_u64 = merge_u64, \
+    .planes_i8 = planes_i8, .shared_bits = shared_bits, .pack_u4 = pack_u4, .unpack_u4 = unpack_u4
