@@ -7,6 +7,8 @@ usage: PYTHONPATH=python OCTANT_LIB=build/liboctant.so OCTANT_BIN=build/octant p
                                     opening them takes
     writes [--megabytes 1024] [--m 8]  bytes handed to the disk for each byte of points written, over a long run of
                                     upserts, updates and deletions, with the database's own checkpoints and compactions
+    window [--live 100000] [--ids 3000000] [--m 0]  a window of points through which new ids go: memory, files, and what is kept
+                                    by the number of a point, six times on the way
     load [--seconds 20]             malformed requests on many connections beside honest clients: how many of them a second, and
                                     the honest clients' latencies without and with them
 """
@@ -180,6 +182,42 @@ def writes(options):
     return out
 
 
+# --- a window that rolls ---------------------------------------------------------------------------------------------
+
+
+def window(options):
+    import numpy
+    import octant
+
+    rng = numpy.random.default_rng(7)
+    batch = 1000
+    out = {"live": options.live, "ids": options.ids, "m": options.m, "steps": []}
+    with Folder() as folder:
+        database = octant.open(folder)
+        collection = database.create("c", DIM, "Euclid", m=options.m, ef_construct=4 * options.m or 100)
+
+        def look(count):
+            stored = sum(p.stat().st_blocks * 512 for p in pathlib.Path(folder).rglob("*"))
+            points = sum(sum(collection.memory()[part]) for part in ("points", "rows", "payload"))
+            out["steps"].append(
+                {"ids": count, "rss_mb": status_of(os.getpid(), "VmRSS") >> 10, "disk_mb": stored >> 20, "points_mb": points >> 20}
+            )
+
+        began = time.monotonic()
+        for first in range(0, options.ids, batch):
+            ids = numpy.arange(first, first + batch, dtype=numpy.uint64)
+            collection.upsert(ids, rng.standard_normal((batch, DIM), dtype=numpy.float32))
+            if first >= options.live:
+                collection.delete(list(range(first - options.live, first - options.live + batch)))
+            if (first + batch) % max(options.ids // 6, batch) == 0:
+                collection.wait_indexed()
+                database.checkpoint()
+                look(first + batch)
+        out["seconds"] = round(time.monotonic() - began)
+        database.close()
+    return out
+
+
 # --- malformed requests beside honest clients --------------------------------------------------------------------
 
 BAD = [
@@ -266,11 +304,15 @@ def main(arguments=None):
     one = commands.add_parser("writes")
     one.add_argument("--megabytes", type=int, default=1024)
     one.add_argument("--m", type=int, default=8, help="links of a row; 0: no graph")
+    one = commands.add_parser("window")
+    one.add_argument("--live", type=int, default=100000)
+    one.add_argument("--ids", type=int, default=3000000)
+    one.add_argument("--m", type=int, default=0)
     one = commands.add_parser("load")
     one.add_argument("--seconds", type=float, default=20)
     one.add_argument("--threads", type=int, default=8)
     options = parser.parse_args(arguments)
-    out = {"collections": collections, "writes": writes, "load": load}[options.command](options)
+    out = {"collections": collections, "writes": writes, "window": window, "load": load}[options.command](options)
     print(json.dumps({"command": options.command, **out}))
     return out
 

@@ -274,7 +274,7 @@ watch_window(void *context)
         const oct_id   id = rolling_id(i);
         bool           was_there, wrong = false;
         uint32_t       point;
-        size_t         found;
+        size_t         found = 0;
 
         epoch_pin();
         was_there = i < atomic_load(&self->last);
