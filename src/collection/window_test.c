@@ -119,6 +119,7 @@ roll(window *self, uint32_t count)
             payloads[i].size = (size_t)snprintf(texts[i], sizeof texts[i], "{\"group\":%u}", group_of(self->end + i));
             old[i] = oct_id_number(id_of(self->first + i));
         }
+        epoch_drain(); /* jobs may be pinned for as long as they take; only one batch shall find them so */
         CHECK_OK(oct_upsert_rows(self->collection, ids, vectors[0], BATCH, DIM, 0, payloads, NULL, NULL));
         self->end += BATCH;
         if (self->end - self->first <= WINDOW)
