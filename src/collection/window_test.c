@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/epoch.h"
+#include "shard/points_internal.h"
 #include "support/os_fault.h"
 #include "support/test.h"
 
@@ -22,6 +23,7 @@ typedef struct window {
     oct_database   *database;
     oct_collection *collection;
     uint32_t        first, end; /* ids that live */
+    bool            pinned;     /* this thread is */
 } window;
 
 /* Ids do not come in their own order. */
@@ -102,6 +104,7 @@ create_window(window *self)
     CHECK_OK(oct_field_index_create(self->collection, &index, NULL, NULL, NULL));
 }
 
+/* New ids in; and the oldest out, if the window is full. */
 static void
 roll(window *self, uint32_t count)
 {
@@ -119,7 +122,8 @@ roll(window *self, uint32_t count)
             payloads[i].size = (size_t)snprintf(texts[i], sizeof texts[i], "{\"group\":%u}", group_of(self->end + i));
             old[i] = oct_id_number(id_of(self->first + i));
         }
-        epoch_drain(); /* jobs may be pinned for as long as they take; only one batch shall find them so */
+        if (!self->pinned)
+            epoch_drain(); /* jobs may be pinned for as long as they take; only one batch shall find them so */
         CHECK_OK(oct_upsert_rows(self->collection, ids, vectors[0], BATCH, DIM, 0, payloads, NULL, NULL));
         self->end += BATCH;
         if (self->end - self->first <= WINDOW)
@@ -199,8 +203,9 @@ numbers_of(const window *self)
     return atomic_load(&shard_points(self->collection->shard)->count);
 }
 
-/* Live points, a quarter more, and what a batch more or less does. */
-#define NUMBERS_MAX ((WINDOW + BATCH) * 5 / 4 + POINTS_RECLAIM_MIN + 3 * BATCH)
+/* Live points, a quarter more, and what comes while jobs are pinned and checkpoints write ids: how much depends on the machine. Of
+ * numbers that did not come back there would be a hundred thousand. */
+#define NUMBERS_MAX (2 * WINDOW)
 
 TEST(a_rolling_window_stays_as_large_as_it_is)
 {
@@ -258,8 +263,77 @@ TEST(a_rolling_window_survives_dying)
             kill_window(&self);
             check_window(&self, "replayed again");
         }
-        CHECK_MSG(numbers_of(&self) <= NUMBERS_MAX + WINDOW / 4, "round %u: %u numbers", round, numbers_of(&self));
+        CHECK_MSG(numbers_of(&self) <= NUMBERS_MAX, "round %u: %u numbers", round, numbers_of(&self));
     }
+    close_window(&self);
+    os_free(self.disk);
+}
+
+/* What the file of the index is of; 0: there is none that counts. */
+static uint64_t
+index_version(const window *self)
+{
+    const field_saved *saved;
+    uint64_t           version;
+
+    epoch_pin();
+    saved = field_index_saved(collection_box(self->collection)->fields[0]);
+    version = saved->is_there ? saved->version : 0;
+    epoch_unpin();
+    return version;
+}
+
+/* Is there a dead point with a number below the next one that is given again? */
+static bool
+has_lower_dead(const point_set *points)
+{
+    bool any = false;
+
+    for (uint32_t point = 0; points->free_at < points->free_count && point < points->free[points->free_at]; point++)
+        any = any || (!points_is_live(points, point) && !points_is_idle(points, point));
+    return any;
+}
+
+/* Goal:   a file of an index that is newer than the checkpoint is not believed when the replay numbers points in another way.
+ * Method: first numbers come back in the run that would write the file: it does not. Then they come back in the replay only,
+ *         because a reader kept the run from it: the file is written, and gone after opening. */
+TEST(a_rolling_window_outgrows_files_of_indexes)
+{
+    window           self;
+    const point_set *points;
+    uint64_t         before;
+
+    create_window(&self);
+    roll(&self, 2 * WINDOW);
+    points = shard_points(self.collection->shard);
+    /* So many numbers come back, and a replay, which takes the lowest of all that are dead, begins with others. */
+    for (uint32_t i = 0; i < 300 && (points->free_count - points->free_at < 5 * BATCH || !has_lower_dead(points)); i++)
+        roll(&self, BATCH);
+    CHECK(has_lower_dead(points));
+    CHECK_OK(oct_checkpoint(self.database, NULL));
+    before = index_version(&self);
+    roll(&self, 3 * BATCH);
+    fields_save(self.collection, true);
+    CHECK(index_version(&self) == before);
+    kill_window(&self);
+    check_window(&self, "numbers came back before");
+
+    points = shard_points(self.collection->shard);
+    while (points->free_count > points->free_at)
+        roll(&self, BATCH);
+    epoch_pin();
+    self.pinned = true;
+    while (points->waiting_count == 0)
+        roll(&self, BATCH);
+    CHECK_OK(oct_checkpoint(self.database, NULL));
+    roll(&self, 3 * BATCH);
+    fields_save(self.collection, true);
+    CHECK(index_version(&self) == shard_version(self.collection->shard));
+    self.pinned = false;
+    epoch_unpin();
+    kill_window(&self);
+    CHECK(index_version(&self) == 0);
+    check_window(&self, "numbers came back in the replay");
     close_window(&self);
     os_free(self.disk);
 }

@@ -8,7 +8,8 @@
  *          pinned before may still look at their old ids; when the last of these has gone (epoch.h), the numbers are *free*,
  *          and new ids get them. What else is kept under a number sees no more than a point that was deleted and inserted
  *          again, which always could happen, and for which its version rises.
- * BOUND    live points at their most, a quarter more, POINTS_RECLAIM_MIN, and what comes while readers of before are pinned.
+ * BOUND    live points at their most, a quarter more, POINTS_RECLAIM_MIN, and what comes while readers of before are pinned or
+ *          numbers are held.
  * ORDER    Numbers sorted by id (points.c) hold for one round: they leave out idle points, and the points that get old numbers
  *          in the course of it are listed, as those with new numbers are behind the count.
  * SAVED    Ids, map and live bits, as ever. What was idle is dead after opening, and as the map does not lead to it, the next
