@@ -5,6 +5,7 @@
  */
 #include "api/api.h"
 
+#include "base/deadline.h"
 #include "config/config.h"
 #include "os/os.h"
 
@@ -310,7 +311,7 @@ oct_api_call(oct_database *database, const oct_api_request *request, oct_api_res
     if (response->file == NULL)
         oct_file_close(call.file);
     oct_file_close(call.upload);
-    if (call.route != NULL)
+    if (call.route != NULL && !(status == OCT_TIMEOUT && deadline_is_put_off())) /* it is counted when it is done */
         stats_count(STATS_REST, (size_t)(call.route - api_routes), response->status, api_collection_of(&call), nanoseconds);
     json_document_clear(&call.document);
     arena_clear(&call.memory);

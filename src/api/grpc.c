@@ -6,6 +6,7 @@
 #include "api/encode.h"
 #include "api/grpc.h"
 
+#include "base/deadline.h"
 #include "os/os.h"
 
 typedef struct code_row {
@@ -179,7 +180,7 @@ oct_grpc_call(oct_database *database, const oct_grpc_request *request, oct_grpc_
             api_error_text(&call, &error, &text);
         }
     }
-    if (method != NULL)
+    if (method != NULL && !(status == OCT_TIMEOUT && deadline_is_put_off()))
         stats_count(STATS_GRPC, (size_t)(method - grpc_methods), response->status, api_collection_of(&call),
                     api_clock_ns() - start);
     if (response->status == OCT_GRPC_OK) {

@@ -46,6 +46,15 @@ deadline_enter(uint64_t outer_ns, const _Atomic bool *left)
 }
 
 void
+deadline_try(deadline_trial *trial, uint64_t patience_ns)
+{
+    trial->until_ns = patience_ns == 0 ? 0 : now_ns() + patience_ns;
+    trial->credit = trial->paid;
+    atomic_store_explicit(&trial->is_over, false, memory_order_relaxed);
+    current.trial = trial;
+}
+
+void
 deadline_leave(void)
 {
     current = (deadline){.at_ns = 0};
@@ -59,15 +68,56 @@ has_left(void)
 }
 
 bool
+deadline_is_put_off(void)
+{
+    return current.trial != NULL && atomic_load_explicit(&current.trial->is_over, memory_order_relaxed);
+}
+
+/* Every thread that helps must come to the same end, so whoever sees it first says so. */
+static void
+put_off(void)
+{
+    atomic_store_explicit(&current.trial->is_over, true, memory_order_relaxed);
+}
+
+uint64_t
+deadline_owed(uint64_t cost)
+{
+    const uint64_t credit = current.trial == NULL ? 0 : current.trial->credit;
+
+    return cost > credit ? cost - credit : 0;
+}
+
+void
+deadline_pay(uint64_t cost)
+{
+    deadline_trial *trial = current.trial;
+
+    if (trial == NULL)
+        return;
+    if (trial->credit >= cost) {
+        trial->credit -= cost;
+    } else {
+        trial->paid += cost - trial->credit;
+        trial->credit = 0;
+    }
+}
+
+bool
 deadline_has_passed(void)
 {
-    uint64_t now;
+    const bool tries = current.trial != NULL && current.trial->until_ns != 0;
+    uint64_t   now;
 
-    if (has_left())
+    if (has_left() || deadline_is_put_off())
         return true;
-    if (current.at_ns == 0 && current.outer_ns == 0)
+    if (current.at_ns == 0 && current.outer_ns == 0 && !tries)
         return false;
     now = now_ns();
+    if (tries && now >= current.trial->until_ns) {
+        put_off();
+        return true;
+    }
     return (current.at_ns != 0 && now >= current.at_ns) || (current.outer_ns != 0 && now >= current.outer_ns);
 }
 
@@ -78,8 +128,18 @@ deadline_check(oct_error *error)
         return OCT_OK;
     if (has_left())
         return oct_fail(error, OCT_TIMEOUT, "The client has left: nobody waits for the answer");
+    if (deadline_is_put_off())
+        return oct_fail(error, OCT_TIMEOUT, "This takes longer than this thread can spare; it is begun again by another");
     if (current.at_ns == 0 || now_ns() < current.at_ns)
         return oct_fail(error, OCT_TIMEOUT, "The deadline of the call has passed; allow it more (grpc-timeout)");
     return oct_fail(error, OCT_TIMEOUT, "Operation timed out after %g seconds; allow it more with `timeout`",
                     (double)current.limit_ms / 1000.0);
+}
+
+oct_status
+deadline_expect(uint64_t cost_ns, oct_error *error)
+{
+    if (current.trial != NULL && current.trial->until_ns != 0 && now_ns() + size_min(cost_ns, INT64_MAX) > current.trial->until_ns)
+        put_off();
+    return deadline_check(error);
 }

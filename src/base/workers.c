@@ -5,7 +5,10 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <time.h>
 #include <unistd.h>
+
+#define HELP_NS 10000000u /* while a job waits */
 
 typedef struct job {
     struct job *next;
@@ -23,7 +26,7 @@ typedef struct split {
     _Atomic size_t next_item;
     uint32_t       helpers; /* at work now */
     uint32_t       helpers_max;
-    uint32_t       workers_taken;
+    uint64_t       busy[WORKERS_MAX / 64]; /* bit i: worker i + 1 is at work */
     deadline       until; /* of the thread that splits, and so of those that help */
 } split;
 
@@ -33,7 +36,7 @@ struct workers {
     pthread_cond_t  wake;   /* there is a job or a split, or `ending` */
     pthread_cond_t  helped; /* a helper left a split */
     job            *first, *last;
-    uint32_t        queued;   /* jobs from first to last */
+    _Atomic uint32_t queued;  /* jobs from first to last; read without the lock, too */
     split          *splits;   /* newest first */
     uint32_t        started;  /* threads there are; of these ... */
     uint32_t        starting; /* ... have not looked for work yet, */
@@ -88,6 +91,37 @@ run_items(split *work, uint32_t worker)
     }
 }
 
+static uint64_t
+now_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* The same by a helper, which has the jobs to do, too: when one waits, it helps for HELP_NS more. */
+static void
+help(workers *self, split *work, uint32_t worker)
+{
+    uint64_t until_ns = 0;
+
+    for (;;) {
+        size_t item;
+
+        if (atomic_load_explicit(&self->queued, memory_order_relaxed) == 0)
+            until_ns = 0;
+        else if (until_ns == 0)
+            until_ns = now_ns() + HELP_NS;
+        else if (now_ns() >= until_ns)
+            return;
+        item = atomic_fetch_add(&work->next_item, 1);
+        if (item >= work->count)
+            return;
+        work->run(work->context, item, worker);
+    }
+}
+
 /* How many more threads could help. Under the lock. */
 static uint32_t
 places_left(split *work)
@@ -124,27 +158,46 @@ take_job(workers *self)
     return taken;
 }
 
+/* Of a helper: the least that is free, so that there are no more than helpers_max however often they come and go. There is one,
+ * as there is room for a helper. Under the lock. */
+static uint32_t
+take_number(split *work)
+{
+    uint32_t word = 0, bit;
+
+    while (work->busy[word] == UINT64_MAX)
+        word++;
+    bit = (uint32_t)__builtin_ctzll(~work->busy[word]);
+    work->busy[word] |= (uint64_t)1 << bit;
+    return word * 64 + bit + 1;
+}
+
 static void *
 worker_main(void *context)
 {
     workers *self = context;
+    bool     has_helped = false;
 
     (void)pthread_mutex_lock(&self->lock);
     self->starting--;
     for (;;) {
-        split *work = find_split(self);
-        job   *next = work == NULL ? take_job(self) : NULL;
+        /* Helping comes first: somebody waits for it. But of who splits without end, jobs must not starve. */
+        job   *next = has_helped ? take_job(self) : NULL;
+        split *work = next == NULL ? find_split(self) : NULL;
 
+        has_helped = work != NULL;
+        if (next == NULL && work == NULL)
+            next = take_job(self);
         if (work != NULL) {
-            /* Helping comes first: somebody waits for it. */
-            const uint32_t worker = ++work->workers_taken;
+            const uint32_t worker = take_number(work);
 
             work->helpers++;
             (void)pthread_mutex_unlock(&self->lock);
             deadline_set(work->until);
-            run_items(work, worker);
+            help(self, work, worker);
             deadline_leave();
             (void)pthread_mutex_lock(&self->lock);
+            work->busy[(worker - 1) / 64] &= ~((uint64_t)1 << ((worker - 1) % 64));
             if (--work->helpers == 0)
                 (void)pthread_cond_broadcast(&self->helped);
         } else if (next != NULL) {

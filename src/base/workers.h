@@ -5,7 +5,8 @@
  * TWO WAYS workers_submit queues a job, run once, in order of submission. workers_split runs one
  *          function for items 0 .. count-1 on the calling thread and on every idle worker, and returns
  *          when all are done; which thread does which item is left to chance, so items must not depend on
- *          each other. A job may call workers_split.
+ *          each other. A job may call workers_split. A worker that has helped with a split for some milliseconds while
+ *          a job was waiting does the job, so that long splits do not keep jobs waiting until they end.
  * THREADS  Any thread may submit or split.
  */
 #ifndef OCT_WORKERS_H

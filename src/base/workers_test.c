@@ -271,3 +271,58 @@ TEST(split_needs_no_memory)
     CHECK_STATUS(workers_new(3, &pool, NULL), OCT_NOMEM);
     CHECK(pool == NULL);
 }
+
+enum { LONG_THREADS = 3, LONG_ITEMS = 40000, LONG_SUBMITS = 100 };
+
+typedef struct long_split {
+    workers         *pool;
+    _Atomic bool     job_done;
+    _Atomic uint32_t worker_max;
+    _Atomic uint32_t at_work[8];
+    _Atomic uint32_t shared; /* items that met another with their number */
+} long_split;
+
+static void
+note_done(void *context)
+{
+    atomic_store(&((long_split *)context)->job_done, true);
+}
+
+/* Items last a millisecond until the job is done, and then no longer. */
+static void
+long_item(void *context, size_t item, uint32_t worker)
+{
+    long_split           *self = context;
+    const struct timespec pause = {.tv_nsec = 1000000};
+    uint32_t              seen = atomic_load(&self->worker_max);
+
+    if (atomic_fetch_add(&self->at_work[worker], 1) > 0)
+        atomic_fetch_add(&self->shared, 1);
+    while (worker > seen && !atomic_compare_exchange_weak(&self->worker_max, &seen, worker))
+        continue;
+    if (item == LONG_SUBMITS)
+        CHECK(workers_submit(self->pool, note_done, self));
+    if (!atomic_load(&self->job_done))
+        (void)nanosleep(&pause, NULL);
+    atomic_fetch_sub(&self->at_work[worker], 1);
+}
+
+/* Goal:   a job is done while a split goes on, though all threads help with it; helpers that come back keep to their numbers.
+ * Method: 40,000 items of a millisecond, which would take ten seconds; the hundredth submits the job, after which items take
+ *         no time. */
+TEST(a_job_does_not_wait_for_the_end_of_a_long_split)
+{
+    long_split self = {.job_done = false};
+    workers   *pool;
+
+    CHECK_INT(workers_new(LONG_THREADS, &pool, NULL), OCT_OK);
+    self.pool = pool;
+    for (unsigned round = 0; round < 3; round++) {
+        atomic_store(&self.job_done, false);
+        workers_split(pool, LONG_ITEMS, 0, long_item, &self);
+        CHECK_MSG(atomic_load(&self.job_done), "the job waited for %u items", (unsigned)LONG_ITEMS);
+    }
+    CHECK_INT(atomic_load(&self.shared), 0);
+    CHECK(atomic_load(&self.worker_max) <= LONG_THREADS);
+    workers_free(pool);
+}

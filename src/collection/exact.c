@@ -10,6 +10,8 @@
 #define BLOCK_FLOATS                                                                                         \
     (16u << 10) /* vectors compared at a time: 64 KiB, so that the next example finds them in L2 */
 #define BLOCK_ROWS_MIN 8u
+#define POINT_NS       5u   /* what a point costs, before it is known, ... */
+#define FLOAT_PS       400u /* ... and picoseconds for each float that is multiplied */
 #define SPARSE_FLOATS  256u        /* what a sparse vector is taken for: a text has some 100 entries, which are merged */
 #define CHUNK_SPANS    64u         /* of multivectors, which are work enough each */
 #define SPAN_FLOATS    (32u << 10) /* a block of multivectors ends when it has so many: 128 KiB */
@@ -260,7 +262,7 @@ exact_search(oct_collection *self, uint32_t number, const scorer *by, const hit_
     const uint32_t point_count = atomic_load_explicit(&work.points->count, memory_order_acquire);
     const size_t   dim = by->sparse != NULL ? SPARSE_FLOATS : by->dim;
     double         floats = (double)dim * (double)size_max(by->example_count, 1); /* to multiply a point */
-    size_t         heap_count = 1, kept;
+    size_t         heap_count = 1, kept, compared;
     top           *best;
     oct_status     status;
 
@@ -272,9 +274,10 @@ exact_search(oct_collection *self, uint32_t number, const scorer *by, const hit_
     if (work.vectors != NULL)
         work.by.rows.is_narrow = graph_row_kind(work.vectors, &work.by.rows.kind);
     work.total = scope->listed == NULL ? point_count : scope->listed_count;
-    limit = size_min(limit, work.total);
+    compared = work.total;
     if (scope->allowed != NULL)
-        limit = size_min(limit, scope->allowed_count);
+        compared = size_min(compared, scope->allowed_count);
+    limit = size_min(limit, compared);
     if (limit == 0)
         return OCT_OK;
     work.chunk = CHUNK_POINTS;
@@ -289,6 +292,9 @@ exact_search(oct_collection *self, uint32_t number, const scorer *by, const hit_
     status = heaps_new(&work, heap_count, limit, memory, error);
     if (status == OCT_OK && by->example_ends != NULL)
         status = spans_new(&work, heap_count, memory, error);
+    if (status != OCT_OK)
+        return status;
+    status = deadline_expect(work.total * POINT_NS + (uint64_t)(floats * FLOAT_PS / 1000 * (double)compared), error);
     if (status != OCT_OK)
         return status;
     workers_split(pool, (work.total - 1) / work.chunk + 1, (uint32_t)heap_count, scan_chunk, &work);

@@ -10,6 +10,7 @@
  */
 #include <stdlib.h>
 
+#include "base/deadline.h"
 #include "base/epoch.h"
 #include "base/json.h"
 #include "base/uuid.h"
@@ -18,6 +19,7 @@
 #include "payload/value.h"
 #include "payload/values.h"
 
+#define DEADLINE_POINTS 256u /* between two looks at the clock */
 #define LIST_GROWTH     8u
 #define TABLE_SLOTS_MIN 64u
 
@@ -184,6 +186,8 @@ form(grouping *self, const oct_collection *collection, const hit_list *hits)
     for (size_t i = 0; i < hits->count && status == OCT_OK && !is_complete(self); i++) {
         oct_slice document;
 
+        if (i % DEADLINE_POINTS == 0 && (status = deadline_check(self->error)) != OCT_OK)
+            break;
         status = record_document(collection, hits->items[i].point, &document, self->error);
         if (status == OCT_OK)
             status = add_hit(self, document, i);

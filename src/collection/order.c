@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/deadline.h"
 #include "base/epoch.h"
 #include "base/json.h"
 #include "collection/fields.h"
@@ -12,7 +13,8 @@
 #include "payload/datetime.h"
 #include "payload/value.h"
 
-#define TWO_63         9223372036854775808.0
+#define TWO_63          9223372036854775808.0
+#define DEADLINE_VALUES 64u  /* between two looks at the clock */
 #define KEY_SHOWN_MAX  300u /* bytes of a key in an error */
 
 /* --- which index ------------------------------------------------------------------------------------- */
@@ -220,7 +222,7 @@ order_points(oct_collection *self, const oct_order_by *order, const hit_scope *s
     buffer           points = {0};
     uint64_t        *among = NULL;
     uint32_t         point_count = 0;
-    size_t           capacity = 0;
+    size_t           capacity = 0, seen = 0;
     int64_t          type = 0;
     oct_status       status = find_range_index(self, order->key, &index, error);
 
@@ -247,6 +249,8 @@ order_points(oct_collection *self, const oct_order_by *order, const hit_scope *s
         size_t       count;
 
         points.size = 0;
+        if (seen++ % DEADLINE_VALUES == 0 && (status = deadline_check(error)) != OCT_OK)
+            break;
         status = field_cursor_points(cursor, among, point_count, run_max, &points, error);
         if (status != OCT_OK || points.size == 0)
             continue;
@@ -411,8 +415,11 @@ count_values(oct_collection *self, field_index *index, const selection *these, f
     }
     if (status == OCT_OK)
         status = field_cursor_new(use->view, false, &memory, &cursor, error);
-    while (status == OCT_OK && field_cursor_next(cursor, &value)) {
+    for (size_t seen = 0; status == OCT_OK && field_cursor_next(cursor, &value); seen++) {
         const uint64_t count = field_cursor_count(cursor, among, point_count);
+
+        if (seen % DEADLINE_VALUES == 0 && (status = deadline_check(error)) != OCT_OK)
+            break;
 
         if (count > 0)
             status = add_facet(out, field_index_config(index)->type, &value, count, error);

@@ -490,6 +490,8 @@ query_records(oct_collection *self, oct_query_kind kind, const hit_list *hits, c
     if (status != OCT_OK)
         return status;
     status = record_plan_select(box, select, &list->memory, &view, error);
+    if (status == OCT_OK)
+        status = deadline_expect(record_expected_ns(box, select, hits->count - first), error);
     for (size_t i = first; i < hits->count && status == OCT_OK; i++) {
         const size_t at = list->records.count;
 

@@ -10,7 +10,6 @@
 #include "collection/select.h"
 #include "collection/shard_keys.h"
 
-#define DEADLINE_RECORDS  256u /* between two looks at the clock */
 #define HITS_ON_STACK     128u
 #define ESTIMATE_OPEN_MIN 10000u /* fewer documents are asked: a millisecond or two */
 #define SPLIT_QUERIES_MIN 4u /* fewer queries are not worth waking threads for */
@@ -66,6 +65,8 @@ collection_retrieve(oct_collection *self, const oct_id *ids, size_t count, const
         if (taken == NULL)
             status = oct_fail_memory(error, count);
     }
+    if (status == OCT_OK)
+        status = deadline_expect(record_expected_ns(box, select, count), error);
     for (size_t i = 0; i < count && status == OCT_OK; i++) {
         size_t   at = 0;
         uint32_t point;
@@ -171,11 +172,10 @@ collection_scroll(oct_collection *self, const oct_filter *given, const oct_id *f
         status = record_list_new(shown + 1, &list, error);
     if (status == OCT_OK)
         status = record_plan_select(box, select, &list->memory, &view, error);
+    if (status == OCT_OK)
+        status = deadline_expect(record_expected_ns(box, select, shown), error);
     for (size_t i = 0; status == OCT_OK && i < shown; i++) {
-        if (i % DEADLINE_RECORDS == 0)
-            status = deadline_check(error);
-        if (status == OCT_OK)
-            status = record_list_add(self, box, list, found[i], 0, select, view, error);
+        status = record_list_add(self, box, list, found[i], 0, select, view, error);
     }
     if (status == OCT_OK && found_count > shown) {
         list->records.has_next = true;

@@ -1,6 +1,14 @@
 /* See records.h. */
 #include "collection/records.h"
 
+#include "base/deadline.h"
+
+#define DEADLINE_RECORDS 64u  /* between two looks at the clock */
+#define RECORD_NS        300u /* what a record costs in an answer, before it is known, ... */
+#define PAYLOAD_NS       700u /* ... its payload ... */
+#define COMPONENT_NS     40u  /* ... and each component of its vectors, as text */
+#define SPARSE_ENTRIES   128u /* what a sparse vector is taken for */
+
 void
 oct_records_free(oct_records *records)
 {
@@ -144,6 +152,20 @@ add_shard_key(const config_box *box, record_list *list, oct_record *record)
     return true;
 }
 
+uint64_t
+record_expected_ns(const config_box *box, const oct_select *select, size_t count)
+{
+    uint64_t each = RECORD_NS + (select->with_payload ? PAYLOAD_NS : 0);
+
+    for (size_t v = 0; v < box->config.vector_count && select->with_vector; v++) {
+        const oct_vector_config *config = &box->config.vectors[v];
+
+        if (selects_vector(select, config->name))
+            each += COMPONENT_NS * (config->sparse == 1 ? SPARSE_ENTRIES : (uint64_t)config->size);
+    }
+    return each * count;
+}
+
 oct_status
 record_list_add(oct_collection *self, const config_box *box, record_list *list, uint32_t point, float score,
                 const oct_select *select, const document_view *view, oct_error *error)
@@ -152,8 +174,10 @@ record_list_add(oct_collection *self, const config_box *box, record_list *list, 
     oct_record      *record = &list->items[list->records.count];
     oct_status       status = OCT_OK;
 
-    if (!points_is_live(all, point))
-        return OCT_OK;
+    if (list->records.count % DEADLINE_RECORDS == DEADLINE_RECORDS - 1)
+        status = deadline_check(error);
+    if (status != OCT_OK || !points_is_live(all, point))
+        return status;
     OCT_MUST(list->records.count < list->capacity);
     *record = (oct_record){.id = *points_id(all, point), .score = score};
     if (record->id.reserved != 0 && !add_shard_key(box, list, record))

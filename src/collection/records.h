@@ -31,6 +31,9 @@ oct_status record_list_add(oct_collection *self, const config_box *box, record_l
                            float score, const oct_select *select, const document_view *view,
                            oct_error *error);
 
+/* How long it will take to make so many records and write them as an answer: the order of magnitude. */
+uint64_t record_expected_ns(const config_box *box, const oct_select *select, size_t count);
+
 /* The payload of a point, in place: compact text, "{}" if it has none. */
 oct_status record_document(const oct_collection *self, uint32_t point, oct_slice *out, oct_error *error);
 

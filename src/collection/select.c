@@ -10,6 +10,8 @@
 #include "collection/shard_keys.h"
 
 #define WORDS_A_CHUNK    256u /* 16,384 points: some milliseconds of work, so that threads end together */
+#define STOP_WORDS       8u   /* between two looks at the clock: 512 points */
+#define DOCUMENT_NS      400u /* what reading a document costs, before it is known */
 #define SPLIT_CHUNKS_MIN 4u   /* less is not worth waking threads for */
 #define IDS_SHARE_MAX    16u  /* a list of ids is followed if it has fewer than this part of the points */
 #define CACHE_SLOTS      32u  /* filters remembered of one collection */
@@ -191,10 +193,6 @@ survey_chunk(void *context, size_t chunk, uint32_t worker)
     oct_error        error;
 
     (void)worker;
-    if (deadline_check(&error) != OCT_OK) {
-        survey_fail(self, OCT_TIMEOUT, &error);
-        return;
-    }
     for (uint32_t word = (uint32_t)chunk * WORDS_A_CHUNK; word < (chunk + 1) * WORDS_A_CHUNK; word++) {
         const uint32_t first = word * 64;
         uint64_t       asked, live, found = 0;
@@ -202,6 +200,10 @@ survey_chunk(void *context, size_t chunk, uint32_t worker)
 
         if (first >= point_count || atomic_load_explicit(&self->stopped, memory_order_relaxed))
             return;
+        if (word % STOP_WORDS == 0 && deadline_check(&error) != OCT_OK) {
+            survey_fail(self, OCT_TIMEOUT, &error);
+            return;
+        }
         count = point_count - first < 64 ? point_count - first : 64;
         if (self->among != NULL)
             asked = self->among[word];
@@ -229,11 +231,17 @@ survey_chunk(void *context, size_t chunk, uint32_t worker)
     }
 }
 
+/* `asked`: how many documents there are to read, at most. */
 static oct_status
-survey_all(survey *self, oct_error *error)
+survey_all(survey *self, uint64_t asked, oct_error *error)
 {
     const size_t chunks = ((size_t)self->into->point_count + WORDS_A_CHUNK * 64 - 1) / (WORDS_A_CHUNK * 64);
 
+    /* Of points that changed since, there are few. */
+    const oct_status status = deadline_expect(self->since > 0 ? 0 : asked * DOCUMENT_NS, error);
+
+    if (status != OCT_OK)
+        return status;
     (void)pthread_mutex_init(&self->lock, NULL);
     workers_split(self->collection->database->pool, chunks, chunks < SPLIT_CHUNKS_MIN ? 1 : 0, survey_chunk,
                   self);
@@ -251,7 +259,7 @@ survey_between(survey *self, const filter_bounds *bounds, arena *memory, oct_err
     const uint32_t   point_count = self->into->point_count;
     const size_t     words = ((size_t)point_count + 63) / 64;
     uint64_t        *open = arena_array(memory, words + 1, sizeof *open);
-    uint64_t         any = 0;
+    uint64_t         asked = 0;
 
     if (open == NULL)
         return oct_fail_memory(error, words * sizeof *open);
@@ -263,10 +271,10 @@ survey_between(survey *self, const filter_bounds *bounds, arena *memory, oct_err
             live &= ((uint64_t)1 << (point_count % 64)) - 1;
         self->into->bits[word] = bounds->lower[word] & live;
         open[word] = bounds->upper[word] & ~bounds->lower[word] & live;
-        any |= open[word];
+        asked += (uint64_t)__builtin_popcountll(open[word]);
     }
     self->among = open;
-    return any == 0 ? OCT_OK : survey_all(self, error);
+    return asked == 0 ? OCT_OK : survey_all(self, asked, error);
 }
 
 /* The points with these ids. */
@@ -339,7 +347,7 @@ make_entry(oct_collection *self, const filter *wanted, const select_entry *old, 
                    size_min(((size_t)old->point_count + 63) / 64, words) * sizeof(uint64_t));
             work.since = old->version;
         }
-        status = survey_all(&work, error);
+        status = survey_all(&work, point_count, error);
     }
     arena_clear(&memory);
     if (status != OCT_OK) {

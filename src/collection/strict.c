@@ -67,6 +67,7 @@ take_tokens(const checker *self, rate_bucket *bucket, const char *what, int64_t 
     const uint64_t now = os_clock_ns(os_posix());
     const double   full = (double)limit;
     double         left;
+    uint64_t       owed;
     bool           taken;
 
     if (limit == OCT_UNSET)
@@ -75,6 +76,7 @@ take_tokens(const checker *self, rate_bucket *bucket, const char *what, int64_t 
         return oct_fail(self->error, OCT_BUSY,
                         "%s rate limit exceeded, request larger than rate limiter capacity, please try to split your request",
                         what);
+    owed = deadline_owed(cost);
     (void)pthread_mutex_lock(&bucket->lock);
     if (bucket->at_ns == 0 || bucket->limit != limit) {
         bucket->tokens = full;
@@ -83,13 +85,15 @@ take_tokens(const checker *self, rate_bucket *bucket, const char *what, int64_t 
         bucket->tokens = fmin(full, bucket->tokens + (double)(now - bucket->at_ns) * full / MINUTE_NS);
     }
     bucket->at_ns = now;
-    taken = bucket->tokens >= (double)cost;
+    taken = bucket->tokens >= (double)owed;
     if (taken)
-        bucket->tokens -= (double)cost;
+        bucket->tokens -= (double)owed;
     left = bucket->tokens;
     (void)pthread_mutex_unlock(&bucket->lock);
-    if (taken)
+    if (taken) {
+        deadline_pay(cost);
         return OCT_OK;
+    }
     return oct_fail(self->error, OCT_BUSY,
                     "%s rate limit exceeded: Operation requires %llu tokens but only %.1f were available. Retry after %.0fs",
                     what, (unsigned long long)cost, floor(left * 10) / 10, fmax(1, ceil(((double)cost - left) / full * 60)));

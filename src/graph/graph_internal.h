@@ -262,6 +262,7 @@ typedef struct graph_walk {
     uint32_t        row_count; /* gated: the reader's row_count, see row_passes */
     const uint64_t *allowed;   /* gated: bits by point of those that count; NULL: all */
     uint32_t        allowed_points;
+    bool            stops; /* when nobody waits for it any more (base/deadline.h): of a search, never of a build */
 } graph_walk;
 
 #define GRAPH_STARTS 2u /* rows that a search's walk begins with: one, and recall is lower at the same work; three are no better */

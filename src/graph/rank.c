@@ -16,10 +16,13 @@
 
 #include "graph/graph_internal.h"
 
+#include "base/deadline.h"
+
 #define RANK_ROWS   4u   /* true distances computed at a time, once there are as many as hits wanted */
 #define RANK_SIGMAS 4.0f /* an estimate is too far by more once in 30,000 times; with 3 a hit in 1,000 is lost */
 #define REFINE_ROWS 16u  /* better estimates computed at a time, likewise: their rows' memory is waited for together */
 #define INSERT_MAX  64u  /* so many are sorted by insertion */
+#define STOP_RANKED 4096u /* between two looks at whether the search is still wanted */
 
 /* How far an estimate may be off: RANK_SIGMAS standard deviations for a row of this length. */
 static float
@@ -69,6 +72,13 @@ choose(const graph *self, graph_scratch *scratch, size_t place, uint32_t row)
     __builtin_prefetch(rows_at(&self->points, row));
 }
 
+/* Looked at now and then: graph_search tells of what was cut short. */
+static bool
+is_unwanted(uint64_t ranked, size_t count)
+{
+    return ranked % STOP_RANKED < count && ranked >= STOP_RANKED && deadline_has_passed();
+}
+
 static bool
 rank_in_order(const graph *self, const graph_query *query, graph_scratch *scratch, top *best, graph_stats *stats)
 {
@@ -93,7 +103,7 @@ rank_in_order(const graph *self, const graph_query *query, graph_scratch *scratc
             }
             choose(self, scratch, count++, candidate_row(candidate));
         }
-        if (count == 0)
+        if (count == 0 || is_unwanted(stats->ranked, count))
             return at < scratch->pool_size || best->size == best->capacity;
         offer(self, scratch, count, best, stats);
     }
@@ -223,7 +233,7 @@ rank_refined(const graph *self, const graph_query *query, graph_scratch *scratch
                 continue; /* what comes later may err by more */
             choose(self, scratch, count++, row);
         }
-        if (count == 0)
+        if (count == 0 || is_unwanted(stats->ranked, count))
             break;
         offer(self, scratch, count, best, stats);
     }

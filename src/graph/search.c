@@ -29,6 +29,7 @@
 #include <math.h>
 #include <pthread.h>
 
+#include "base/deadline.h"
 #include "base/top.h"
 
 #define SCAN_ROWS        64u /* distances computed at a time in a scan */
@@ -44,6 +45,13 @@
 #define HEADS_AHEAD_WINDOW    12u  /* ... that are looked for among so many */
 #define HEADS_NEAR            5u   /* a new candidate no further behind the cursor has its links prefetched at once */
 #define HEADS_WINDOW          4u   /* the heads of a step are among so many candidates: docs/design/search.md */
+
+#define STOP_HOPS  256u  /* between two looks at whether the search is still wanted: some 100 us, ... */
+#define STOP_SCANS 64u   /* ... of a scan, in turns of SCAN_ROWS, ... */
+#define STOP_WORDS 256u  /* ... and of allowed points, in words of their bitmap */
+#define ROW_NS     20u   /* what a row costs, before it is known: whose memory has to come, ... */
+#define VECTOR_PS  400u  /* ... and picoseconds for each of its components, of a vector ... */
+#define CODE_PS    100u  /* ... and of a code */
 
 #define ANCHOR_MIN 10u  /* hits wanted may be one or two, whose distance says less about the place than the tenth's */
 #define FLOOR_PART 4u   /* a search with a reach follows at least this part of ef candidates */
@@ -587,6 +595,8 @@ walk_level(const graph *self, const graph_walk *walk, graph_scratch *scratch, ui
         }
         taken = take_heads(scratch, cursor, head_count, heads);
         hops += taken;
+        if (walk->stops && hops % STOP_HOPS < taken && deadline_has_passed())
+            break;
         for (uint32_t i = 0; i < taken; i++)
             count = gather(self, walk, scratch, level, heads[i], lines, count);
         if (level == 0)
@@ -726,7 +736,7 @@ static void
 scan_vectors(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t first, uint32_t end,
              top *best)
 {
-    while (first < end) {
+    for (size_t turn = 0; first < end && !(turn % STOP_SCANS == 0 && deadline_has_passed()); turn++) {
         const size_t count = gather_rows(self, walk, scratch, first, end, &first);
 
         for (size_t i = 0; i < count; i++)
@@ -766,7 +776,7 @@ scan_targets(const graph *self, const graph_walk *walk, graph_scratch *scratch, 
 {
     size_t passing = count_passing(scratch);
 
-    while (first < end) {
+    for (size_t turn = 0; first < end && !(turn % STOP_SCANS == 0 && deadline_has_passed()); turn++) {
         const size_t count = gather_rows(self, walk, scratch, first, end, &first);
 
         pool_targets(self, walk, scratch, count, &passing);
@@ -782,7 +792,7 @@ scan_allowed(const graph *self, const graph_walk *walk, graph_scratch *scratch, 
     size_t         passing = count_passing(scratch), count = 0;
     uint64_t       seen = 0;
 
-    for (uint32_t word = 0; word * 64 < points; word++) {
+    for (uint32_t word = 0; word * 64 < points && !(word % STOP_WORDS == 0 && deadline_has_passed()); word++) {
         uint64_t bits = walk->allowed[word];
 
         for (; bits != 0; bits &= bits - 1) {
@@ -849,6 +859,13 @@ search_exactly(const graph *self, const graph_walk *walk, graph_scratch *scratch
     stats->scanned = true;
 }
 
+/* How long it will take to look at so many vectors and so many codes: the order of magnitude, for who has to choose where. */
+static uint64_t
+expected_ns(const graph *self, uint64_t vectors, uint64_t short_codes)
+{
+    return vectors * (ROW_NS + self->params.dim * VECTOR_PS / 1000) + short_codes * (ROW_NS + self->params.dim * CODE_PS / 1000);
+}
+
 oct_status
 graph_search(const graph *self, const graph_query *query, graph_hit *hits, size_t *count, graph_stats *stats,
              oct_error *error)
@@ -876,14 +893,23 @@ graph_search(const graph *self, const graph_query *query, graph_hit *hits, size_
                            .heads = GRAPH_HEADS,
                            .row_count = row_count,
                            .allowed = query->allowed,
-                           .allowed_points = query->allowed_points};
+                           .allowed_points = query->allowed_points,
+                           .stops = true};
     graph_stats    local = {0};
     graph_scratch *scratch;
     top            best;
+    oct_status     status;
 
     *count = 0;
     if (row_count == 0 || query->limit == 0 || eligible == 0)
         return OCT_OK;
+    status = deadline_expect(expected_ns(self, query->exact || (!walks && !self->coded) ? end : 0,
+                                         walks                    ? (uint64_t)ef * self->params.m + end - graph_count
+                                         : query->allowed != NULL ? eligible
+                                                                  : end),
+                             error);
+    if (status != OCT_OK)
+        return status;
     walk.gated = atomic_load_explicit(&self->dead_count, memory_order_acquire) > 0 || query->allowed != NULL;
     walk.room = graph_pool_room(keep, row_count, eligible, walk.gated);
     scratch = graph_scratch_get(self, row_count, walk.room);
@@ -919,6 +945,9 @@ graph_search(const graph *self, const graph_query *query, graph_hit *hits, size_
         if (walks ? best.size < query->limit && best.size < eligible : !settled && scratch->pool_size == keep)
             search_exactly(self, &walk, scratch, end, &best, &local);
     }
+    status = deadline_check(error); /* what was cut short is no answer */
+    if (status != OCT_OK)
+        return status;
     *count = top_sort(&best);
     if (stats != NULL)
         *stats = local;

@@ -82,10 +82,15 @@ static void
 work(void *context)
 {
     exchange    *called = context;
+    server      *owner = called->owner->io.loop->owner;
     http1_packer packer = {0};
 
-    if (!called->is_called)
-        exchange_call(called, called->owner->io.loop->owner->database);
+    if (!called->is_called && !exchange_call(called, owner->database, called->is_last_try ? 0 : POOL_PATIENCE_NS)) {
+        called->is_last_try = true;
+        if (workers_submit(owner->patient, work, called))
+            return;
+        (void)exchange_call(called, owner->database, 0);
+    }
     if (called->is_streaming)
         exchange_read_piece(called);
     else
@@ -199,6 +204,7 @@ static void
 run_first(connection *self)
 {
     exchange *next = self->first;
+    bool      is_called;
 
     if (next->is_streaming) {
         if (!submit(self, next))
@@ -219,8 +225,13 @@ run_first(connection *self)
             answer_first(self, exchange_no_memory());
         return;
     }
-    exchange_call(next, self->io.loop->owner->database);
+    is_called = exchange_call(next, self->io.loop->owner->database, LOOP_PATIENCE_NS);
     pace_note(&self->io.loop->pace, next->pace_key, next->took_ns);
+    if (!is_called) {
+        if (!submit(self, next))
+            answer_first(self, exchange_no_memory());
+        return;
+    }
     if (next->answer.body.size > LOOP_PACK_MAX && next->request.accepts_gzip && submit(self, next))
         return;
     answer_called(self);
@@ -525,7 +536,7 @@ connection_done(connection *self)
     self->is_running = false;
     /* What was cut short tells nothing of its kind. */
     if (self->first->is_called && !self->first->kind.is_long && self->first->answer.status != 408)
-        pace_note(&self->io.loop->pace, self->first->pace_key, self->first->took_ns);
+        pace_forgive(&self->io.loop->pace, self->first->pace_key, self->first->took_ns);
     if (self->io.is_closed) {
         release(self);
         return;
@@ -546,6 +557,24 @@ time_out(connection *self, const char *text)
     advance(self, NULL, 0);
 }
 
+/* Of who is not read from (its queue is full, or it will send no more requests), a loss is not read either. */
+static void
+look_after(connection *self)
+{
+    switch (stream_look(&self->io)) {
+    case STREAM_THERE:
+        break;
+    case STREAM_HALF:
+        if (!self->is_half)
+            self->end_tick = self->io.loop->ticks;
+        self->is_half = true;
+        break;
+    case STREAM_GONE:
+        stream_close(&self->io);
+        break;
+    }
+}
+
 void
 connection_tick(connection *self)
 {
@@ -563,8 +592,12 @@ connection_tick(connection *self)
     }
     if (stream_waits(&self->io))
         return;
+    if (self->is_running && !self->io.is_reading && !self->io.has_ended)
+        look_after(self);
+    if (self->io.is_closing)
+        return;
     /* Who only ended its half waits for a quick answer; of who closed, a slow one is not worth the work. */
-    if (self->is_running && self->io.has_ended &&
+    if (self->is_running && (self->io.has_ended || self->is_half) &&
         (self->io.loop->ticks - self->end_tick) * TICK_MS > GONE_S * 1000)
         atomic_store_explicit(&self->first->left, true, memory_order_relaxed);
     if (self->first != NULL || !self->io.is_reading) {

@@ -2,7 +2,6 @@
  * no socket and no queue; connection.c decides when and on which thread. */
 #include "server/server_internal.h"
 
-#include "base/deadline.h"
 #include "os/os.h"
 
 void
@@ -32,8 +31,8 @@ log_answer(const exchange *self)
                  has_failed ? (int)size_min(body.size, 600) : 0, body.size == 0 ? "" : body.data);
 }
 
-void
-exchange_call(exchange *self, oct_database *database)
+bool
+exchange_call(exchange *self, oct_database *database, uint64_t patience_ns)
 {
     const oct_api_request request = {
         .method = self->request.is_head ? slice_of("GET") : self->request.method,
@@ -43,14 +42,23 @@ exchange_call(exchange *self, oct_database *database)
     };
 
     const uint64_t start = os_clock_ns(os_posix());
+    bool           is_put_off;
 
     self->upload = NULL; /* the call takes it over */
     deadline_enter(0, self->kind.is_write ? NULL : &self->left); /* what was to be written is written */
+    if (!self->kind.is_write)
+        deadline_try(&self->trial, patience_ns);
     oct_api_call(database, &request, &self->answer);
+    is_put_off = deadline_is_put_off() && self->answer.status == 408;
     deadline_leave();
     self->took_ns = os_clock_ns(os_posix()) - start;
+    if (is_put_off) {
+        oct_api_response_clear(&self->answer);
+        return false;
+    }
     self->is_called = true;
     log_answer(self);
+    return true;
 }
 
 /* --- files instead of memory ------------------------------------------------------------------------------ */

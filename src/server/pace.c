@@ -30,6 +30,15 @@ pace_note(pace *self, uint32_t key, uint64_t took_ns)
 
     if (took_ns >= PACE_SLOW_NS)
         *slot = key;
-    else if (*slot == key && took_ns < PACE_QUICK_NS)
+    else
+        pace_forgive(self, key, took_ns);
+}
+
+void
+pace_forgive(pace *self, uint32_t key, uint64_t took_ns)
+{
+    uint32_t *slot = &self->slow[key % PACE_SLOTS];
+
+    if (*slot == key && took_ns < PACE_QUICK_NS)
         *slot = 0;
 }

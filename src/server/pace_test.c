@@ -21,8 +21,10 @@ TEST(a_kind_is_slow_until_it_was_quick_again)
     CHECK(!pace_is_slow(&self, b));
     pace_note(&self, a, PACE_QUICK_NS); /* in between: as it was */
     CHECK(pace_is_slow(&self, a));
+    pace_forgive(&self, b, PACE_SLOW_NS); /* what a worker takes its time for is no reason to keep off the loop */
+    CHECK(!pace_is_slow(&self, b));
     pace_note(&self, b, 0);
     CHECK(pace_is_slow(&self, a));
-    pace_note(&self, a, PACE_QUICK_NS - 1);
+    pace_forgive(&self, a, PACE_QUICK_NS - 1);
     CHECK(!pace_is_slow(&self, a));
 }

@@ -85,10 +85,15 @@ work(void *context)
 {
     rpc_job     *job = context;
     exchange    *served = job->served;
+    server      *owner = job->owner->io.loop->owner;
     http1_packer packer = {0};
 
-    if (!served->is_called)
-        exchange_call(served, job->owner->io.loop->owner->database);
+    if (!served->is_called && !exchange_call(served, owner->database, served->is_last_try ? 0 : POOL_PATIENCE_NS)) {
+        served->is_last_try = true;
+        if (workers_submit(owner->patient, work, job))
+            return;
+        (void)exchange_call(served, owner->database, 0);
+    }
     if (served->is_streaming)
         exchange_read_piece(served);
     else
@@ -146,8 +151,14 @@ rest_run(rpc_connection *self, h2_call *call)
         if (!submit(self, call))
             send_answer(self, call, exchange_no_memory(), false);
     } else {
-        exchange_call(served, loop_of(self)->owner->database);
+        const bool is_called = exchange_call(served, loop_of(self)->owner->database, LOOP_PATIENCE_NS);
+
         pace_note(learned, served->pace_key, served->took_ns);
+        if (!is_called) {
+            if (!submit(self, call))
+                send_answer(self, call, exchange_no_memory(), false);
+            return;
+        }
         if (served->answer.body.size > LOOP_PACK_MAX && served->request.accepts_gzip && submit(self, call))
             return;
         send_called(self, call);
@@ -163,7 +174,7 @@ rest_done(rpc_connection *self, rpc_job *job)
 
     rest->job = NULL;
     if (!served->kind.is_long && !served->is_streaming && served->answer.status != 408)
-        pace_note(&loop_of(self)->pace, served->pace_key, served->took_ns);
+        pace_forgive(&loop_of(self)->pace, served->pace_key, served->took_ns);
     if (call->is_gone) {
         call->work = NULL;
         release(loop_of(self), rest);

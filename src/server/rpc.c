@@ -14,7 +14,6 @@
  */
 #include "server/server_internal.h"
 
-#include "base/deadline.h"
 #include "os/os.h"
 #include "protocol/h2.h"
 
@@ -94,18 +93,29 @@ log_answer(const h2_call *call, const oct_grpc_response *answer)
                  answer->details.size == 0 ? "" : answer->details.data);
 }
 
-/* How long it took. `left` is NULL for a call that must not stop halfway. */
-static uint64_t
-call_now(oct_database *database, const h2_call *call, const _Atomic bool *left, oct_grpc_response *answer)
+/* False: it would take longer than `patience_ns` (0: it may); nothing has happened. `trial` is NULL for a call that must not
+ * stop halfway. */
+static bool
+call_now(oct_database *database, const h2_call *call, const _Atomic bool *left, deadline_trial *trial, uint64_t patience_ns,
+         oct_grpc_response *answer, uint64_t *took_ns)
 {
     const oct_grpc_request request = {call->path, call->message};
     const uint64_t         start = os_clock_ns(os_posix());
 
-    deadline_enter(left == NULL ? 0 : call->deadline_ns, left);
+    bool                   is_put_off;
+
+    deadline_enter(trial == NULL ? 0 : call->deadline_ns, trial == NULL ? NULL : left);
+    if (trial != NULL)
+        deadline_try(trial, patience_ns);
     oct_grpc_call(database, &request, answer);
+    is_put_off = deadline_is_put_off() && answer->status == OCT_GRPC_DEADLINE_EXCEEDED;
     deadline_leave();
-    log_answer(call, answer);
-    return os_clock_ns(os_posix()) - start;
+    *took_ns = os_clock_ns(os_posix()) - start;
+    if (is_put_off)
+        oct_grpc_response_clear(answer);
+    else
+        log_answer(call, answer);
+    return !is_put_off;
 }
 
 static void
@@ -127,20 +137,27 @@ answer(h2_call *call, oct_grpc_response *response)
 static void
 work(void *context)
 {
-    rpc_job *job = context;
+    rpc_job        *job = context;
+    server         *owner = job->owner->io.loop->owner;
+    deadline_trial *trial = job->kind.is_write ? NULL : &job->trial;
 
-    job->took_ns = call_now(job->owner->io.loop->owner->database, job->call, job->kind.is_write ? NULL : &job->left,
-                            &job->answer);
+    if (!call_now(owner->database, job->call, &job->left, trial, job->is_last_try ? 0 : POOL_PATIENCE_NS, &job->answer,
+                  &job->took_ns)) {
+        job->is_last_try = true;
+        if (workers_submit(owner->patient, work, job))
+            return;
+        (void)call_now(owner->database, job->call, &job->left, trial, 0, &job->answer, &job->took_ns);
+    }
     rpc_hand_back(job->owner->io.loop, job);
 }
 
 static void
-submit(rpc_connection *self, h2_call *call, request_class kind, uint32_t key)
+submit(rpc_connection *self, h2_call *call, request_class kind, uint32_t key, uint64_t paid)
 {
     rpc_job *job = oct_calloc(1, sizeof *job);
 
     if (job != NULL) {
-        *job = (rpc_job){.owner = self, .call = call, .kind = kind, .pace_key = key};
+        *job = (rpc_job){.owner = self, .call = call, .kind = kind, .pace_key = key, .trial.paid = paid};
         call->is_held = true;
         call->work = job;
         self->running++;
@@ -182,7 +199,10 @@ run(rpc_connection *self, h2_call *call)
     const request_class       kind = class_of(call->path);
     const uint32_t            key = pace_key(call->path, collection_of(call->message));
     pace                     *learned = &self->io.loop->pace;
+    deadline_trial            trial = {0};
     oct_grpc_response         response;
+    uint64_t                  took_ns;
+    bool                      is_called;
 
     if (self->is_rest) {
         rest_run(self, call);
@@ -193,11 +213,16 @@ run(rpc_connection *self, h2_call *call)
         return;
     }
     if (kind.is_long || call->message.size > LOOP_BODY_MAX || pace_is_slow(learned, key)) {
-        submit(self, call, kind, key);
+        submit(self, call, kind, key, 0);
         return;
     }
-    pace_note(learned, key, call_now(self->io.loop->owner->database, call, kind.is_write ? NULL : &stays, &response));
-    answer(call, &response);
+    is_called = call_now(self->io.loop->owner->database, call, &stays, kind.is_write ? NULL : &trial, LOOP_PATIENCE_NS,
+                         &response, &took_ns);
+    pace_note(learned, key, took_ns);
+    if (is_called)
+        answer(call, &response);
+    else
+        submit(self, call, kind, key, trial.paid);
 }
 
 void
@@ -212,7 +237,7 @@ rpc_done(rpc_job *job)
     } else {
         call->work = NULL;
         if (!job->kind.is_long)
-            pace_note(&self->io.loop->pace, job->pace_key, job->took_ns);
+            pace_forgive(&self->io.loop->pace, job->pace_key, job->took_ns);
         answer(call, &job->answer); /* of one that is gone: only cleared */
     }
     h2_release(call);

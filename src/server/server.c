@@ -240,6 +240,8 @@ server_open(const server_config *config, server **out, oct_error *error)
     status = bind_doors(self, error);
     if (status == OCT_OK)
         status = workers_new(POOL_THREADS, &self->pool, error);
+    if (status == OCT_OK)
+        status = workers_new(PATIENT_THREADS, &self->patient, error);
     if (status != OCT_OK)
         goto out;
     *out = self;
@@ -254,7 +256,8 @@ server_close(server *self)
 {
     if (self == NULL)
         return;
-    workers_free(self->pool); /* before the loops, which its threads report to */
+    workers_free(self->pool); /* it gives to the other what takes long; both report to the loops */
+    workers_free(self->patient);
     for (uint32_t i = 0; self->loops != NULL && i < self->loop_count; i++) {
         if (self->loops[i].owner == NULL)
             break;

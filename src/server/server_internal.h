@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <uv.h>
 
+#include "base/deadline.h"
 #include "base/workers.h"
 #include "octant_api.h"
 #include "protocol/h2.h"
@@ -35,6 +36,9 @@
 #define DRAIN_S           30u          /* after SIGTERM: time for requests that have begun to arrive */
 #define SPARES_MAX        256u         /* exchanges and connections kept for the next client, per loop */
 #define POOL_THREADS      16u          /* writers that wait for one sync together */
+#define PATIENT_THREADS   4u           /* each splits its work over the engine's */
+#define LOOP_PATIENCE_NS  PACE_SLOW_NS /* what a read may take of a loop, ... */
+#define POOL_PATIENCE_NS  50000000u    /* ... and of the pool */
 #define BODIES_BYTES_MAX  (1u << 30)   /* request bodies held by all connections together */
 #define BODIES_SHARE      8u           /* of storage.memory_limit, if there is one and that is less */
 #define FILES_KEPT        256u         /* open files left to the engine when connections are many */
@@ -66,6 +70,8 @@ typedef struct exchange {
     uint32_t         pace_key; /* see pace.h */
     uint64_t         took_ns;  /* the call */
     _Atomic bool     left;     /* nobody waits for the answer: raised by the loop, looked at by the worker */
+    bool             is_last_try; /* with a worker that takes its time */
+    deadline_trial   trial;
 } exchange;
 
 /* One port that is listened on. */
@@ -88,6 +94,7 @@ struct server {
     auth_keys            keys;
     oct_database        *database;
     workers             *pool;
+    workers             *patient; /* for reads that take long: what comes to `pool` is never long behind them */
     loop                *loops;
     uint32_t             loop_count;
     uint32_t             connections_max;
@@ -156,7 +163,8 @@ struct connection {
     uint64_t      linger_bytes;
     http1_phase   phase;         /* of the parser, when the time was started */
     bool          is_known;      /* it has begun with something else than HTTP/2 */
-    uint32_t      end_tick;      /* at which it was seen that the client sends no more */
+    uint32_t      end_tick;      /* at which it was seen that the client sends no more, ... */
+    bool          is_half;       /* ... though the end was not read yet */
     bool          is_running;    /* `first` is with a worker */
     bool          is_ready;      /* in the loop's list */
     bool          is_last;       /* no request is read any more; closes after the last answer */
@@ -190,7 +198,9 @@ struct rpc_job {
     request_class     kind;
     uint32_t          pace_key;
     uint64_t          took_ns;
-    _Atomic bool      left;   /* as an exchange's */
+    _Atomic bool      left;        /* these three as an exchange's */
+    bool              is_last_try;
+    deadline_trial    trial;
     exchange         *served; /* REST: instead of what stands above but the call */
 };
 
@@ -217,7 +227,8 @@ void        loop_connection_gone(loop *self); /* after it was released; the loop
 void         exchange_judge(exchange *self, const auth_keys *keys);
 bool         exchange_take_upload(exchange *self, http1_parser *parser, oct_database *database); /* false: no room */
 void         exchange_read_piece(exchange *self);
-void         exchange_call(exchange *self, oct_database *database); /* also logs failures, once */
+/* Also logs failures, once. False: it would take longer than that (0: it may); nothing has happened. */
+bool         exchange_call(exchange *self, oct_database *database, uint64_t patience_ns);
 void         exchange_pack(exchange *self, http1_packer *packer);   /* if the client wants it; once */
 http1_answer exchange_answer(const exchange *self);                 /* after the call */
 http1_answer exchange_refusal(const exchange *self);                /* when the verdict was not "allowed" */

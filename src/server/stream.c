@@ -8,6 +8,7 @@
 #include "server/stream.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "server/server_internal.h"
@@ -216,6 +217,20 @@ stream_read(stream *self, bool wanted)
         (void)uv_read_stop(uv_of(self));
     else if (uv_read_start(uv_of(self), on_alloc, on_read) != 0)
         stream_close(self);
+}
+
+stream_peer
+stream_look(const stream *self)
+{
+    struct pollfd asked = {.events = POLLRDHUP};
+    uv_os_fd_t    fd;
+
+    if (self->is_closing || uv_fileno((const uv_handle_t *)&self->handle, &fd) != 0)
+        return STREAM_THERE;
+    asked.fd = fd;
+    if (poll(&asked, 1, 0) <= 0)
+        return STREAM_THERE;
+    return (asked.revents & (POLLERR | POLLHUP)) != 0 ? STREAM_GONE : STREAM_HALF;
 }
 
 /* --- time ------------------------------------------------------------------------------------ */

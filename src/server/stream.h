@@ -50,6 +50,9 @@ void   stream_send(stream *self, buffer *text, oct_slice behind, stream_body *bo
 size_t stream_unsent(const stream *self);
 bool   stream_shut(stream *self); /* end the sending half; false: it cannot be done */
 void   stream_read(stream *self, bool wanted);
+/* What can be known of the other side without reading. */
+typedef enum stream_peer { STREAM_THERE, STREAM_HALF, STREAM_GONE } stream_peer; /* HALF: it sends no more */
+stream_peer stream_look(const stream *self);
 
 /* Seconds since stream_restart, in ticks of the loop. */
 void stream_restart(stream *self);
