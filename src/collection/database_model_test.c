@@ -138,8 +138,10 @@ world_open(os *disk, oct_error *error)
 {
     const oct_open_options options = {.path = WORLD_PATH, .threads = 2};
     oct_database          *database = NULL;
-    const oct_status       status = database_open_on(disk, &options, &database, error);
+    oct_status             status;
 
+    shard_write_lists_after(1); /* however short sparse lists are here */
+    status = database_open_on(disk, &options, &database, error);
     CHECK_INT(status == OCT_OK, database != NULL);
     return database;
 }

@@ -440,12 +440,10 @@ collection_describe(oct_collection *self, oct_collection_info **out, oct_error *
     box->info.payload_bytes = state.payload_bytes;
     box->info.mended_graphs = shard_mended_graphs(self->shard);
     box->info.stopped = log_stopped(self->database->log);
-    if (shard_mended(self->shard).size > 0) {
-        box->info.mended = arena_text(&box->memory, shard_mended(self->shard).data, shard_mended(self->shard).size);
-        if (box->info.mended == NULL) {
-            oct_collection_info_free(&box->info);
-            return oct_fail_memory(error, shard_mended(self->shard).size);
-        }
+    status = shard_mended(self->shard, &box->memory, &box->info.mended, error);
+    if (status != OCT_OK) {
+        oct_collection_info_free(&box->info);
+        return status;
     }
     if (shard_damage(self->shard) != NULL) {
         box->info.damage = arena_text(&box->memory, shard_damage(self->shard), strlen(shard_damage(self->shard)));

@@ -914,13 +914,17 @@ oct_status
 shard_search_sparse(shard *self, uint32_t number, sparse_query *query, top_hit *hits, size_t *count, oct_error *error)
 {
     const sparse_index *index = shard_sparse(self, number);
+    oct_status          status;
 
     *count = 0;
     if (index == NULL)
         return oct_fail(error, OCT_INVALID, "the vector was removed while it was searched");
     query->tie = compare_points;
     query->tie_context = &self->points;
-    return sparse_search(index, query, hits, count, error);
+    status = sparse_search(index, query, hits, count, error);
+    if (sparse_is_behind(index)) /* it may have found damage: somebody has to make those lists again */
+        shard_kick(self);
+    return status;
 }
 
 void

@@ -12,7 +12,7 @@
  *          or swap. Order: save_lock, build_lock, write_lock; index_lock (for waiting) innermost. Readers pin an
  *          epoch and take none.
  * READ     shard.c (writes), shard_vectors.c (names), shard_sparse.c (names whose vectors are sparse), shard_index.c (jobs),
- *          shard_save.c, shard_entry.c, shard_disk.c and shard_image.c (files),
+ *          shard_save.c, shard_entry.c, shard_lists.c, shard_disk.c and shard_image.c (files),
  *          shard_payload.c (documents), points.c, points_reclaim.c, batch.c.
  */
 #ifndef OCT_SHARD_H
@@ -142,6 +142,8 @@ void shard_measure(shard *self, oct_memory_info *out);
 
 /* Tests: shards made from now on move their documents when so many bytes were left behind, not a mebibyte; 0: that again. */
 void shard_move_documents_after(uint64_t bytes);
+/* Tests: checkpoints write lists of sparse vectors when so many entries have come since, not 65,536; 0: that again. */
+void shard_write_lists_after(uint64_t entries);
 /* Start moving full batches of the tail into the graphs, if there are any. */
 void shard_kick(shard *self);
 /* OCT_TIMEOUT when `timeout_ms` (0: none) runs out first. */
@@ -190,8 +192,8 @@ const char *shard_damage(const shard *self);
 oct_status  shard_fail_damaged(const shard *self, oct_error *error);
 /* Graphs whose files were damaged and that are being built again from the vectors, since it was opened. */
 uint32_t shard_mended_graphs(const shard *self);
-/* What else was found damaged then and made again from the rest: file, offset, checksums. Empty: nothing. */
-oct_slice shard_mended(const shard *self);
+/* What else was found damaged, then or since, and made again from the rest: file, offset, checksums. NULL: nothing. */
+oct_status shard_mended(shard *self, arena *memory, const char **out, oct_error *error);
 /* Let no write in, between these two; then the whole content can be had as the body of one record, for shard_replay. */
 void       shard_stop_writes(shard *self);
 oct_status shard_encode(shard *self, buffer *out, oct_error *error);

@@ -8,6 +8,8 @@
 #include "base/json.h"
 #include "shard/shard_internal.h"
 
+#define MENDED_BYTES_MAX 4096u /* of sentences: what is found later is mended without a word */
+
 oct_status
 shard_quarantine(shard *self, oct_slice entry, const char *why, oct_error *error)
 {
@@ -40,16 +42,26 @@ shard_fail_damaged(const shard *self, oct_error *error)
 void
 shard_note_mended(shard *self, const char *what)
 {
+    (void)pthread_mutex_lock(&self->index_lock);
     if (self->mended.size > 0)
         buffer_add_text(&self->mended, "; ");
-    buffer_add_text(&self->mended, what); /* without memory for it the sentence is missing, nothing else */
+    if (self->mended.size < MENDED_BYTES_MAX)
+        buffer_add_text(&self->mended, what); /* without memory for it the sentence is missing, nothing else */
+    (void)pthread_mutex_unlock(&self->index_lock);
     atomic_store(&self->mended_unsaved, true);
 }
 
-oct_slice
-shard_mended(const shard *self)
+oct_status
+shard_mended(shard *self, arena *memory, const char **out, oct_error *error)
 {
-    return (oct_slice){self->mended.data, self->mended.size};
+    size_t size;
+
+    /* Copied under the lock, which nobody holds for long. */
+    (void)pthread_mutex_lock(&self->index_lock);
+    size = self->mended.size;
+    *out = size == 0 ? NULL : arena_text(memory, self->mended.data, size);
+    (void)pthread_mutex_unlock(&self->index_lock);
+    return size > 0 && *out == NULL ? oct_fail_memory(error, size) : OCT_OK;
 }
 
 /* --- making again what is damaged ------------------------------------------------------------------ */
@@ -162,8 +174,11 @@ shard_check(shard *self, oct_error *error)
     (void)pthread_mutex_lock(&self->build_lock);
     (void)pthread_mutex_lock(&self->write_lock);
     set = shard_set(self);
-    for (size_t i = 0; self->saved != NULL && i < self->saved->column_count && status == OCT_OK; i++)
+    for (size_t i = 0; self->saved != NULL && i < self->saved->column_count && status == OCT_OK; i++) {
         status = column_verify_file(self->system, self->folder, &self->saved->columns[i], error);
+        if (status == OCT_CORRUPT)
+            shard_lists_are_damaged(self, self->saved->columns[i].name);
+    }
     for (uint32_t point = 0; point < atomic_load(&self->points.count) && status == OCT_OK; point++) {
         live += points_is_live(&self->points, point);
         status = check_point(self, point, error);
@@ -177,5 +192,6 @@ shard_check(shard *self, oct_error *error)
     (void)pthread_mutex_unlock(&self->write_lock);
     (void)pthread_mutex_unlock(&self->build_lock);
     (void)pthread_mutex_unlock(&self->save_lock);
+    shard_kick(self); /* lists that were found damaged are made again */
     return status;
 }

@@ -136,8 +136,8 @@ measure(const shard_vector *vector, graph_usage *usage)
         graph_measure(vector_graph(vector), usage);
         return;
     }
-    sparse_measure(vector_sparse(vector), &usage->vectors, &usage->vectors_mapped, &usage->links, &usage->rows,
-                   &usage->rows_mapped);
+    sparse_measure(vector_sparse(vector), &usage->vectors, &usage->vectors_mapped, &usage->links,
+                   &usage->links_mapped, &usage->rows, &usage->rows_mapped);
 }
 
 void

@@ -1,8 +1,65 @@
-/* What the manifest says of a shard, as JSON: written from an image, and read again. docs/format/manifest.md. */
+/* A shard's image - what a checkpoint says of it - and its entry in the manifest, a JSON object: docs/format/manifest.md. */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/json.h"
 #include "shard/shard_internal.h"
+
+void
+shard_image_free(shard_image *image)
+{
+    if (image == NULL)
+        return;
+    oct_free(image->numbers);
+    oct_free(image->graphs);
+    oct_free(image->sparses);
+    oct_free(image->is_sparse);
+    oct_free(image->runs);
+    oct_free(image->columns);
+    oct_free(image);
+}
+
+oct_status
+shard_image_new(size_t vector_count, size_t column_max, shard_image **out, oct_error *error)
+{
+    shard_image *image = oct_calloc(1, sizeof *image);
+
+    *out = NULL;
+    if (image == NULL)
+        return oct_fail_memory(error, sizeof *image);
+    image->vector_count = vector_count;
+    image->numbers = oct_calloc(vector_count + 1, sizeof *image->numbers);
+    image->graphs = oct_calloc(vector_count + 1, sizeof *image->graphs);
+    image->sparses = oct_calloc(vector_count + 1, sizeof *image->sparses);
+    image->is_sparse = oct_calloc(vector_count + 1, sizeof *image->is_sparse);
+    image->columns = oct_calloc(column_max + 1, sizeof *image->columns);
+    image->column_max = column_max;
+    if (image->numbers == NULL || image->graphs == NULL || image->sparses == NULL || image->is_sparse == NULL ||
+        image->columns == NULL) {
+        shard_image_free(image);
+        return oct_fail_memory(error, column_max * sizeof *image->columns);
+    }
+    *out = image;
+    return OCT_OK;
+}
+
+oct_status
+shard_image_make_room(shard_image *image, size_t run_count, oct_error *error)
+{
+    const size_t  column_max = image->column_max + 3 * run_count;
+    column_state *columns = oct_realloc(image->columns, (column_max + 1) * sizeof *columns);
+
+    if (columns == NULL)
+        return oct_fail_memory(error, column_max * sizeof *columns);
+    image->columns = columns;
+    image->column_max = column_max;
+    oct_free(image->runs);
+    image->run_count = 0;
+    image->runs = oct_calloc(run_count + 1, sizeof *image->runs);
+    return image->runs == NULL ? oct_fail_memory(error, run_count * sizeof *image->runs) : OCT_OK;
+}
+
+/* --- the entry in the manifest ------------------------------------------------------------------------------ */
 
 static void
 write_graph(buffer *out, uint32_t number, const graph_state *state)
@@ -44,7 +101,7 @@ shard_image_write(shard *self, const shard_image *image, buffer *out, oct_error 
             if (v > 0)
                 buffer_add_byte(out, ',');
             if (image->is_sparse[v])
-                vector_sparse_write_state(image->numbers[v], &image->sparses[v], out);
+                vector_sparse_write_state(image, v, out);
             else
                 write_graph(out, image->numbers[v], &image->graphs[v]);
         }
@@ -113,16 +170,43 @@ read_graph(yyjson_val *entry, uint32_t *number, graph_state *out, bool *wrong)
         out->level_counts[level] = (uint32_t)yyjson_get_uint(yyjson_arr_get(levels, level - 1));
 }
 
+static oct_status
+read_runs(yyjson_val *entry, shard_image *image, uint32_t number, bool *wrong, oct_error *error)
+{
+    yyjson_val *given = yyjson_obj_get(entry, "lists"), *item;
+    shard_run  *runs;
+    size_t      index, max;
+
+    if (yyjson_arr_size(given) == 0)
+        return OCT_OK;
+    runs = oct_realloc(image->runs, (image->run_count + yyjson_arr_size(given)) * sizeof *runs);
+    if (runs == NULL)
+        return oct_fail_memory(error, yyjson_arr_size(given) * sizeof *runs);
+    image->runs = runs;
+    yyjson_arr_foreach(given, index, max, item)
+    {
+        sparse_run_state *state = &runs[image->run_count].state;
+
+        runs[image->run_count++].number = number;
+        state->id = number32_of(item, "id", wrong);
+        state->first_row = number32_of(item, "first", wrong);
+        state->end_row = number32_of(item, "end", wrong);
+        state->term_count = number32_of(item, "terms", wrong);
+        state->posting_count = number32_of(item, "postings", wrong);
+    }
+    return OCT_OK;
+}
+
 /* An entry of either kind. */
-static void
-read_vector(yyjson_val *entry, shard_image *image, size_t v, bool *wrong)
+static oct_status
+read_vector(yyjson_val *entry, shard_image *image, size_t v, bool *wrong, oct_error *error)
 {
     sparse_state *out = &image->sparses[v];
 
     image->is_sparse[v] = yyjson_is_true(yyjson_obj_get(entry, "sparse"));
     if (!image->is_sparse[v]) {
         read_graph(entry, &image->numbers[v], &image->graphs[v], wrong);
-        return;
+        return OCT_OK;
     }
     image->numbers[v] = number32_of(entry, "number", wrong);
     out->row_count = number32_of(entry, "rows", wrong);
@@ -130,6 +214,7 @@ read_vector(yyjson_val *entry, shard_image *image, size_t v, bool *wrong)
     out->point_count = number32_of(entry, "points", wrong);
     out->unit_count = number32_of(entry, "units", wrong);
     out->live_bytes = number_of(entry, "live_bytes", wrong);
+    return read_runs(entry, image, image->numbers[v], wrong, error);
 }
 
 static void
@@ -181,14 +266,17 @@ shard_image_read(oct_slice json, shard_image **out, oct_error *error)
         image->map_capacity = number_of(document.root, "map", &wrong);
         image->ascending = yyjson_is_true(yyjson_obj_get(document.root, "ascending"));
         yyjson_arr_foreach(vectors, index, max, item)
-            read_vector(item, image, index, &wrong);
+        {
+            if (status == OCT_OK)
+                status = read_vector(item, image, index, &wrong, error);
+        }
         yyjson_arr_foreach(columns, index, max, item)
             read_column(item, &image->columns[image->column_count++], &wrong);
     }
-    if (wrong)
+    if (status == OCT_OK && wrong)
         status = oct_fail(error, OCT_CORRUPT,
                           "the manifest's entry of a shard lacks a number, or has one that cannot be");
-    else
+    if (status == OCT_OK)
         *out = image;
 out:
     if (status != OCT_OK)

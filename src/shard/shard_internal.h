@@ -20,6 +20,7 @@ typedef struct shard_vector {
     atomic_bool verified;  /* all of them have been */
     uint64_t logical_rows; /* rows there would be if every compaction were instant; write_lock */
     uint64_t file_rows;    /* vectors before this row are read from the file; build_lock */
+    uint32_t next_run;     /* numbers of runs of its lists from here on are in no file; save_lock, or while it is opened */
     bool     rebuilt;      /* since the last save, so nothing on disk holds; save_lock and build_lock */
     atomic_bool          gone;      /* its name was removed: no work is worth it any more */
     struct shard_vector *next_gone; /* write_lock */
@@ -41,6 +42,12 @@ typedef struct payload_store {
     rows numbers; /* _Atomic uint32_t, a point each: its document in the heap, or HEAP_NONE */
 } payload_store;
 
+/* A run of the lists of a sparse name. */
+typedef struct shard_run {
+    uint32_t         number; /* of the name */
+    sparse_run_state state;
+} shard_run;
+
 /* What a checkpoint says of a shard: the content of its entry in the manifest. */
 struct shard_image {
     uint64_t      sequence, operation;
@@ -56,7 +63,9 @@ struct shard_image {
     graph_state  *graphs;  /* its rows now, and the graph as it is on disk; zeroes: it is sparse */
     sparse_state *sparses; /* of sparse ones: its rows */
     bool         *is_sparse;
-    size_t        column_count;
+    size_t        run_count;
+    shard_run    *runs; /* of all names, those of one in the order of their rows */
+    size_t        column_count, column_max;
     column_state *columns;
     const vector_set *set; /* while it is being saved: the names it is of */
 };
@@ -91,7 +100,7 @@ struct shard {
     char         *damaged_entry; /* as the manifest had it */
     bool          damaged_tail;  /* records behind it were met when the log was replayed */
     uint32_t      mended_graphs;
-    buffer        mended; /* what else was damaged and made again when it was opened: sentences; set before there are readers */
+    buffer        mended; /* what else was damaged and made again: sentences; index_lock */
     atomic_bool   mended_unsaved; /* and no checkpoint has written it yet */
 
     pthread_mutex_t  write_lock; /* guards the next lines; see shard.h for the order */
@@ -256,7 +265,7 @@ oct_status shard_restore_encode(shard *self, buffer *out, oct_error *error);
 oct_status shard_restore_apply(shard *self, oct_slice body, oct_error *error);
 /* Bytes of the content, in memory or in files. */
 uint64_t shard_content_bytes(const shard *self);
-/* shard_damage.c. While it is being opened: a part was damaged, as `what` says, and was made again. */
+/* shard_damage.c. A part was damaged, as `what` says, and was made again. */
 void shard_note_mended(shard *self, const char *what);
 /* The map from ids to points; a damaged one is made again from the ids. `has_live`: the live bits are there. */
 oct_status shard_load_map(shard *self, const shard_image *image, bool has_live, oct_error *error);
@@ -264,12 +273,16 @@ oct_status shard_load_map(shard *self, const shard_image *image, bool has_live, 
  * that have either, if that is as many as there were. With one more that has neither nobody can tell. */
 oct_status shard_clear_live(shard *self, uint32_t point_count, oct_error *error);
 oct_status shard_make_live(shard *self, const shard_image *image, const oct_error *why, oct_error *error);
-/* shard_save.c */
-oct_status shard_image_new(size_t vector_count, size_t column_max, shard_image **out, oct_error *error);
-void       shard_image_free(shard_image *image);
 /* shard_entry.c */
+void shard_image_free(shard_image *image);
+oct_status shard_image_new(size_t vector_count, size_t column_max, shard_image **out, oct_error *error);
+/* For so many runs and their columns. */
+oct_status shard_image_make_room(shard_image *image, size_t run_count, oct_error *error);
+/* From its entry in the manifest. OCT_CORRUPT. */
 oct_status shard_image_read(oct_slice json, shard_image **out, oct_error *error);
+/* shard_save.c */
 bool shard_image_has_column(const shard_image *image, const char *name);
+const column_state *shard_image_column(const shard_image *image, const char *name); /* NULL: it has none */
 /* shard_disk.c. With build_lock held, once `image` is durable: vectors that are configured so leave memory. */
 void shard_release_vectors(shard *self, const shard_image *image);
 #define SHARD_COLUMN_NAME(name, column, number) \
@@ -296,7 +309,7 @@ void       vector_sparse_append(shard_vector *self, uint32_t point, const batch_
 /* The columns that only grow, up to the counts of the image's entry `v`. */
 oct_status vector_sparse_save(shard *self, shard_image *image, const shard_vector *vector, size_t v, oct_error *error);
 oct_status vector_sparse_load(shard *self, const shard_image *image, shard_vector *vector, size_t v, oct_error *error);
-void       vector_sparse_write_state(uint32_t number, const sparse_state *state, buffer *out);
+void       vector_sparse_write_state(const shard_image *image, size_t v, buffer *out);
 /* Restore records: see shard_image.c. `in` is the record behind number and row count. */
 void       vector_sparse_encode(const shard_vector *self, buffer *out, oct_status *status, oct_error *error);
 /* Its rows in `counts`, `indices` and `values`, one after the other; points and live flags of each. */
@@ -305,6 +318,17 @@ typedef struct sparse_rows {
     uint32_t    count;
 } sparse_rows;
 oct_status vector_sparse_restore(shard_vector *self, const sparse_rows *from, uint32_t point_count, oct_error *error);
+/* shard_lists.c. Would a checkpoint write lists? With both locks held. */
+bool shard_lists_are_wanted(const shard *self, bool closing);
+/* Write lists, if it is worth it, and let the image name those there are. With save_lock and build_lock held. */
+oct_status shard_save_lists(shard *self, shard_image *image, bool closing, oct_error *error);
+/* A file was found damaged: if it is one of lists, they are not believed any more. With build_lock held. */
+void shard_lists_are_damaged(shard *self, const char *column);
+/* Is it a file of lists that are in use? */
+bool shard_lists_have_file(shard *self, const char *file);
+void shard_write_runs(const shard_image *image, uint32_t number, buffer *out); /* of the name's entry in the manifest */
+/* Of an index that was loaded: its lists, as far as they are well. */
+oct_status shard_load_lists(shard *self, const shard_image *image, shard_vector *vector, sparse_index *loaded, oct_error *error);
 /* Of a compaction: the successor, built and in place. */
 oct_status vector_sparse_compact(shard *self, shard_vector *vector, uint32_t row_count);
 

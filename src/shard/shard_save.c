@@ -16,23 +16,11 @@
 #include <stdio.h>
 
 #include "shard/shard_internal.h"
+#include "sparse/lists.h"
 
 #define SETTLE_BYTES_MAX                                                                                     \
     (256u << 20)            /* of a walked column, copied to huge pages at opening: at most some 0.1 s */
 #define GRAPH_SAVE_SHARE 4u /* write links again when the graph has grown by a quarter */
-
-void
-shard_image_free(shard_image *image)
-{
-    if (image == NULL)
-        return;
-    oct_free(image->numbers);
-    oct_free(image->graphs);
-    oct_free(image->sparses);
-    oct_free(image->is_sparse);
-    oct_free(image->columns);
-    oct_free(image);
-}
 
 static uint64_t
 image_bytes(const shard_image *image)
@@ -42,29 +30,6 @@ image_bytes(const shard_image *image)
     for (size_t i = 0; i < image->column_count; i++)
         bytes += column_bytes(&image->columns[i]);
     return bytes;
-}
-
-oct_status
-shard_image_new(size_t vector_count, size_t column_max, shard_image **out, oct_error *error)
-{
-    shard_image *image = oct_calloc(1, sizeof *image);
-
-    *out = NULL;
-    if (image == NULL)
-        return oct_fail_memory(error, sizeof *image);
-    image->vector_count = vector_count;
-    image->numbers = oct_calloc(vector_count + 1, sizeof *image->numbers);
-    image->graphs = oct_calloc(vector_count + 1, sizeof *image->graphs);
-    image->sparses = oct_calloc(vector_count + 1, sizeof *image->sparses);
-    image->is_sparse = oct_calloc(vector_count + 1, sizeof *image->is_sparse);
-    image->columns = oct_calloc(column_max + 1, sizeof *image->columns);
-    if (image->numbers == NULL || image->graphs == NULL || image->sparses == NULL || image->is_sparse == NULL ||
-        image->columns == NULL) {
-        shard_image_free(image);
-        return oct_fail_memory(error, column_max * sizeof *image->columns);
-    }
-    *out = image;
-    return OCT_OK;
 }
 
 /* Of an image with files: the place of a vector number, or vector_count. One in the log that came from a manifest names no
@@ -117,6 +82,7 @@ shard_is_dirty(shard *self, bool closing)
         covered = self->saved->sequence + (self->saved->in_log ? 1 : 0);
     dirty = atomic_load(&self->mended_unsaved) || self->sequence > covered || saved_has_gone(self) ||
             (self->saved != NULL && !self->saved->in_log && self->payload_swaps != self->payload_saved);
+    dirty = dirty || (self->saved != NULL && !self->saved->in_log && shard_lists_are_wanted(self, closing));
     for (size_t v = 0; v < set->count; v++) {
         const graph_state *on_disk = saved_graph(self, set->items[v]);
 
@@ -150,6 +116,12 @@ find_column(const shard_image *image, const char *name)
             return &image->columns[i];
     }
     return NULL;
+}
+
+const column_state *
+shard_image_column(const shard_image *image, const char *name)
+{
+    return find_column(image, name);
 }
 
 bool
@@ -237,6 +209,21 @@ copy_column(copies *self, const char *name, const rows *from, uint64_t count, oc
     return status;
 }
 
+/* How many rows of each term are alive, of each run of lists. */
+static oct_status
+copy_counts(copies *out, const shard_vector *vector, oct_error *error)
+{
+    const lists_parts *parts = atomic_load(&sparse_lists_of(vector_sparse(vector))->parts);
+    char               name[COLUMN_NAME_MAX];
+    oct_status         status = OCT_OK;
+
+    for (size_t r = 0; r < parts->run_count && status == OCT_OK; r++) {
+        sparse_run_column(name, "counts", vector->number, parts->runs[r]->state.id);
+        status = copy_column(out, name, &parts->runs[r]->counts, parts->runs[r]->state.term_count, error);
+    }
+    return status;
+}
+
 /* Counts of every name's vectors now. With write_lock held. */
 static void
 take_states(shard_image *image)
@@ -271,7 +258,8 @@ freeze(shard *self, shard_image *image, copies *out, oct_error *error)
 
     if (set != shard_set(self)) /* a name has come or gone: the log keeps it all until the next time */
         return OCT_BUSY;
-    out->items = oct_calloc(5 + 2 * set->count, sizeof *out->items); /* of a name at most seats and live bits */
+    /* Of a name at most seats and live bits, and of each run of lists its counts. */
+    out->items = oct_calloc(5 + 2 * set->count + image->run_count, sizeof *out->items);
     if (out->items == NULL)
         return oct_fail_memory(error, 5 * sizeof *out->items);
     image->rebuild_count = self->rebuild_count;
@@ -311,6 +299,8 @@ freeze(shard *self, shard_image *image, copies *out, oct_error *error)
                     status = copy_column(out, SHARD_COLUMN_NAME(name, sparse[c].name, image->numbers[v]), sparse[c].data,
                                          sparse[c].count, error);
             }
+            if (status == OCT_OK)
+                status = copy_counts(out, set->items[v], error);
             continue;
         }
         count = graph_columns(vector_graph(set->items[v]), columns);
@@ -505,8 +495,13 @@ save_files(shard *self, bool closing, shard_image *image, oct_error *error)
         return status;
     }
     (void)pthread_mutex_lock(&self->build_lock);
+    if (atomic_load(&self->compacting) != NULL || image->set != shard_set(self))
+        status = OCT_BUSY;
+    if (status == OCT_OK)
+        status = shard_save_lists(self, image, closing, error);
     (void)pthread_mutex_lock(&self->write_lock);
-    status = atomic_load(&self->compacting) != NULL ? OCT_BUSY : freeze(self, image, &changing, error);
+    if (status == OCT_OK)
+        status = atomic_load(&self->compacting) != NULL ? OCT_BUSY : freeze(self, image, &changing, error);
     (void)pthread_mutex_unlock(&self->write_lock);
     if (status == OCT_OK)
         status = save_appended(self, image, error);
@@ -690,6 +685,7 @@ shard_remove_old(shard *self)
         return;
     for (size_t i = 0; i < count; i++)
         if (column_is_file_name(slice_of(names[i])) && !image_names_file(self->saved, names[i]) &&
+            !shard_lists_have_file(self, names[i]) &&
             os_path_join(path, self->folder, names[i], NULL) == OCT_OK)
             (void)os_remove(self->system, path, NULL);
     oct_free(names);

@@ -6,6 +6,7 @@
 
 #include "base/epoch.h"
 #include "shard/shard_internal.h"
+#include "sparse/lists.h"
 
 /* --- writes ------------------------------------------------------------------------------------------- */
 
@@ -38,13 +39,24 @@ vector_sparse_append(shard_vector *self, uint32_t point, const batch_column *col
 oct_status
 vector_sparse_catch_up(shard *self, shard_vector *vector, bool *more)
 {
+    uint32_t   broken;
     oct_status status;
 
     *more = sparse_is_behind(vector_sparse(vector));
     if (!*more)
         return OCT_OK;
     (void)pthread_mutex_lock(&self->write_lock);
-    status = sparse_list_rows(vector_sparse(vector), LIST_ENTRIES, NULL);
+    broken = atomic_load(&sparse_lists_of(vector_sparse(vector))->broken);
+    status = sparse_cut_lists(vector_sparse(vector), NULL);
+    if (broken != SPARSE_NONE && status == OCT_OK) {
+        char what[128];
+
+        (void)snprintf(what, sizeof what, "lists of sparse vectors of name number %" PRIu32 ", from row %" PRIu32 " on",
+                       vector->number, broken);
+        shard_note_mended(self, what);
+    }
+    if (status == OCT_OK)
+        status = sparse_list_rows(vector_sparse(vector), LIST_ENTRIES, NULL);
     (void)pthread_mutex_unlock(&self->write_lock);
     (void)sched_yield(); /* writers wait for that lock */
     return status;
@@ -70,12 +82,16 @@ vector_sparse_save(shard *self, shard_image *image, const shard_vector *vector, 
 }
 
 void
-vector_sparse_write_state(uint32_t number, const sparse_state *state, buffer *out)
+vector_sparse_write_state(const shard_image *image, size_t v, buffer *out)
 {
+    const sparse_state *state = &image->sparses[v];
+
     buffer_format(out,
                   "{\"number\":%" PRIu32 ",\"sparse\":true,\"rows\":%" PRIu32 ",\"live\":%" PRIu32 ",\"points\":%" PRIu32
-                  ",\"units\":%" PRIu32 ",\"live_bytes\":%" PRIu64 "}",
-                  number, state->row_count, state->live_count, state->point_count, state->unit_count, state->live_bytes);
+                  ",\"units\":%" PRIu32 ",\"live_bytes\":%" PRIu64,
+                  image->numbers[v], state->row_count, state->live_count, state->point_count, state->unit_count, state->live_bytes);
+    shard_write_runs(image, image->numbers[v], out);
+    buffer_add_byte(out, '}');
 }
 
 /* Read what can be read; make the rest again from it. What was damaged is told in self->mended. */
@@ -139,6 +155,8 @@ vector_sparse_load(shard *self, const shard_image *image, shard_vector *vector, 
     status = load_columns(self, image, vector, loaded, error);
     if (status == OCT_OK)
         status = sparse_loaded(loaded, error);
+    if (status == OCT_OK)
+        status = shard_load_lists(self, image, vector, loaded, error);
     if (status != OCT_OK) {
         sparse_free(loaded);
         return status;

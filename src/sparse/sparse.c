@@ -23,7 +23,7 @@ sparse_new(sparse_index **out, oct_error *error)
     rows_init(&self->heads, sizeof(sparse_head), ROWS_EXPECTED);
     rows_init(&self->seats, sizeof(uint32_t), ROWS_EXPECTED);
     rows_init(&self->live, sizeof(uint64_t), 1);
-    status = postings_init(&self->lists, error);
+    status = lists_init(&self->lists, error);
     if (status != OCT_OK) {
         sparse_free(self);
         return status;
@@ -41,9 +41,22 @@ sparse_free(sparse_index *self)
     rows_clear(&self->heads);
     rows_clear(&self->seats);
     rows_clear(&self->live);
-    postings_clear(&self->lists);
+    lists_clear(&self->lists);
     oct_free(self->scratch);
     oct_free(self);
+}
+
+lists *
+sparse_lists_of(sparse_index *self)
+{
+    return &self->lists;
+}
+
+/* The writer's: what takes new rows. */
+static postings *
+growing(const sparse_index *self)
+{
+    return atomic_load(&self->lists.parts)->growing;
 }
 
 /* --- writing ----------------------------------------------------------------------------------------- */
@@ -111,24 +124,28 @@ sparse_reserve(sparse_index *self, const uint32_t *counts, const uint32_t *indic
     if (status == OCT_OK)
         status = reserve_entries(self, counts, count, error);
     if (status == OCT_OK && !atomic_load_explicit(&self->behind, memory_order_relaxed))
-        status = postings_reserve(&self->lists, indices, total, error);
+        status = postings_reserve(growing(self), indices, total, error);
     return status;
 }
 
-/* Its entries can be read without a check: it is in the lists. */
+/* What cannot be counted out is listed anew: the part of the lists that has it is not believed any more. */
 static void
 count_terms_out(sparse_index *self, uint32_t row)
 {
     sparse_vector old;
+    bool          counted = true;
 
-    if (row >= atomic_load_explicit(&self->listed, memory_order_relaxed))
+    if (row >= atomic_load_explicit(&self->lists.listed, memory_order_relaxed))
         return;
     if (sparse_get_row(self, row, &old, NULL) != OCT_OK) {
-        (void)atomic_fetch_sub(&self->damaged, 1);
-        return;
+        counted = atomic_load(&self->damaged) > 0 && !lists_have(&self->lists, row);
+        if (counted)
+            (void)atomic_fetch_sub(&self->damaged, 1);
     }
-    for (uint32_t i = 0; i < old.count; i++)
-        postings_kill(&self->lists, old.indices[i]);
+    for (uint32_t i = 0; i < old.count && counted; i++)
+        counted = lists_kill(&self->lists, old.indices[i], row);
+    if (!counted)
+        lists_break(&self->lists, lists_part_start(&self->lists, row));
 }
 
 static void
@@ -157,8 +174,8 @@ add_row(sparse_index *self, uint32_t point, const sparse_vector *vector, uint32_
     if (atomic_load_explicit(&self->behind, memory_order_relaxed))
         return row;
     for (uint32_t i = 0; i < vector->count; i++)
-        postings_add(&self->lists, vector->indices[i], row, vector->values[i], live);
-    atomic_store_explicit(&self->listed, row + 1, memory_order_release);
+        postings_add(growing(self), vector->indices[i], row, vector->values[i], live);
+    atomic_store(&self->lists.listed, row + 1);
     return row;
 }
 
@@ -229,7 +246,27 @@ sparse_defer_lists(sparse_index *self)
 bool
 sparse_is_behind(const sparse_index *self)
 {
-    return atomic_load(&self->behind);
+    return atomic_load(&self->behind) || atomic_load(&self->lists.broken) != SPARSE_NONE;
+}
+
+oct_status
+sparse_cut_lists(sparse_index *self, oct_error *error)
+{
+    oct_status status;
+
+    if (atomic_load(&self->lists.broken) == SPARSE_NONE)
+        return OCT_OK;
+    atomic_store(&self->behind, true);
+    status = lists_cut(&self->lists, error);
+    if (status == OCT_OK)
+        atomic_store(&self->damaged, 0); /* in what was dropped, all of them: what is in files was readable */
+    return status;
+}
+
+bool
+sparse_wants_run(const sparse_index *self, uint64_t entries_min, bool closing)
+{
+    return atomic_load(&self->damaged) == 0 && lists_want_run(&self->lists, entries_min, closing);
 }
 
 static oct_status
@@ -247,26 +284,26 @@ list_row(sparse_index *self, uint32_t row, uint64_t *entries, oct_error *error)
         return OCT_OK;
     }
     *entries += vector.count;
-    status = postings_reserve(&self->lists, vector.indices, vector.count, error);
+    status = postings_reserve(growing(self), vector.indices, vector.count, error);
     for (uint32_t i = 0; i < vector.count && status == OCT_OK; i++)
-        postings_add(&self->lists, vector.indices[i], row, vector.values[i], live);
+        postings_add(growing(self), vector.indices[i], row, vector.values[i], live);
     return status;
 }
 
 oct_status
 sparse_list_rows(sparse_index *self, uint64_t entries_max, oct_error *error)
 {
-    uint32_t   row = atomic_load_explicit(&self->listed, memory_order_relaxed);
+    uint32_t   row = atomic_load_explicit(&self->lists.listed, memory_order_relaxed);
     uint64_t   entries = 0;
     oct_status status = OCT_OK;
 
-    if (!sparse_is_behind(self))
+    if (!atomic_load(&self->behind))
         return OCT_OK;
     for (; row < self->rows_appended && entries <= entries_max && status == OCT_OK; entries++) {
         status = list_row(self, row, &entries, error);
         row += status == OCT_OK;
     }
-    atomic_store_explicit(&self->listed, row, memory_order_release);
+    atomic_store(&self->lists.listed, row);
     if (row == self->rows_appended)
         atomic_store(&self->behind, false);
     return status;
@@ -290,12 +327,12 @@ uint64_t
 sparse_ram_bytes(const sparse_index *self)
 {
     return rows_bytes(&self->entries.units) + rows_bytes(&self->heads) + rows_bytes(&self->seats) +
-           rows_bytes(&self->live) + postings_bytes(&self->lists);
+           rows_bytes(&self->live) + lists_ram_bytes(&self->lists);
 }
 
 void
-sparse_measure(const sparse_index *self, uint64_t *vectors, uint64_t *vectors_mapped, uint64_t *lists, uint64_t *rows_,
-               uint64_t *rows_mapped)
+sparse_measure(const sparse_index *self, uint64_t *vectors, uint64_t *vectors_mapped, uint64_t *lists_, uint64_t *lists_mapped,
+               uint64_t *rows_, uint64_t *rows_mapped)
 {
     const uint32_t row_count = sparse_row_count(self);
 
@@ -303,7 +340,7 @@ sparse_measure(const sparse_index *self, uint64_t *vectors, uint64_t *vectors_ma
     rows_usage(&self->heads, row_count, rows_, rows_mapped);
     rows_usage(&self->seats, atomic_load(&self->seat_count), rows_, rows_mapped);
     rows_usage(&self->live, ((uint64_t)row_count + 63) / 64, rows_, rows_mapped);
-    *lists += postings_bytes(&self->lists);
+    lists_measure(&self->lists, lists_, lists_mapped);
 }
 
 uint64_t
@@ -370,36 +407,16 @@ check_row(const sparse_index *self, uint32_t row, oct_error *error)
         if (i > 0 && vector.indices[i] <= vector.indices[i - 1])
             status = oct_fail(error, OCT_CORRUPT, "sparse row %u has index %u after %u", row, vector.indices[i],
                               vector.indices[i - 1]);
-        else if (row < atomic_load(&self->listed) && postings_find(&self->lists, vector.indices[i]) == NULL)
-            status = oct_fail(error, OCT_CORRUPT, "index %u of sparse row %u has no list", vector.indices[i], row);
     }
     return status;
 }
 
-/* Rows ascend in each list, the vectors have these weights, and as many rows are alive as the list says. */
-static oct_status
-check_list(const sparse_index *self, const posting_list *list, uint64_t *total, oct_error *error)
+static bool
+row_lives(const void *context, uint32_t row)
 {
-    posting_cursor at;
-    uint32_t       live = 0;
-    int64_t        last = -1;
+    const sparse_index *self = context;
 
-    posting_cursor_init(&at, &self->lists, list);
-    do {
-        for (; at.at < at.end; at.at++, ++*total) {
-            const uint32_t row = at.at->row;
-
-            if ((int64_t)row <= last || row >= atomic_load(&self->listed))
-                return oct_fail(error, OCT_CORRUPT, "the list of sparse index %u has row %u after %lld", list->term, row,
-                                (long long)last);
-            live += sparse_row_of(self, sparse_point_of(self, row)) == row;
-            last = row;
-        }
-    } while (posting_cursor_advance(&at));
-    if (live != atomic_load(&list->live))
-        return oct_fail(error, OCT_CORRUPT, "the list of sparse index %u has %u live rows, and says %u", list->term, live,
-                        atomic_load(&list->live));
-    return OCT_OK;
+    return sparse_row_of(self, sparse_point_of(self, row)) == row;
 }
 
 oct_status
@@ -411,7 +428,7 @@ sparse_check(const sparse_index *self, oct_error *error)
 
     for (uint32_t row = 0; row < self->rows_appended && status == OCT_OK; row++) {
         status = check_row(self, row, error);
-        entries += row < atomic_load(&self->listed) ? sparse_head_at(self, row)->count : 0;
+        entries += row < atomic_load(&self->lists.listed) ? sparse_head_at(self, row)->count : 0;
     }
     for (uint32_t point = 0; point < self->point_count && status == OCT_OK; point++) {
         const uint32_t row = sparse_row_of(self, point);
@@ -423,8 +440,9 @@ sparse_check(const sparse_index *self, oct_error *error)
     if (status == OCT_OK && live != sparse_live_count(self))
         status = oct_fail(error, OCT_CORRUPT, "%u points have a sparse vector, %u were counted", live,
                           sparse_live_count(self));
-    for (uint32_t i = 0; i < self->lists.list_count && status == OCT_OK; i++)
-        status = check_list(self, rows_at(&self->lists.lists, i), &total, error);
+    if (status != OCT_OK || atomic_load(&self->lists.broken) != SPARSE_NONE) /* being made again */
+        return status;
+    status = lists_check(&self->lists, row_lives, self, &total, error);
     if (status == OCT_OK && total != entries)
         status = oct_fail(error, OCT_CORRUPT, "the lists have %llu entries, the vectors %llu", (unsigned long long)total,
                           (unsigned long long)entries);

@@ -1,12 +1,11 @@
 /* sparse.h - the sparse vectors of one name in one shard: stored, and searched exactly by an inverted index.
  *
  * OWNS     vectors (row after row, never changed), the maps row -> point and point -> row, and for each term (an index
- *          that some vector has) the list of the rows that have it, with their weights: postings.h. The lists are not
- *          stored: they are made again from the vectors after a shard was opened.
- * LISTED   Rows [0, listed) are in the lists, and as a rule all are. An index that was loaded, or whose writes are replayed,
- *          begins with none (sparse_defer_lists), so that opening costs no more than mapping its files; a job and the
- *          writers then add them in order, some at a time. Until they are there a search looks through the vectors of
- *          the rows behind, with the same result.
+ *          that some vector has) the list of the rows that have it, with their weights: lists.h, postings.h.
+ * LISTED   Rows [0, listed) are in the lists, and as a rule all are. An index that was loaded begins with what is in files, one
+ *          whose writes are replayed with what it has (sparse_defer_lists), so that opening costs no more than mapping the
+ *          files; a job and the writers then add the rest in order, some at a time. Until they are there a search looks through
+ *          the vectors of the rows behind, with the same result.
  * POINTS   As in graph.h: a new vector for a point takes a new row, the old one dies, and dead rows stay in the lists
  *          until a compaction.
  * SCORE    The dot product over the terms that both have: products and sums in 64-bit floats, by ascending term, rounded
@@ -20,7 +19,8 @@
  * CALLED   by shard. Calls storage/heap.h, base.
  * THREADS  Writing functions: one at a time, by the shard's writer. Reading: any number, at any time, pinned, without a
  *          lock; a write is seen whole once it is published.
- * READ     sparse.c (rows), postings.h and .c (lists), sparse_search.c, sparse_copy.c (compaction, files).
+ * READ     sparse.c (rows), lists.h (lists, in files and in memory), postings.h (those in memory), sparse_search.c,
+ *          sparse_copy.c (compaction, files).
  */
 #ifndef OCT_SPARSE_H
 #define OCT_SPARSE_H
@@ -32,6 +32,12 @@
 #define SPARSE_ROWS_MAX (1u << 30)
 
 typedef struct sparse_index sparse_index;
+
+/* A part of the lists that lies in files: of rows [first_row, end_row). See lists.h. */
+typedef struct sparse_run sparse_run;
+typedef struct sparse_run_state {
+    uint32_t id, first_row, end_row, term_count, posting_count;
+} sparse_run_state;
 
 /* Ascending indices, and a weight for each. */
 typedef struct sparse_vector {
@@ -62,7 +68,9 @@ void sparse_publish(sparse_index *self);
 void sparse_defer_lists(sparse_index *self);
 /* Add rows to the lists that are not there yet, until that were some `entries_max` entries or there are no more. */
 oct_status sparse_list_rows(sparse_index *self, uint64_t entries_max, oct_error *error);
-/* Any thread: are there such rows? */
+/* Drop lists in which damage was found, so that their rows are listed anew. Not while lists are written. OCT_NOMEM. */
+oct_status sparse_cut_lists(sparse_index *self, oct_error *error);
+/* Any thread: are there such rows, or such lists? */
 bool sparse_is_behind(const sparse_index *self);
 
 /* --- reading ------------------------------------------------------------------------------------ */
@@ -79,8 +87,8 @@ uint32_t sparse_row_count(const sparse_index *self);  /* dead ones included */
 uint32_t sparse_live_count(const sparse_index *self); /* points that have a vector */
 uint64_t sparse_ram_bytes(const sparse_index *self);
 /* Memory by part, added: its own, and what is mapped from files. */
-void     sparse_measure(const sparse_index *self, uint64_t *vectors, uint64_t *vectors_mapped, uint64_t *lists, uint64_t *rows_,
-                        uint64_t *rows_mapped);
+void     sparse_measure(const sparse_index *self, uint64_t *vectors, uint64_t *vectors_mapped, uint64_t *lists, uint64_t *lists_mapped,
+                        uint64_t *rows_, uint64_t *rows_mapped);
 uint64_t sparse_stored_bytes(const sparse_index *self); /* of the vectors, dead ones included */
 
 /* The dot product; *overlap tells whether they share a term. */
@@ -145,6 +153,8 @@ void sparse_get_state(const sparse_index *self, sparse_state *state);
  * does not fail it: searches will name it, and its point can be given another. */
 oct_status sparse_load_begin(const sparse_state *state, sparse_index **out, oct_error *error);
 oct_status sparse_loaded(sparse_index *self, oct_error *error);
+/* After it: the lists of rows below the last run's end are these. Takes them. OCT_NOMEM: it has taken none. */
+oct_status sparse_set_runs(sparse_index *self, sparse_run **runs, size_t count, oct_error *error);
 /* Before it: columns that could not be read, made again from the others. Live bits from the seats (an older version wrote none);
  * seats from live bits and heads; of an older version, without live bits (`live` false), from heads alone, if every point that
  * ever had a vector still has one; heads from entries and seats, if no vector is without entries. OCT_CORRUPT: that cannot be.

@@ -184,3 +184,13 @@ sparse_loaded(sparse_index *self, oct_error *error)
     sparse_publish(self);
     return status;
 }
+
+oct_status
+sparse_set_runs(sparse_index *self, sparse_run **runs, size_t count, oct_error *error)
+{
+    const oct_status status = lists_set_runs(&self->lists, runs, count, error);
+
+    if (status == OCT_OK && atomic_load(&self->lists.listed) == self->rows_appended)
+        atomic_store(&self->behind, false);
+    return status;
+}

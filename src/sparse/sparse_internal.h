@@ -2,7 +2,7 @@
 #ifndef OCT_SPARSE_INTERNAL_H
 #define OCT_SPARSE_INTERNAL_H
 
-#include "sparse/postings.h"
+#include "sparse/lists.h"
 #include "sparse/sparse.h"
 #include "storage/heap.h"
 
@@ -21,8 +21,7 @@ struct sparse_index {
     rows             heads;         /* sparse_head; appended */
     rows             seats;         /* _Atomic uint32_t: row of each point, or SPARSE_NONE */
     rows             live;          /* a bit a row: it is in the seat of its point. What seats are made from when they are lost */
-    postings         lists;         /* of all rows below `listed` that could be read */
-    _Atomic uint32_t listed;        /* the writer's to change; release after the postings */
+    lists            lists;         /* of all rows below lists.listed that could be read */
     atomic_bool      behind;        /* rows are appended without being listed; the writer's to change */
     uint32_t         rows_appended; /* the writer's */
     uint32_t         point_count;   /* seats there are; the writer's */

@@ -75,7 +75,7 @@ offer(search *self, uint32_t row, double sum)
 
 /* Add up one list as far as the window goes. False: it has ended. */
 static bool
-add_list(window *sums, posting_cursor *list, float weight, uint32_t start, uint32_t end)
+add_list(window *sums, list_cursor *list, float weight, uint32_t start, uint32_t end)
 {
     for (;;) {
         for (; list->at < list->end && list->at->row < end; list->at++) {
@@ -86,7 +86,7 @@ add_list(window *sums, posting_cursor *list, float weight, uint32_t start, uint3
         }
         if (list->at < list->end)
             return true;
-        if (!posting_cursor_advance(list))
+        if (!list_cursor_advance(list))
             return false;
     }
 }
@@ -106,7 +106,7 @@ empty_window(search *self, window *sums, uint32_t start)
 }
 
 static void
-search_lists(search *self, posting_cursor *lists, window *sums)
+search_lists(search *self, list_cursor *cursors, window *sums)
 {
     const sparse_vector *vector = &self->query->vector;
 
@@ -114,8 +114,8 @@ search_lists(search *self, posting_cursor *lists, window *sums)
         uint32_t first = UINT32_MAX, start, end;
 
         for (uint32_t i = 0; i < vector->count; i++) {
-            if (lists[i].at < lists[i].end && lists[i].at->row < first)
-                first = lists[i].at->row;
+            if (cursors[i].at < cursors[i].end && cursors[i].at->row < first)
+                first = cursors[i].at->row;
         }
         if (first >= self->listed)
             return;
@@ -124,7 +124,7 @@ search_lists(search *self, posting_cursor *lists, window *sums)
         start = first / WINDOW_ROWS * WINDOW_ROWS;
         end = start + WINDOW_ROWS < self->listed ? start + WINDOW_ROWS : self->listed;
         for (uint32_t i = 0; i < vector->count; i++)
-            (void)add_list(sums, &lists[i], vector->values[i], start, end);
+            (void)add_list(sums, &cursors[i], vector->values[i], start, end);
         empty_window(self, sums, start);
     }
 }
@@ -196,16 +196,37 @@ vectors_are_cheaper(const search *self, uint64_t posting_count)
            self->query->scope.allowed_count * (each + 1) * ENTRY_READS < posting_count;
 }
 
+/* Look at the lists of these terms that lie in files. Where damage is found the view ends: the rows from there on are looked for by
+ * their vectors, and the lists are marked, to be made again. */
+static oct_status
+verify_lists(const sparse_index *self, lists_view *view, const uint32_t *terms, uint32_t count, oct_error *error)
+{
+    oct_status status = OCT_OK;
+
+    for (uint32_t i = 0; i < count && status == OCT_OK; i++) {
+        uint32_t broken;
+
+        status = lists_verify(view, terms[i], &broken, error);
+        if (status != OCT_CORRUPT)
+            continue;
+        lists_break((lists *)&self->lists, broken); /* an atomic, as good as not of this index */
+        view->listed = broken < view->listed ? broken : view->listed;
+        status = OCT_OK;
+    }
+    return status;
+}
+
 /* --- both ------------------------------------------------------------------------------------------------ */
 
 oct_status
 sparse_search(const sparse_index *self, const sparse_query *query, top_hit *hits, size_t *count, oct_error *error)
 {
-    search          work = {.index = self, .query = query, .row_count = sparse_row_count(self)};
-    posting_cursor *lists = NULL;
-    window         *sums = NULL;
-    uint64_t        posting_count = 0;
-    oct_status      status = OCT_OK;
+    search       work = {.index = self, .query = query, .row_count = sparse_row_count(self)};
+    lists_view   view = {0};
+    list_cursor *cursors = NULL;
+    window      *sums = NULL;
+    uint64_t     posting_count = 0, live;
+    oct_status   status = OCT_OK;
 
     *count = 0;
     if (query->limit == 0)
@@ -218,26 +239,26 @@ sparse_search(const sparse_index *self, const sparse_query *query, top_hit *hits
                                 : oct_fail(error, OCT_CORRUPT, "%u stored sparse vectors are damaged",
                                            atomic_load(&self->damaged));
     }
-    work.listed = atomic_load_explicit(&self->listed, memory_order_acquire);
-    if (work.listed > work.row_count)
-        work.listed = work.row_count;
+    view = lists_look(&self->lists);
+    if (view.listed > work.row_count)
+        view.listed = work.row_count;
     top_init(&work.best, hits, query->limit, query->tie, query->tie_context);
-    lists = oct_calloc((size_t)query->vector.count + 1, sizeof *lists);
-    sums = oct_calloc(1, sizeof *sums);
-    if (lists == NULL || sums == NULL) {
-        status = oct_fail_memory(error, sizeof *sums);
-        goto out;
-    }
-    for (uint32_t i = 0; i < query->vector.count; i++) {
-        const posting_list *list = postings_find(&self->lists, query->vector.indices[i]);
-
-        posting_cursor_init(&lists[i], &self->lists, list);
-        posting_count += list == NULL ? 0 : atomic_load_explicit(&list->count, memory_order_relaxed);
-    }
+    for (uint32_t i = 0; i < query->vector.count; i++)
+        posting_count += lists_count(&view, query->vector.indices[i], &live);
     if (vectors_are_cheaper(&work, posting_count)) {
         status = search_vectors(&work, error);
     } else {
-        search_lists(&work, lists, sums);
+        cursors = oct_calloc((size_t)query->vector.count + 1, sizeof *cursors);
+        sums = oct_calloc(1, sizeof *sums);
+        status = cursors == NULL || sums == NULL
+                     ? oct_fail_memory(error, sizeof *sums)
+                     : verify_lists(self, &view, query->vector.indices, query->vector.count, error);
+        if (status != OCT_OK)
+            goto out;
+        work.listed = view.listed;
+        for (uint32_t i = 0; i < query->vector.count; i++)
+            list_cursor_init(&cursors[i], &view, query->vector.indices[i]);
+        search_lists(&work, cursors, sums);
         status = search_unlisted(&work, error);
     }
     if (status == OCT_OK)
@@ -245,7 +266,7 @@ sparse_search(const sparse_index *self, const sparse_query *query, top_hit *hits
     if (status == OCT_OK)
         *count = top_sort(&work.best);
 out:
-    oct_free(lists);
+    oct_free(cursors);
     oct_free(sums);
     return status;
 }
@@ -267,35 +288,35 @@ points_in_scope(const sparse_index *self, const sparse_scope *scope)
     return count;
 }
 
+/* Points in scope that have a term, of the rows in its lists. */
 static uint32_t
-rows_in_scope(const sparse_index *self, const sparse_scope *scope, const posting_list *list)
+rows_in_scope(const sparse_index *self, const sparse_scope *scope, const lists_view *view, uint32_t term)
 {
-    const uint32_t row_count = sparse_row_count(self);
-    posting_cursor at;
+    const uint32_t row_count = sparse_row_count(self), end = view->listed < row_count ? view->listed : row_count;
+    list_cursor    at;
     uint32_t       count = 0;
 
-    if (list == NULL)
-        return 0;
-    if (scope->allowed == NULL)
-        return atomic_load_explicit(&list->live, memory_order_relaxed);
-    posting_cursor_init(&at, &self->lists, list);
-    do {
-        for (; at.at < at.end && at.at->row < row_count; at.at++) {
+    list_cursor_init(&at, view, term);
+    while (at.at < at.end && at.at->row < end) {
+        for (; at.at < at.end && at.at->row < end; at.at++) {
             const uint32_t point = sparse_point_of(self, at.at->row);
 
             count += in_scope(scope, point) && sparse_visible_row(self, point, row_count) == at.at->row;
         }
-    } while (at.at == at.end && posting_cursor_advance(&at));
+        if (at.at == at.end)
+            (void)list_cursor_advance(&at);
+    }
     return count;
 }
 
-/* The same for all terms, by the vectors, while lists are behind. A damaged one counts for nothing; the search names it. */
+/* The same for all terms, by the vectors of rows from `row` on. A damaged one counts for nothing; the search names it. */
 static void
-count_by_vectors(const sparse_index *self, const sparse_scope *scope, const uint32_t *indices, uint32_t *counts, uint32_t count)
+count_by_vectors(const sparse_index *self, const sparse_scope *scope, uint32_t row, const uint32_t *indices, uint32_t *counts,
+                 uint32_t count)
 {
     const uint32_t row_count = sparse_row_count(self);
 
-    for (uint32_t row = 0; row < row_count; row++) {
+    for (; row < row_count; row++) {
         const uint32_t point = sparse_point_of(self, row);
         sparse_vector  stored;
         uint32_t       i = 0, j = 0;
@@ -320,14 +341,28 @@ sparse_weigh(const sparse_index *self, const sparse_scope *scope, const uint32_t
 {
     const bool   behind = sparse_is_behind(self);
     const double n = points_in_scope(self, scope);
-    uint32_t    *counts = behind ? oct_calloc((size_t)count + 1, sizeof *counts) : NULL;
+    lists_view   view = lists_look(&self->lists);
+    uint32_t    *counts = oct_calloc((size_t)count + 1, sizeof *counts);
+    oct_status   status = OCT_OK;
 
-    if (behind && counts == NULL)
+    if (counts == NULL)
         return oct_fail_memory(error, count * sizeof *counts);
-    if (behind)
-        count_by_vectors(self, scope, indices, counts, count);
-    for (uint32_t i = 0; i < count; i++) {
-        const double df = behind ? counts[i] : rows_in_scope(self, scope, postings_find(&self->lists, indices[i]));
+    if (behind || scope->allowed != NULL) {
+        status = verify_lists(self, &view, indices, count, error);
+        for (uint32_t i = 0; i < count && status == OCT_OK; i++)
+            counts[i] = rows_in_scope(self, scope, &view, indices[i]);
+        if (status == OCT_OK)
+            count_by_vectors(self, scope, view.listed, indices, counts, count);
+    } else {
+        for (uint32_t i = 0; i < count; i++) {
+            uint64_t live;
+
+            (void)lists_count(&view, indices[i], &live);
+            counts[i] = (uint32_t)live;
+        }
+    }
+    for (uint32_t i = 0; i < count && status == OCT_OK; i++) {
+        const double df = counts[i];
         /* Rounded before use: logarithms differ in their last bit from one machine to another. */
         const float  frequency = (float)log((n - df + 0.5) / (df + 0.5) + 1.0);
         const double weighed = (double)values[i] * (double)frequency;
@@ -335,5 +370,5 @@ sparse_weigh(const sparse_index *self, const sparse_scope *scope, const uint32_t
         values[i] = (float)fmax(fmin(weighed, (double)FLT_MAX), -(double)FLT_MAX);
     }
     oct_free(counts);
-    return OCT_OK;
+    return status;
 }

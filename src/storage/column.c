@@ -336,6 +336,132 @@ out:
     return status;
 }
 
+/* --- written as it comes ------------------------------------------------------------------------ */
+
+struct column_writer {
+    os          *system;
+    os_file     *file;
+    column_state next;
+    char         path[OS_PATH_MAX];
+    const char  *folder;
+    char        *stage;
+    size_t       staged;
+    uint64_t     written; /* bytes of rows */
+    uint32_t    *sums;
+    size_t       sums_capacity;
+};
+
+oct_status
+column_writer_open(os *system, const char *folder, const column_state *state, uint32_t stride, column_writer **out,
+                   oct_error *error)
+{
+    column_writer *self = oct_calloc(1, sizeof *self);
+    char           header[COLUMN_HEADER_BYTES];
+    oct_status     status = self == NULL ? oct_fail_memory(error, sizeof *self) : check_state(state, error);
+
+    *out = self;
+    if (status != OCT_OK)
+        return status;
+    self->system = system;
+    self->folder = folder;
+    self->next = *state;
+    self->next.generation++;
+    self->next.sums_generation++;
+    self->next.stride = stride;
+    self->stage = oct_alloc(STAGE_BYTES);
+    if (self->stage == NULL)
+        return oct_fail_memory(error, STAGE_BYTES);
+    status = column_path(self->path, folder, self->next.name, self->next.generation, "data", error);
+    if (status == OCT_OK)
+        status = os_open(system, self->path, OS_CREATE | OS_TRUNCATE, &self->file, error);
+    if (status == OCT_OK) {
+        encode_header(header, &self->next);
+        status = os_write(self->file, 0, header, sizeof header, error);
+    }
+    return status;
+}
+
+/* What is staged is whole blocks, but for the last time. */
+static oct_status
+flush_stage(column_writer *self, oct_error *error)
+{
+    const uint64_t first = self->written / COLUMN_BLOCK_BYTES;
+    const size_t   count = (size_t)block_count_of(self->staged);
+    oct_status     status;
+
+    if (first + count > self->sums_capacity) {
+        const size_t capacity = 2 * (self->sums_capacity + count);
+        uint32_t    *grown = oct_realloc(self->sums, capacity * sizeof *grown);
+
+        if (grown == NULL)
+            return oct_fail_memory(error, capacity * sizeof *grown);
+        self->sums = grown;
+        self->sums_capacity = capacity;
+    }
+    for (size_t block = 0; block < count; block++)
+        self->sums[first + block] = crc32c(0, self->stage + block * COLUMN_BLOCK_BYTES,
+                                           (size_t)block_bytes(self->staged, block));
+    status = os_write(self->file, COLUMN_HEADER_BYTES + self->written, self->stage, self->staged, error);
+    self->written += self->staged;
+    self->staged = 0;
+    return status;
+}
+
+oct_status
+column_writer_put(column_writer *self, const void *rows_, uint64_t count, oct_error *error)
+{
+    const char *from = rows_;
+    uint64_t    left = count * self->next.stride;
+    oct_status  status = OCT_OK;
+
+    while (left > 0 && status == OCT_OK) {
+        const size_t room = STAGE_BYTES - self->staged, some = left < room ? (size_t)left : room;
+
+        memcpy(self->stage + self->staged, from, some);
+        self->staged += some;
+        from += some;
+        left -= some;
+        if (self->staged == STAGE_BYTES)
+            status = flush_stage(self, error);
+    }
+    return status;
+}
+
+oct_status
+column_writer_end(column_writer *self, column_state *state, oct_error *error)
+{
+    oct_status status = self->staged > 0 ? flush_stage(self, error) : OCT_OK;
+
+    if (status == OCT_OK)
+        status = os_sync(self->file, error);
+    self->next.row_count = self->written / self->next.stride;
+    if (status == OCT_OK && self->next.row_count > ROWS_MAX)
+        status = oct_fail(error, OCT_RANGE, "column %s cannot have %llu rows", self->next.name,
+                          (unsigned long long)self->next.row_count);
+    if (status == OCT_OK)
+        status = write_sums(self->system, self->folder, &self->next, self->sums, error);
+    if (status != OCT_OK)
+        return status;
+    *state = self->next;
+    os_close(self->file);
+    self->file = NULL; /* it stays */
+    return OCT_OK;
+}
+
+void
+column_writer_close(column_writer *self)
+{
+    if (self == NULL)
+        return;
+    if (self->file != NULL) {
+        (void)os_remove(self->system, self->path, NULL);
+        os_close(self->file);
+    }
+    oct_free(self->stage);
+    oct_free(self->sums);
+    oct_free(self);
+}
+
 /* --- reading --------------------------------------------------------------------------------- */
 
 /* Open the data file and check that it is what the state says. */

@@ -45,6 +45,17 @@ typedef struct column_check column_check;
 oct_status column_write(os *system, const char *folder, column_state *state, const rows *data,
                         uint64_t row_count, bool rewrite, oct_error *error);
 
+/* Rows that are nowhere in memory: the first generation of a column, written as they come, one after the other. What was opened is
+ * closed; a column that was not ended leaves no file behind. */
+typedef struct column_writer column_writer;
+
+oct_status column_writer_open(os *system, const char *folder, const column_state *state, uint32_t stride, column_writer **out,
+                              oct_error *error);
+oct_status column_writer_put(column_writer *self, const void *rows_, uint64_t count, oct_error *error);
+/* Both files are synced, as by column_write; *state is set. */
+oct_status column_writer_end(column_writer *self, column_state *state, oct_error *error);
+void       column_writer_close(column_writer *self); /* accepts NULL */
+
 /* Fill `data` (initialised with state->stride, empty) with the column's rows: large segments are mapped
  * over their memory, copy on write; small ones are read. Bytes behind the last row are zero. Nothing but
  * the headers and the checksum file is verified yet. On failure `data` is empty and *check NULL. */
