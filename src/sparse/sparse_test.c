@@ -2,6 +2,7 @@
  *         replaced and taken away, compaction, saving and loading, scopes of any size.
  * Method: random histories; after each stretch every kind of search is compared with a scan of the model, bit for bit, and
  *         sparse_check must hold. Seeds are named at each test. */
+#include "sparse/lists_internal.h"
 #include "sparse/sparse_internal.h"
 
 #include <float.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/epoch.h"
+#include "support/os_fault.h"
 #include "support/test.h"
 
 #define POINTS    300u
@@ -494,5 +496,293 @@ TEST(sparse_reserve_without_memory_changes_nothing)
     }
     check_all(index, model, &rng, "at the end");
     sparse_free(index);
+    free(model);
+}
+
+/* --- lists in files: lists.h -------------------------------------------------------------------------- */
+
+#define FOLDER "/lists"
+
+typedef struct written {
+    os      *disk;
+    uint32_t next_id;
+    uint64_t runs, merged; /* written; and those that took the place of others */
+    uint64_t bytes;        /* of postings written */
+} written;
+
+static size_t
+run_count(const sparse_index *index)
+{
+    return atomic_load(&index->lists.parts)->run_count;
+}
+
+/* What a checkpoint does, step by step; `between` is what writers do while it writes. */
+static oct_status
+write_lists(sparse_index *index, written *to, model_vector *model, test_rng *rng, int between, oct_error *error)
+{
+    lists       *of = sparse_lists_of(index);
+    const size_t before = run_count(index);
+    sparse_run  *run = NULL;
+    oct_status   status = OCT_OK;
+
+    if (!sparse_wants_run(index, 1, true))
+        return OCT_OK;
+    status = lists_freeze(of, error);
+    if (status == OCT_OK)
+        status = lists_write_run(of, to->disk, FOLDER, 3, to->next_id++, &run, error);
+    for (int i = 0; i < between; i++)
+        write_one(index, model, rng);
+    if (status == OCT_OK) {
+        to->bytes += run->state.posting_count * sizeof(posting);
+        status = lists_install(of, run, error);
+        if (status != OCT_OK) {
+            sparse_run_remove(to->disk, FOLDER, run);
+            sparse_run_release(run);
+        }
+    }
+    to->runs += status == OCT_OK;
+    to->merged += status == OCT_OK && run_count(index) <= before;
+    return status;
+}
+
+/* As reloaded, with the lists that are in files. */
+static sparse_index *
+reloaded_with_lists(sparse_index *old, const written *from)
+{
+    const lists_parts *parts = atomic_load(&old->lists.parts);
+    const size_t       count = parts->run_count;
+    sparse_run        *runs[64];
+    sparse_index      *fresh;
+
+    OCT_MUST(count < countof(runs));
+    for (size_t r = 0; r < count; r++) {
+        const sparse_run *run = parts->runs[r];
+
+        CHECK_OK(sparse_run_open(from->disk, FOLDER, &run->state, &run->postings_column, &run->terms_column, &runs[r], NULL));
+        CHECK_OK(rows_reserve(&runs[r]->counts, run->state.term_count, NULL));
+        for (uint32_t i = 0; i < run->state.term_count; i++)
+            memcpy(rows_at(&runs[r]->counts, i), rows_at(&run->counts, i), sizeof(uint32_t));
+    }
+    fresh = reloaded(old, HEAP_NONE);
+    CHECK_OK(sparse_set_runs(fresh, runs, count, NULL));
+    return fresh;
+}
+
+/* Goal:   an index whose lists lie in files agrees with the model, while they are written, merged, read back, behind, or replaced by
+ *         a compaction; and there are never many of them.
+ * Method: the histories of sparse_index_agrees_with_the_model, with lists written at random moments and writes in between.
+ *         Seeds 61 to 76. */
+TEST(lists_in_files_agree_with_the_model)
+{
+    uint64_t runs = 0, merged = 0, reopened = 0, many = 0;
+
+    for (uint64_t seed = 61; seed < 61 + test_scaled(16) && !test_has_failed(); seed++) {
+        test_rng      rng = test_rng_seed(seed);
+        model_vector *model = calloc(POINTS, sizeof *model);
+        written       files = {.disk = os_fault_new(), .next_id = 1};
+        sparse_index *index;
+        char          when[64];
+
+        CHECK_OK(os_make_dir(files.disk, FOLDER, NULL));
+        CHECK_OK(sparse_new(&index, NULL));
+        for (int round = 0; round < 14 && !test_has_failed(); round++) {
+            const uint64_t kind = test_below(&rng, 8);
+
+            (void)snprintf(when, sizeof when, "seed %llu, round %d, kind %d", (unsigned long long)seed, round, (int)kind);
+            for (uint64_t i = test_below(&rng, test_below(&rng, 2) == 0 ? 20 : 300); i > 0; i--)
+                write_one(index, model, &rng);
+            if (kind == 0)
+                index = compacted(index, model, &rng);
+            if (kind == 1 || kind == 2) {
+                reopened += run_count(index) > 0;
+                index = reloaded_with_lists(index, &files);
+            }
+            if (kind == 3)
+                sparse_defer_lists(index);
+            if (kind >= 4)
+                CHECK_OK(write_lists(index, &files, model, &rng, (int)test_below(&rng, 50), NULL));
+            many = run_count(index) > many ? run_count(index) : many;
+            check_all(index, model, &rng, when);
+            CHECK_OK(sparse_list_rows(index, test_below(&rng, 2000), NULL));
+            check_all(index, model, &rng, when);
+        }
+        runs += files.runs;
+        merged += files.merged;
+        epoch_drain();
+        sparse_free(index);
+        os_free(files.disk);
+        free(model);
+    }
+    printf("  %llu runs, %llu in the place of others, %llu openings, at most %llu at a time\n", (unsigned long long)runs,
+           (unsigned long long)merged, (unsigned long long)reopened, (unsigned long long)many);
+    CHECK(runs > 60 && merged > 20 && reopened > 10 && many > 1 && many < 12);
+}
+
+/* Goal:   what writing lists again and again costs is bounded: every posting is written a number of times that grows with the
+ *         logarithm of how many there are, and so does the number of runs.
+ * Method: 256 stretches of 8 vectors of 6 entries, lists written after each. With L doublings from the first run to all of them, no
+ *         posting comes into more than log(2^L) / log(1.5) < 1.71 L + 1 runs, as each run is half as long again. Seed 78. */
+TEST(lists_are_written_a_bounded_number_of_times)
+{
+    written       files = {.disk = os_fault_new(), .next_id = 1};
+    sparse_index *index;
+    size_t        most = 0;
+    uint32_t      point = 0;
+    const double  doublings = 8; /* 256 stretches */
+
+    CHECK_OK(os_make_dir(files.disk, FOLDER, NULL));
+    CHECK_OK(sparse_new(&index, NULL));
+    for (int stretch = 0; stretch < 256; stretch++) {
+        for (int i = 0; i < 8; i++, point++) {
+            const uint32_t indices[6] = {1, 2 + point % 7, 10 + point % 31, 50 + point % 97, 200 + point % 301, 600 + point};
+            const float    values[6] = {1, 2, 3, 4, 5, 6};
+            const uint32_t count = 6;
+
+            CHECK_OK(sparse_reserve(index, &count, indices, 1, point + 1, NULL));
+            (void)sparse_append(index, point, &(sparse_vector){indices, values, count});
+        }
+        sparse_publish(index);
+        CHECK_OK(write_lists(index, &files, NULL, NULL, 0, NULL));
+        most = size_max(most, run_count(index));
+    }
+    printf("  %llu bytes written for %u, at most %zu runs\n", (unsigned long long)files.bytes, point * 6 * 8, most);
+    CHECK((double)files.bytes < (1.71 * doublings + 1) * point * 6 * 8);
+    CHECK(most <= (size_t)doublings + 1);
+    CHECK_OK(sparse_check(index, NULL));
+    epoch_drain();
+    sparse_free(index);
+    os_free(files.disk);
+}
+
+static void
+flip(os *disk, const char *name, uint64_t at)
+{
+    char          path[OS_PATH_MAX];
+    os_file      *file = NULL;
+    unsigned char byte;
+
+    (void)snprintf(path, sizeof path, FOLDER "/%s", name);
+    OCT_MUST(os_open(disk, path, OS_WRITE, &file, NULL) == OCT_OK && os_read_all(file, at, &byte, 1, NULL) == OCT_OK);
+    byte ^= 16;
+    OCT_MUST(os_write(file, at, &byte, 1, NULL) == OCT_OK);
+    os_close(file);
+}
+
+/* Goal:   damaged lists harm no answer: the search that meets them reads the vectors instead, they are cut away and listed anew, and
+ *         what is in files afterwards is sound. Terms that are damaged are told when the run is opened.
+ * Method: two runs, every 7th byte of the postings of either changed in turn; searches and frequencies against the model before the
+ *         cut, after it and when all is listed. Seed 79. */
+TEST(damaged_lists_are_made_again)
+{
+    uint64_t noticed = 0, tried = 0;
+
+    for (uint32_t damaged = 1; damaged < 3; damaged++) {
+        for (uint64_t at = 4096;; at += 7 * 8 + 1) {
+            test_rng      rng = test_rng_seed(79);
+            model_vector *model = calloc(POINTS, sizeof *model);
+            written       files = {.disk = os_fault_new(), .next_id = 1};
+            sparse_index *index;
+            sparse_run   *run;
+            char          name[COLUMN_NAME_MAX + 8], column[COLUMN_NAME_MAX];
+            uint64_t      end;
+            bool          done;
+
+            CHECK_OK(os_make_dir(files.disk, FOLDER, NULL));
+            CHECK_OK(sparse_new(&index, NULL));
+            for (int i = 0; i < 220; i++)
+                write_one(index, model, &rng);
+            CHECK_OK(write_lists(index, &files, model, &rng, 0, NULL));
+            for (int i = 0; i < 40; i++)
+                write_one(index, model, &rng);
+            CHECK_OK(write_lists(index, &files, model, &rng, 10, NULL));
+            CHECK_INT(run_count(index), 2);
+            end = 4096 + 8ull * atomic_load(&index->lists.parts)->runs[damaged - 1]->state.posting_count;
+            done = at >= end || test_has_failed();
+            if (!done) {
+                index = reloaded_with_lists(index, &files);
+                sparse_run_column(column, "lists", 3, damaged);
+                (void)snprintf(name, sizeof name, "%s.1.data", column);
+                flip(files.disk, name, at);
+                check_search(index, model, &model[at % POINTS], &(sparse_scope){0}, 50, "damaged");
+                check_weights(index, model, &(sparse_scope){0});
+                noticed += atomic_load(&index->lists.broken) != SPARSE_NONE;
+                run = atomic_load(&index->lists.parts)->runs[damaged - 1];
+                CHECK_STATUS(sparse_run_verify(run, NULL), OCT_CORRUPT);
+                lists_break(sparse_lists_of(index), run->state.first_row);
+                CHECK(sparse_is_behind(index));
+                for (int i = 0; i < 5; i++)
+                    write_one(index, model, &rng);
+                CHECK_OK(sparse_cut_lists(index, NULL));
+                CHECK_INT(run_count(index), damaged - 1);
+                check_all(index, model, &rng, "cut");
+                CHECK_OK(sparse_list_rows(index, UINT64_MAX, NULL));
+                CHECK(!sparse_is_behind(index));
+                check_all(index, model, &rng, "listed");
+                CHECK_OK(write_lists(index, &files, model, &rng, 0, NULL));
+                index = reloaded_with_lists(index, &files);
+                CHECK_OK(sparse_list_rows(index, UINT64_MAX, NULL));
+                check_all(index, model, &rng, "reopened");
+                tried++;
+            }
+            epoch_drain();
+            sparse_free(index);
+            os_free(files.disk);
+            free(model);
+            if (done)
+                break;
+        }
+    }
+    printf("  %llu bytes changed, %llu noticed by the first search\n", (unsigned long long)tried, (unsigned long long)noticed);
+    CHECK(tried > 20 && noticed > 5);
+}
+
+/* Goal:   whatever fails while lists are written - memory, any call of the system -, the index is as it was, answers are right, no
+ *         file is left, and the next time it works.
+ * Method: each allocation and each call fails in turn, alone. Seed 80. */
+TEST(lists_that_cannot_be_written_stay_in_memory)
+{
+    test_rng      rng = test_rng_seed(80);
+    model_vector *model = calloc(POINTS, sizeof *model);
+    written       files = {.disk = os_fault_new(), .next_id = 1};
+    sparse_index *index;
+    uint64_t      failures = 0;
+
+    CHECK_OK(os_make_dir(files.disk, FOLDER, NULL));
+    CHECK_OK(sparse_new(&index, NULL));
+    for (int i = 0; i < 300; i++)
+        write_one(index, model, &rng);
+    CHECK_OK(write_lists(index, &files, model, &rng, 0, NULL));
+    for (int kind = 0; kind < 2; kind++) {
+        oct_status status = OCT_NOMEM;
+
+        for (int i = 0; i < 60; i++)
+            write_one(index, model, &rng);
+        for (uint64_t n = 0; status != OCT_OK && n < 500 && !test_has_failed(); n++) {
+            char **names;
+            size_t count;
+
+            if (kind == 0)
+                oct_alloc_fail_after(n, false);
+            else
+                os_fault_fail_at(files.disk, n + 1, OCT_IO, false);
+            status = write_lists(index, &files, model, &rng, 0, NULL);
+            oct_alloc_fail_after(UINT64_MAX, false);
+            os_fault_fail_at(files.disk, 0, OCT_OK, false);
+            CHECK_MSG(status == OCT_OK || status == (kind == 0 ? OCT_NOMEM : OCT_IO), "%d: %d", kind, (int)status);
+            if (status == OCT_OK)
+                break;
+            failures++;
+            check_all(index, model, &rng, "after a failure");
+            CHECK_OK(os_list(files.disk, FOLDER, &names, &count, NULL));
+            CHECK_MSG(kind != 0 || count == 4 * run_count(index), "%zu files of %zu runs", count, run_count(index));
+            oct_free(names);
+        }
+        CHECK_OK(status);
+        check_all(index, model, &rng, "in the end");
+    }
+    CHECK(failures > 20);
+    epoch_drain();
+    sparse_free(index);
+    os_free(files.disk);
     free(model);
 }
