@@ -278,28 +278,38 @@ check_all(oct_database *database, const char *path, const oct_names *names)
     return damaged > 0 ? CLI_FAILED : CLI_OK;
 }
 
-/* Wait until what was damaged has been made again. */
+/* Look for what is damaged, and wait until what can be made again has been. */
 static void
 mend(oct_database *database, oct_slice name)
 {
     oct_collection_info *info = NULL;
     oct_collection      *collection = NULL;
     oct_error            error = {0};
+    oct_status           status = oct_collection_inspect(database, name, &info, &error);
 
-    if (oct_collection_inspect(database, name, &info, &error) != OCT_OK)
+    if (status == OCT_OK && info->damage == NULL) {
+        status = oct_collection_open(database, name, &collection, &error);
+        if (status == OCT_OK)
+            (void)oct_collection_check(collection, NULL); /* what it names is told by the check in the end, if it is still there */
+        if (status == OCT_OK)
+            status = oct_collection_wait_indexed(collection, 0, &error);
+        oct_collection_close(collection);
+        oct_collection_info_free(info);
+        info = NULL;
+        if (status == OCT_OK)
+            status = oct_collection_inspect(database, name, &info, &error);
+    }
+    if (status != OCT_OK) {
         (void)printf("FAILED   " SLICE_FMT ": %s\n", SLICE_ARG(name), error.text);
-    else if (info->damage != NULL)
+    } else if (info->damage != NULL) {
         (void)printf("LEFT     " SLICE_FMT ": set aside; recover it from a snapshot, or delete it\n", SLICE_ARG(name));
-    else if ((info->mended != NULL || info->mended_graphs > 0) &&
-             oct_collection_open(database, name, &collection, &error) == OCT_OK &&
-             oct_collection_wait_indexed(collection, 0, &error) == OCT_OK) {
+    } else {
         if (info->mended != NULL)
             (void)printf("MENDED   " SLICE_FMT ": made again from what is intact: %s\n", SLICE_ARG(name), info->mended);
         if (info->mended_graphs > 0)
             (void)printf("MENDED   " SLICE_FMT ": %" PRIu64 " graph%s made again from the vectors\n", SLICE_ARG(name),
                          info->mended_graphs, info->mended_graphs == 1 ? "" : "s");
     }
-    oct_collection_close(collection);
     oct_collection_info_free(info);
 }
 

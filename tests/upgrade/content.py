@@ -9,6 +9,7 @@ from qdrant_client import models
 
 DIM = 24
 LARGE = 1200  # points: enough for files and a graph
+LISTED = 1400  # points with 50 entries each: enough for lists in files
 UUIDS = ["00000000-0000-4000-8000-%012x" % i for i in range(6)]
 TEXTS = ["the quick brown fox", "jumps over the lazy dog", "a database is a place where people keep things", "quick things"]
 
@@ -20,6 +21,15 @@ def dense(i, dim=DIM):
 
 def sparse(i):
     return models.SparseVector(indices=[i % 5, 5 + i % 7, 100 + i], values=[1.0, 0.5 + i, 2.0])
+
+
+LONG = ("graph", "listed")  # of these not every point is written down
+
+
+def terms(i):
+    return models.SparseVector(
+        indices=[40 * j + (i + j) % 8 for j in range(50)], values=[float(1 + (i // 8 + j) % 4) for j in range(50)]
+    )
 
 
 def payload(i):
@@ -119,6 +129,16 @@ def write(client, path):
             "keyed", [models.PointStruct(id=i, vector=dense(i, 4), payload={"of": key}) for i in range(5)], shard_key_selector=key
         )
     client.create_collection("empty", vectors_config={})
+    client.create_collection(
+        "listed",
+        vectors_config={},
+        sparse_vectors_config={"terms": models.SparseVectorParams(), "idf": models.SparseVectorParams(modifier=models.Modifier.IDF)},
+    )
+    for first in range(0, LISTED, 350):
+        client.upsert(
+            "listed",
+            [models.PointStruct(id=i, vector={"terms": terms(i), "idf": terms(i % 50)}) for i in range(first, first + 350)],
+        )
     # Small collections live in the log; those that come from a snapshot have files, one for each kind of column.
     snapshot = client.create_snapshot("everything")
     client.recover_snapshot("files", location=f"file://{path}/snapshots/everything/{snapshot.name}")
@@ -152,6 +172,9 @@ def write_more(client):
     client.update_vectors("everything", [models.PointVectors(id=8, vector={"cosine": dense(80), "many": [dense(81, 4)]})])
     client.delete("everything", points_selector=[9])
     client.delete("files", points_selector=[2])
+    client.delete("listed", points_selector=[5, 28])
+    client.delete_vectors("listed", ["terms"], points=[6])
+    client.upsert("listed", [models.PointStruct(id=i, vector={"terms": terms(i - 1390)}) for i in range(1395, 1410)])
     client.delete("graph", points_selector=models.Filter(must=[models.FieldCondition(key="number", range=models.Range(lt=20))]))
     client.upsert("graph", [models.PointStruct(id=LARGE, vector=dense(5), payload={"kind": "new"})])
 
@@ -161,12 +184,12 @@ def read(client):
     out = {"collections": {}, "aliases": sorted([a.alias_name, a.collection_name] for a in client.get_aliases().aliases)}
     for name in sorted(c.name for c in client.get_collections().collections):
         info = client.get_collection(name)
-        points, _ = client.scroll(name, limit=10 * LARGE, with_payload=True, with_vectors=name != "graph")
+        points, _ = client.scroll(name, limit=10 * LARGE, with_payload=True, with_vectors=name not in LONG)
         out["collections"][name] = {
             "points_count": info.points_count,
             "config": json.loads(info.config.model_dump_json(exclude_none=True)),
             "schema": {field: json.loads(schema.model_dump_json()) for field, schema in sorted(info.payload_schema.items())},
-            "points": [point_of(p) for p in points] if name != "graph" else [[str(p.id), p.payload] for p in points[:50]],
+            "points": [point_of(p) for p in points] if name not in LONG else [[str(p.id), p.payload] for p in points[:50]],
         }
     found = out["filters"] = {}
     for name, condition in FILTERS.items():
@@ -182,6 +205,9 @@ def read(client):
     hits["graph"] = hits_of(client.query_points("graph", query=dense(77), limit=10))
     kind = models.Filter(must=[models.FieldCondition(key="kind", match=models.MatchValue(value="b"))])
     hits["graph filtered"] = hits_of(client.query_points("graph", query=dense(77), limit=10, query_filter=kind))
+    if "listed" in out["collections"]:  # later than the first fixture
+        for using in ("terms", "idf"):
+            hits["listed " + using] = hits_of(client.query_points("listed", query=terms(7), using=using, limit=20))
     out["counts"] = {"graph": client.count("graph").count, "kind b": client.count("graph", count_filter=kind).count}
     out["keyed"] = {
         str(key): sorted(p.id for p in client.scroll("keyed", limit=100, shard_key_selector=key)[0]) for key in ("berlin", 7)
