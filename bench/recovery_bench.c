@@ -87,6 +87,21 @@ private_mb(void)
     return (double)kilobytes / 1024;
 }
 
+/* Given to the system to write, by this process. */
+static double
+written_mb(void)
+{
+    FILE              *file = fopen("/proc/self/io", "re");
+    char               line[128];
+    unsigned long long bytes = 0;
+
+    while (file != NULL && fgets(line, sizeof line, file) != NULL && sscanf(line, "wchar: %llu", &bytes) != 1)
+        ;
+    if (file != NULL)
+        (void)fclose(file);
+    return (double)bytes / 1e6;
+}
+
 static void
 must(oct_status status, const oct_error *error)
 {
@@ -240,6 +255,8 @@ fill(const setup *of)
     must(oct_collection_wait_indexed(collection, 0, &error), &error);
     oct_collection_close(collection);
     must(oct_close(database, &error), &error);
+    (void)printf("{\"points\":%" PRIu64 ",\"dim\":%zu,\"entries\":%u,\"given_mb\":%.1f,\"written_mb\":%.1f}\n", of->points, of->dim,
+                 TERMS, (double)of->points * (double)(of->dim * 4 + TERMS * 8 + 120) / 1e6, written_mb());
 }
 
 /* Says on the pipe what was acknowledged, and dies. */

@@ -101,6 +101,7 @@ struct shard {
     bool          damaged_tail;  /* records behind it were met when the log was replayed */
     uint32_t      mended_graphs;
     buffer        mended; /* what else was damaged and made again: sentences; index_lock */
+    bool          swept; /* left-overs of earlier processes are removed; of who makes checkpoints */
     atomic_bool   mended_unsaved; /* and no checkpoint has written it yet */
 
     pthread_mutex_t  write_lock; /* guards the next lines; see shard.h for the order */

@@ -641,6 +641,11 @@ shard_save_done(shard *self, shard_image *image, bool durable, bool keep_old)
         (void)column_remove_others(self->system, self->folder, kept == NULL ? &gone : kept, NULL);
     }
     shard_image_free(old);
+    /* What a process before this one left behind when it died; runs of lists have names of their own, so that nobody comes by. */
+    if (!keep_old && !self->swept) {
+        self->swept = true;
+        shard_remove_old(self);
+    }
 }
 
 bool
