@@ -624,7 +624,8 @@ typedef struct oct_write_result {
  * Index a payload field, or index it another way. What is there already is left alone.
  *
  * Cost.     The index is built behind the caller's back, while reads and writes go on; filters do without it meanwhile.
- *           With options->wait (or options NULL) the call returns when it is built.
+ *           With options->wait (or options NULL) the call returns when it is built; should that fail (no memory, damage),
+ *           the result is OCT_WRITE_ACKNOWLEDGED, and the next writes try again.
  * Errors.   OCT_FORMAT: a bad path. OCT_RANGE: parameters that cannot be, or too many indexes. OCT_UNSUPPORTED.
  */
 OCT_API oct_status oct_field_index_create(oct_collection *collection, const oct_field_index *index,

@@ -12,6 +12,7 @@ if ! command -v clang >/dev/null; then
     echo "0 passed, 0 failed, 1 skipped"
     exit 0
 fi
+mkdir -p build
 make -j"${JOBS:-$(nproc)}" V=fuzz CC=clang fuzz-targets >build/fuzz.log 2>&1 || {
     grep -E 'error' build/fuzz.log | head -n 20
     echo "FAILED the build (all of its output: build/fuzz.log)"

@@ -11,6 +11,9 @@ usage: PYTHONPATH=python OCTANT_LIB=build/liboctant.so OCTANT_BIN=build/octant p
                                     by the number of a point, six times on the way
     load [--seconds 20]             malformed requests on many connections beside honest clients: how many of them a second, and
                                     the honest clients' latencies without and with them
+    memory [--limit 512] [--points 1000000] [--dim 768]  points are written and searched under a memory_limit of so
+                                    many MiB until all are in or one is refused; then half are deleted, and writing must resume
+    shrink [--points 60000]         nine tenths of a collection's points are deleted; memory and disk before and after, without a call
 """
 import argparse
 import json
@@ -218,6 +221,110 @@ def window(options):
     return out
 
 
+# --- memory below its limit, and given back --------------------------------------------------------------------
+
+
+def private_mb():
+    return status_of("self", "RssAnon") / 1024
+
+
+class Peak:
+    """The most private memory that this process has had within the block, looked at every few milliseconds."""
+
+    def __enter__(self):
+        self.mb, self.ended = private_mb(), threading.Event()
+        self.thread = threading.Thread(target=self.watch)
+        self.thread.start()
+        return self
+
+    def watch(self):
+        while not self.ended.wait(0.005):
+            self.mb = max(self.mb, private_mb())
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join()
+
+
+def batch_of(first, count, dim):
+    """So many rows, always the same for the same ids, in a space of few directions as real ones are."""
+    import numpy
+
+    directions = numpy.random.default_rng(1).standard_normal((12, dim), dtype=numpy.float32)
+    return numpy.random.default_rng(first + 2).standard_normal((count, 12), dtype=numpy.float32) @ directions
+
+
+def memory(options):
+    """The limit is counted from what the process has before it opens the database: the interpreter is not Octant's."""
+    import numpy
+    import octant
+
+    step = 1000
+    batch_of(0, step, options.dim)  # what numpy takes for itself belongs to the start
+    out = {"limit_mb": options.limit, "dim": options.dim}
+    with Folder() as folder, Peak() as peak:
+        start = private_mb()
+        database = octant.open(folder, memory_limit=int(start + options.limit) << 20)
+        collection = database.create("c", options.dim, "Euclid")
+        count, out["refused"] = 0, ""
+        while count < options.points and not out["refused"]:
+            rows = batch_of(count, step, options.dim)
+            try:
+                collection.upsert(numpy.arange(count, count + step, dtype=numpy.uint64), rows)
+                count += step
+            except octant.Error as reason:
+                out["refused"] = str(reason)
+            for seen in (0, count - step):
+                assert collection.search(batch_of(seen, step, options.dim)[7], 1)[0][0] == seen + 7
+        out["points"] = count
+        out["written_mb"] = round(count * options.dim * 4 / (1 << 20))
+        if out["refused"]:
+            collection.delete(list(range(count // 2)))
+            began = time.monotonic()
+            while True:
+                try:
+                    collection.upsert(numpy.arange(count, count + step, dtype=numpy.uint64), batch_of(count, step, options.dim))
+                    break
+                except octant.Error as reason:
+                    assert time.monotonic() - began < 600, reason
+                    time.sleep(0.5)
+            out["resumed_s"] = round(time.monotonic() - began, 1)
+        out["most_mb"] = round(peak.mb - start, 1)
+        database.close()
+    return out
+
+
+def shrink(options):
+    import numpy
+    import octant
+
+    def disk_mb(folder):
+        return sum(p.stat().st_blocks * 512 for p in pathlib.Path(folder).rglob("*")) / (1 << 20)
+
+    batch_of(0, 1000, 256)
+    with Folder() as folder:
+        start = status_of("self", "VmRSS") / 1024
+        database = octant.open(folder)
+        collection = database.create("c", 256, "Euclid")
+        for first in range(0, options.points, 1000):
+            ids = numpy.arange(first, first + 1000, dtype=numpy.uint64)
+            collection.upsert(ids, batch_of(first, 1000, 256), payloads=[{"n": int(i), "text": f"{i} " * 100} for i in ids])
+        collection.wait_indexed()
+        full = status_of("self", "VmRSS") / 1024 - start, disk_mb(folder)
+        collection.delete(list(range(options.points * 9 // 10)))
+        began, steps = time.monotonic(), []
+        while time.monotonic() - began < options.seconds:
+            steps.append((status_of("self", "VmRSS") / 1024 - start, disk_mb(folder), time.monotonic() - began))
+            if max(steps[-1][0] / full[0], steps[-1][1] / full[1]) < options.left:
+                break
+            time.sleep(0.25)
+        assert len(collection) == options.points - options.points * 9 // 10
+        database.close()
+    memory_mb, disk, after_s = steps[-1]
+    before_and_after = {"memory_mb": [round(full[0], 1), round(memory_mb, 1)], "disk_mb": [round(full[1], 1), round(disk, 1)]}
+    return {"points": options.points, **before_and_after, "after_s": round(after_s, 1)}
+
+
 # --- malformed requests beside honest clients --------------------------------------------------------------------
 
 BAD = [
@@ -311,8 +418,17 @@ def main(arguments=None):
     one = commands.add_parser("load")
     one.add_argument("--seconds", type=float, default=20)
     one.add_argument("--threads", type=int, default=8)
+    one = commands.add_parser("memory")
+    one.add_argument("--limit", type=int, default=512, help="MiB")
+    one.add_argument("--points", type=int, default=1000000)
+    one.add_argument("--dim", type=int, default=768)
+    one = commands.add_parser("shrink")
+    one.add_argument("--points", type=int, default=60000)
+    one.add_argument("--seconds", type=float, default=60, help="how long to wait for it")
+    one.add_argument("--left", type=float, default=0.2, help="the part of memory and disk that may be left")
     options = parser.parse_args(arguments)
-    out = {"collections": collections, "writes": writes, "window": window, "load": load}[options.command](options)
+    run = {"collections": collections, "writes": writes, "window": window, "load": load, "memory": memory, "shrink": shrink}
+    out = run[options.command](options)
     print(json.dumps({"command": options.command, **out}))
     return out
 

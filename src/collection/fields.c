@@ -258,6 +258,7 @@ fields_create(oct_collection *self, const oct_field_index *config, const oct_wri
 {
     const bool   wait = options == NULL || options->wait;
     field_index *index = find_configured(self, config);
+    bool         is_built = false;
     oct_status   status = OCT_OK;
 
     if (index == NULL) {
@@ -267,13 +268,13 @@ fields_create(oct_collection *self, const oct_field_index *config, const oct_wri
         if (status == OCT_OK)
             index = find_configured(self, config);
     }
-    /* Who waits does the work. */
-    if (status == OCT_OK && wait && index != NULL)
-        status = fields_bring_up_to_date(self, index, error);
+    /* Who waits does the work. The index is there also if that fails, and said to be so: the job will try again. */
+    if (status == OCT_OK && wait)
+        is_built = index == NULL || fields_bring_up_to_date(self, index, NULL) == OCT_OK;
     field_index_release(index);
     fields_kick(self);
     if (status == OCT_OK)
-        tell(self, wait, result);
+        tell(self, is_built, result);
     return status;
 }
 

@@ -69,7 +69,9 @@ quota_load(quota *self, os *system, const char *folder, oct_error *error)
     if (status == OCT_OK)
         status = os_read(file, 0, text, sizeof text, &size, error);
     os_close(file);
-    if (status == OCT_OK && json_parse((oct_slice){text, size}, &document, error) != OCT_OK)
+    if (status == OCT_OK)
+        status = json_parse((oct_slice){text, size}, &document, error);
+    if (status == OCT_FORMAT)
         status = oct_fail(error, OCT_CORRUPT, "%s is not JSON; remove it to have no quota", path);
     if (status == OCT_OK) {
         self->config.enabled = yyjson_is_true(yyjson_obj_get(document.root, "enabled"));

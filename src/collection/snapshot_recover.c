@@ -89,8 +89,12 @@ move_files(os *system, const char *from, const char *parent, const char *to, oct
     size_t     count = 0;
     oct_status status = os_make_dir(system, to, error);
 
-    if (status == OCT_OK && os_list(system, from, &names, &count, error) == OCT_NOT_FOUND)
-        count = 0; /* an empty collection has no files */
+    if (status == OCT_OK)
+        status = os_list(system, from, &names, &count, error);
+    if (status == OCT_NOT_FOUND) { /* an empty collection has no files */
+        status = OCT_OK;
+        count = 0;
+    }
     for (size_t i = 0; i < count && status == OCT_OK; i++) {
         status = os_path_join(old, from, names[i], error);
         if (status == OCT_OK)

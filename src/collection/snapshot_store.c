@@ -243,7 +243,7 @@ snapshot_store_list(oct_database *self, const oct_snapshot_place *place, oct_sna
         status = describe(self->snapshot_system, folder, names[i], &memory, &items[kept], error);
         if (status == OCT_OK)
             kept++;
-        else if (status != OCT_NOMEM) /* deleted meanwhile, or a folder */
+        else if (status == OCT_NOT_FOUND) /* deleted meanwhile */
             status = OCT_OK;
     }
     if (status == OCT_OK)

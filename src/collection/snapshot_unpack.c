@@ -93,7 +93,9 @@ unpack_head(archive_reader *from, uint64_t size, snapshot_head *out, oct_error *
     bool          known = false;
     oct_status    status = unpack_text(from, SNAPSHOT_HEAD, size, HEAD_BYTES_MAX, &text, error);
 
-    if (status == OCT_OK && json_parse((oct_slice){text.data, text.size}, &document, NULL) != OCT_OK)
+    if (status == OCT_OK)
+        status = json_parse((oct_slice){text.data, text.size}, &document, error);
+    if (status == OCT_FORMAT)
         status = oct_fail(error, OCT_INVALID, "the snapshot's head, " SNAPSHOT_HEAD ", is not JSON");
     if (status == OCT_OK) {
         out->format = yyjson_get_uint(yyjson_obj_get(document.root, "format"));

@@ -324,13 +324,19 @@ file_bytes(const write_log *self)
 }
 
 /* Who adds leaves the room that is kept back alone, and makes it whole if it is not. */
+static uint64_t
+checkpoint_share(const write_log *self)
+{
+    return clamp((self->stored_bytes + file_bytes(self)) / LOG_SPARE_SHARE, LOG_SPARE_BYTES, LOG_SPARE_BYTES_MAX);
+}
+
 static oct_status
 hold_spares(write_log *self, oct_error *error)
 {
-    const uint64_t share = clamp((self->stored_bytes + file_bytes(self)) / LOG_SPARE_SHARE, LOG_SPARE_BYTES, LOG_SPARE_BYTES_MAX);
+    const uint64_t share = checkpoint_share(self);
     oct_status     status;
 
-    /* In steps of a third, as it costs a call of the system each time; it does not shrink while the database is open. */
+    /* In steps of a third, as it costs a call of the system each time; checkpoints may find that it can shrink. */
     if (share - share / 4 >= self->for_checkpoint.wanted)
         self->for_checkpoint.wanted = share;
     status = spare_hold(&self->for_appends, error);
@@ -421,6 +427,8 @@ log_keep_spare(write_log *self, uint64_t stored_bytes)
 {
     lock(self);
     self->stored_bytes = stored_bytes;
+    if (self->has_thread && checkpoint_share(self) <= self->for_checkpoint.wanted / 2)
+        spare_shrink(&self->for_checkpoint, checkpoint_share(self));
     unlock(self);
 }
 

@@ -797,6 +797,38 @@ TEST(full_disk_takes_what_makes_room)
     os_free(disk);
 }
 
+/* Goal:   the room kept back for checkpoints follows what is stored, up and down, and comes back to the disk.
+ * Method: one record each time; 64 MB are stored, then 60, then 1. */
+TEST(spare_room_follows_what_is_stored)
+{
+    static char       small[40];
+    const oct_slice   part = {small, sizeof small};
+    os               *disk = disk_new();
+    const log_options options = {.system = disk, .path = FOLDER, .segment_bytes = 300000};
+    oct_error         error = {0};
+    uint64_t          sequence, bytes, less;
+    write_log        *log;
+
+    CHECK_OK(log_open(&options, 0, visit_nothing, NULL, &log, &error));
+    log_keep_spare(log, 64000000);
+    CHECK_OK(log_append(log, 1, &part, 1, &sequence, &error));
+    CHECK_OK(log_sync(log, &error));
+    bytes = os_fault_bytes(disk);
+    CHECK_MSG(bytes >= 8000000, "%llu", (unsigned long long)bytes);
+    log_keep_spare(log, 60000000);
+    CHECK_INT(os_fault_bytes(disk), bytes); /* not for so little */
+    log_keep_spare(log, 1000000);
+    less = os_fault_bytes(disk);
+    CHECK_MSG(less < 1000000 && less >= 2 * LOG_SPARE_BYTES, "%llu", (unsigned long long)less);
+    CHECK_OK(log_append(log, 1, &part, 1, &sequence, &error));
+    CHECK_OK(log_sync(log, &error));
+    CHECK_INT(os_fault_bytes(disk), less); /* still held */
+    CHECK(log_lend(log));
+    CHECK(os_fault_bytes(disk) + LOG_SPARE_BYTES <= less);
+    CHECK_OK(log_close(log, &error));
+    os_free(disk);
+}
+
 TEST(read_only_changes_nothing)
 {
     const history of = {17, 100, NULL};

@@ -52,6 +52,19 @@ spare_hold(spare *self, oct_error *error)
     return status;
 }
 
+void
+spare_shrink(spare *self, uint64_t wanted)
+{
+    os_file *file = NULL;
+
+    if (self->held > wanted && os_open(self->system, self->path, OS_WRITE, &file, NULL) == OCT_OK &&
+        os_truncate(file, wanted, NULL) == OCT_OK)
+        self->held = wanted;
+    os_close(file);
+    if (self->held <= wanted)
+        self->wanted = wanted;
+}
+
 bool
 spare_release(spare *self)
 {

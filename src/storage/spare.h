@@ -22,6 +22,8 @@ oct_status spare_init(spare *self, os *system, const char *folder, const char *n
 void       spare_clear(spare *self); /* the file stays */
 /* Hold as many bytes as are wanted. OCT_FULL: there is no such room; what is held already stays held. */
 oct_status spare_hold(spare *self, oct_error *error);
+/* Want no more than `wanted` bytes, and give the rest back to the disk. What fails is tried again the next time. */
+void spare_shrink(spare *self, uint64_t wanted);
 /* Give the room back to the disk. False: there was none. */
 bool spare_release(spare *self);
 

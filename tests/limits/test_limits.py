@@ -40,6 +40,14 @@ def test_a_window_that_rolls_stays_as_large_as_it_is():
     assert last["disk_mb"] <= 2 * first["disk_mb"] + 1
 
 
+def test_what_is_deleted_is_given_back():
+    pytest.importorskip("numpy")
+    # A tenth of the points is left; of so few the memory that the allocator keeps is a larger part.
+    out = limits.main(["shrink", "--points", "20000", "--seconds", "300", "--left", "0.4"])
+    assert out["disk_mb"][1] < 0.4 * out["disk_mb"][0], out
+    assert out["memory_mb"][1] < 0.4 * out["memory_mb"][0], out
+
+
 def test_malformed_requests_harm_nobody():
     out = limits.main(["load", "--seconds", "2", "--threads", "4"])
     assert out["malformed"] > 0 and out["beside"]["requests"] >= 20
