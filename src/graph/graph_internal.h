@@ -244,8 +244,8 @@ graph_distance_origin(oct_distance distance, float *origin)
     return distance != OCT_DOT;
 }
 
-#define GRAPH_HEADS     3u /* of a search's and a build's walk over rows: measured, docs/design/search.md */
-#define GRAPH_HEADS_MAX 4u
+#define GRAPH_HEADS     3u /* of a build's walk over rows, ... */
+#define GRAPH_HEADS_MAX 4u /* ... and of a search's, which begins nearer: measured, docs/design/search.md */
 
 /* A walk of one level. */
 typedef struct graph_walk {

@@ -44,7 +44,6 @@
 #define HEADS_AHEAD           5u   /* candidates behind the cursor whose links are prefetched ... */
 #define HEADS_AHEAD_WINDOW    12u  /* ... that are looked for among so many */
 #define HEADS_NEAR            5u   /* a new candidate no further behind the cursor has its links prefetched at once */
-#define HEADS_WINDOW          4u   /* the heads of a step are among so many candidates: docs/design/search.md */
 
 #define STOP_HOPS  256u  /* between two looks at whether the search is still wanted: some 100 us, ... */
 #define STOP_SCANS 64u   /* ... of a scan, in turns of SCAN_ROWS, ... */
@@ -501,7 +500,7 @@ reach_bound(const graph_walk *walk, const graph_scratch *scratch)
 static inline uint32_t
 take_heads(graph_scratch *scratch, size_t cursor, uint32_t wanted, uint32_t heads[GRAPH_HEADS_MAX])
 {
-    const size_t end = size_min(scratch->pool_size, cursor + HEADS_WINDOW);
+    const size_t end = size_min(scratch->pool_size, cursor + wanted + wanted / 2); /* measured: docs/design/search.md */
     uint32_t     count = 0;
 
     for (size_t at = cursor; at < end && count < wanted; at++) {
@@ -890,7 +889,7 @@ graph_search(const graph *self, const graph_query *query, graph_hit *hits, size_
         walks ? ef * (reaches ? GRAPH_REACH_ROOM : 1) : wanted * SCAN_KEEP_RATIO + SCAN_KEEP, row_count);
     graph_walk     walk = {.row_limit = graph_count,
                            .ef = keep,
-                           .heads = GRAPH_HEADS,
+                           .heads = GRAPH_HEADS_MAX,
                            .row_count = row_count,
                            .allowed = query->allowed,
                            .allowed_points = query->allowed_points,
