@@ -7,6 +7,7 @@ get the same, and tests/conformance compares with the oracle what that is.
 
 from typing import Any, Dict, List, NamedTuple
 
+import numpy as np
 from qdrant_client import models as m
 
 
@@ -182,9 +183,9 @@ def steps(c: str = "walk") -> List[Step]:
         Step("count", "count", {"collection_name": c}),
         Step("count red", "count", {"collection_name": c, "count_filter": IS_RED, "exact": True}),
     ]
-    for kind in ("keyword", "integer", "float", "geo", "datetime", "bool"):
+    for kind in ("keyword", "integer", "float", "geo", "datetime", "bool", "uuid"):
         field = {"keyword": "color", "integer": "size", "float": "weight", "geo": "place", "datetime": "made",
-                 "bool": "deep.flag"}[kind]
+                 "bool": "deep.flag", "uuid": "key"}[kind]
         made.append(Step(f"index {kind}", "create_payload_index",
                          {"collection_name": c, "field_name": field, "field_schema": m.PayloadSchemaType(kind)}))
     made += [
@@ -239,17 +240,45 @@ def steps(c: str = "walk") -> List[Step]:
                 points=[m.PointVectors(id=200, vector={"image": vector(1, IMAGE)})])),
             m.DeleteVectorsOperation(delete_vectors=m.DeleteVectors(points=[12], vector=["image"])),
             m.ClearPayloadOperation(clear_payload=m.PointIdsList(points=[12])),
+            m.OverwritePayloadOperation(overwrite_payload=m.SetPayload(payload={"y": 1}, points=[17])),
             m.DeleteOperation(delete=m.PointIdsList(points=[13]))]}),
         Step("upsert if new", "upsert", {"collection_name": c, "points": [point(14, 1), point(300, 1)],
                                          "update_mode": m.UpdateMode.INSERT_ONLY}),
         Step("upsert if red", "upsert", {"collection_name": c, "points": [point(15, 1), point(16, 1)],
                                          "update_filter": IS_RED}),
+        Step("upsert if there", "upsert", {"collection_name": c, "points": [point(18, 1), point(301, 1)],
+                                           "update_mode": m.UpdateMode.UPDATE_ONLY}),
+        Step("upload points", "upload_points", {"collection_name": c, "points": [point(400, 2), point(401, 3)], "wait": True}),
+        Step("upload collection", "upload_collection", {
+            "collection_name": c, "ids": [402], "payload": [{"color": "red"}], "wait": True,
+            "vectors": {"text": np.array([vector(4, TEXT)]), "image": np.array([vector(5, IMAGE)])}}),
+        Step("new vector", "create_vector_name", {"collection_name": c, "vector_name": "third", "vector_name_config":
+             m.DenseVectorNameConfig(dense=m.DenseVectorConfig(size=2, distance=m.Distance.DOT))}),
+        Step("no such new vector", "delete_vector_name", {"collection_name": c, "vector_name": "fourth"}),
+        Step("drop vector", "delete_vector_name", {"collection_name": c, "vector_name": "third"}),
+        Step("query in time", "query_points", {"collection_name": c, "query": vector(3, TEXT), "using": "text", "timeout": 5}),
+        Step("cluster", "collection_cluster_info", {"collection_name": c}, volatile=True),
         Step("everything", "scroll", {"collection_name": c, "limit": 1000, "with_vectors": True}),
         Step("snapshot", "create_snapshot", {"collection_name": c, "wait": True}, volatile=True),
         Step("snapshots", "list_snapshots", {"collection_name": c}, volatile=True),
         Step("snapshot of none", "list_snapshots", {"collection_name": "none"}),
         Step("snapshot of all", "create_full_snapshot", {"wait": True}, volatile=True),
         Step("snapshots of all", "list_full_snapshots", {}, volatile=True),
+        Step("keyed", "create_collection", {"collection_name": "keyed", "sharding_method": m.ShardingMethod.CUSTOM,
+                                            "vectors_config": m.VectorParams(size=2, distance=m.Distance.DOT)}),
+        Step("key a", "create_shard_key", {"collection_name": "keyed", "shard_key": "a"}),
+        Step("key 7", "create_shard_key", {"collection_name": "keyed", "shard_key": 7}),
+        Step("keys", "list_shard_keys", {"collection_name": "keyed"}),
+        Step("into a", "upsert", {"collection_name": "keyed", "shard_key_selector": "a", "points": [
+            m.PointStruct(id=1, vector=[1.0, 0.0]), m.PointStruct(id=2, vector=[0.0, 1.0])]}),
+        Step("into 7", "upsert", {"collection_name": "keyed", "shard_key_selector": 7, "points": [
+            m.PointStruct(id=3, vector=[1.0, 1.0])]}),
+        Step("into none", "upsert", {"collection_name": "keyed", "points": [m.PointStruct(id=3, vector=[1.0, 1.0])]}),
+        Step("query a", "query_points", {"collection_name": "keyed", "shard_key_selector": "a", "query": [1.0, 2.0]}),
+        Step("count 7", "count", {"collection_name": "keyed", "shard_key_selector": 7}),
+        Step("drop a", "delete_shard_key", {"collection_name": "keyed", "shard_key": "a"}),
+        Step("without a", "scroll", {"collection_name": "keyed"}),
+        Step("drop keyed", "delete_collection", {"collection_name": "keyed"}),
         Step("shard keys of none", "create_shard_key", {"collection_name": "none", "shard_key": "a"}),
         Step("delete collection", "delete_collection", {"collection_name": c}),
         Step("delete no collection", "delete_collection", {"collection_name": c}),

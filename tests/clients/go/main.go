@@ -6,14 +6,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/qdrant/go-client/qdrant"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 func say(name string, value any) {
@@ -303,10 +306,166 @@ func wideWalk(ctx context.Context, client *qdrant.Client) {
 	say("exists no more", must(client.CollectionExists(ctx, c)))
 }
 
+// What is rarer: indexes of every type, MMR, relevance feedback, modes of upserts, batches of every operation, shard keys.
+// This version of the client has no calls that add or remove the name of a vector.
+func moreWalk(ctx context.Context, client *qdrant.Client) {
+	c, wait := "more", qdrant.PtrOf(true)
+	count := func(n uint64) *uint64 { return &n }
+	check(client.CreateCollection(ctx, &qdrant.CreateCollection{CollectionName: c,
+		VectorsConfig: qdrant.NewVectorsConfigMap(map[string]*qdrant.VectorParams{"d": {Size: 4, Distance: qdrant.Distance_Dot}})}))
+	for kind, name := range []string{"keyword", "integer", "float", "geo", "text", "bool", "datetime", "uuid"} { // as FieldType counts them
+		request := &qdrant.CreateFieldIndexCollection{CollectionName: c, Wait: wait, FieldName: name, FieldType: qdrant.FieldType(kind).Enum()}
+		if name == "text" {
+			request.FieldIndexParams = qdrant.NewPayloadIndexParamsText(&qdrant.TextIndexParams{
+				Tokenizer: qdrant.TokenizerType_Word, Lowercase: qdrant.PtrOf(true)})
+		}
+		must(client.CreateFieldIndex(ctx, request))
+	}
+	schema := must(client.GetCollectionInfo(ctx, c)).GetPayloadSchema()
+	indexes := []any{}
+	for _, name := range sortedKeys(schema) {
+		indexes = append(indexes, []string{name, strings.ToLower(schema[name].GetDataType().String())})
+	}
+	say("indexes", indexes)
+	own := func(i int) *qdrant.Vectors {
+		return qdrant.NewVectorsMap(map[string]*qdrant.Vector{"d": qdrant.NewVector(float32(i)/8, 0.5, float32(6-i)/8, float32(i%2))})
+	}
+	row := func(i int) *qdrant.PointStruct {
+		return &qdrant.PointStruct{Id: qdrant.NewIDNum(uint64(i)), Vectors: own(i), Payload: qdrant.NewValueMap(map[string]any{
+			"keyword": fmt.Sprintf("k%d", i%2), "integer": i, "float": float64(i) / 2, "bool": i%2 == 0,
+			"geo":      map[string]any{"lon": 13 + float64(i)/64, "lat": 52.0},
+			"datetime": fmt.Sprintf("2024-01-0%dT00:00:00Z", i), "uuid": fmt.Sprintf("f47ac10b-58cc-4372-a567-0e02b2c3d47%d", i),
+			"text": []string{"even one", "odd one"}[i%2]})}
+	}
+	points := []*qdrant.PointStruct{}
+	for i := 1; i <= 6; i++ {
+		points = append(points, row(i))
+	}
+	must(client.Upsert(ctx, &qdrant.UpsertPoints{CollectionName: c, Wait: wait, Points: points}))
+	filtered := []uint64{}
+	for _, condition := range []*qdrant.Condition{
+		qdrant.NewMatch("keyword", "k1"), qdrant.NewRange("integer", &qdrant.Range{Gte: qdrant.PtrOf(3.0)}),
+		qdrant.NewDatetimeRange("datetime", &qdrant.DatetimeRange{Lt: timestamppb.New(time.Date(2024, 1, 3, 0, 0, 0, 0, time.UTC))}),
+		qdrant.NewGeoRadius("geo", 52, 13, 2500), qdrant.NewMatchText("text", "odd"), qdrant.NewIsEmpty("none"),
+		qdrant.NewHasID(qdrant.NewIDNum(2), qdrant.NewIDNum(9)), qdrant.NewHasVector("d")} {
+		filtered = append(filtered, must(client.Count(ctx, &qdrant.CountPoints{CollectionName: c, Exact: wait,
+			Filter: &qdrant.Filter{Must: []*qdrant.Condition{condition}}})))
+	}
+	say("filters", filtered)
+	on := func(query *qdrant.Query) *qdrant.QueryPoints {
+		return &qdrant.QueryPoints{CollectionName: c, Using: qdrant.PtrOf("d"), Query: query, Limit: count(3)}
+	}
+	near := qdrant.NewVectorInput(1, 0, 0, 0.5)
+	example := func(n uint64) *qdrant.VectorInput { return qdrant.NewVectorInputID(qdrant.NewIDNum(n)) }
+	say("mmr", ids(must(client.Query(ctx, on(qdrant.NewQueryMMR(near, &qdrant.Mmr{
+		Diversity: qdrant.PtrOf(float32(0.75)), CandidatesLimit: qdrant.PtrOf(uint32(6))}))))))
+	say("feedback", ids(must(client.Query(ctx, on(qdrant.NewQueryRelevanceFeedback(&qdrant.RelevanceFeedbackInput{Target: near,
+		Feedback: []*qdrant.FeedbackItem{{Example: example(1), Score: 0.75}, {Example: example(6), Score: -0.5}},
+		Strategy: qdrant.NewFeedbackStrategyNaive(&qdrant.NaiveFeedbackStrategy{A: 1, B: 1, C: 1})}))))))
+	fused := []any{}
+	for _, x := range must(client.Query(ctx, &qdrant.QueryPoints{CollectionName: c, Limit: count(3),
+		Query: qdrant.NewQueryRRF(&qdrant.Rrf{K: qdrant.PtrOf(uint32(1))}), Prefetch: []*qdrant.PrefetchQuery{
+			{Query: qdrant.NewQueryNearest(near), Using: qdrant.PtrOf("d")},
+			{Query: qdrant.NewQueryNearest(example(1)), Using: qdrant.PtrOf("d")}}})) {
+		fused = append(fused, []any{x.GetId().GetNum(), math.Round(float64(x.GetScore()) * 64)})
+	}
+	say("rrf k", fused)
+	limited := on(qdrant.NewQueryNearest(near))
+	limited.Timeout = count(5)
+	say("timeout", ids(must(client.Query(ctx, limited))))
+	say("pairs", len(must(client.SearchMatrixPairs(ctx, &qdrant.SearchMatrixPoints{CollectionName: c, Using: qdrant.PtrOf("d"),
+		Sample: count(6), Limit: count(1)})).GetPairs()))
+	numbers := func(found []*qdrant.RetrievedPoint) []uint64 {
+		list := []uint64{}
+		for _, x := range found {
+			list = append(list, x.GetId().GetNum())
+		}
+		return list
+	}
+	say("order scroll", numbers(must(client.Scroll(ctx, &qdrant.ScrollPoints{CollectionName: c, Limit: qdrant.PtrOf(uint32(3)),
+		OrderBy: &qdrant.OrderBy{Key: "integer", Direction: qdrant.Direction_Desc.Enum()}}))))
+	size := func(of ...uint64) []any {
+		list := []*qdrant.PointId{}
+		for _, n := range of {
+			list = append(list, qdrant.NewIDNum(n))
+		}
+		sizes := []any{}
+		for _, x := range must(client.Get(ctx, &qdrant.GetPoints{CollectionName: c, Ids: list, WithPayload: qdrant.NewWithPayload(true)})) {
+			sizes = append(sizes, plain(x.Payload["integer"]))
+		}
+		return sizes
+	}
+	change := func(i int, n int) *qdrant.PointStruct {
+		return &qdrant.PointStruct{Id: qdrant.NewIDNum(uint64(i)), Vectors: own(i), Payload: qdrant.NewValueMap(map[string]any{"integer": n})}
+	}
+	must(client.Upsert(ctx, &qdrant.UpsertPoints{CollectionName: c, Wait: wait, UpdateMode: qdrant.UpdateMode_InsertOnly.Enum(),
+		Points: []*qdrant.PointStruct{change(1, 100), change(7, 7)}}))
+	say("insert only", size(1, 7))
+	must(client.Upsert(ctx, &qdrant.UpsertPoints{CollectionName: c, Wait: wait, UpdateMode: qdrant.UpdateMode_UpdateOnly.Enum(),
+		Points: []*qdrant.PointStruct{change(1, 101), change(8, 8)}}))
+	say("update only", size(1, 8))
+	must(client.Upsert(ctx, &qdrant.UpsertPoints{CollectionName: c, Wait: wait, Points: []*qdrant.PointStruct{change(1, 102), change(2, 102)},
+		UpdateFilter: &qdrant.Filter{Must: []*qdrant.Condition{qdrant.NewMatchInt("integer", 2)}}}))
+	say("update filter", size(1, 2))
+	states := []string{}
+	for _, x := range must(client.UpdateBatch(ctx, &qdrant.UpdateBatchPoints{CollectionName: c, Wait: wait,
+		Operations: []*qdrant.PointsUpdateOperation{
+			qdrant.NewPointsUpdateUpsert(&qdrant.PointsUpdateOperation_PointStructList{Points: []*qdrant.PointStruct{row(9)}}),
+			qdrant.NewPointsUpdateSetPayload(&qdrant.PointsUpdateOperation_SetPayload{
+				Payload: qdrant.NewValueMap(map[string]any{"new": 1}), PointsSelector: only(9)}),
+			qdrant.NewPointsUpdateOverwritePayload(&qdrant.PointsUpdateOperation_OverwritePayload{
+				Payload: qdrant.NewValueMap(map[string]any{"integer": 3}), PointsSelector: only(3)}),
+			qdrant.NewPointsUpdateDeletePayload(&qdrant.PointsUpdateOperation_DeletePayload{Keys: []string{"text"}, PointsSelector: only(4)}),
+			qdrant.NewPointsUpdateClearPayload(&qdrant.PointsUpdateOperation_ClearPayload{Points: only(5)}),
+			qdrant.NewPointsUpdateUpdateVectors(&qdrant.PointsUpdateOperation_UpdateVectors{Points: []*qdrant.PointVectors{
+				{Id: qdrant.NewIDNum(6), Vectors: qdrant.NewVectorsMap(map[string]*qdrant.Vector{"d": qdrant.NewVector(8, 8, 8, 8)})}}}),
+			qdrant.NewPointsUpdateDeleteVectors(&qdrant.PointsUpdateOperation_DeleteVectors{PointsSelector: only(4),
+				Vectors: &qdrant.VectorsSelector{Names: []string{"d"}}}),
+			qdrant.NewPointsUpdateDeletePoints(&qdrant.PointsUpdateOperation_DeletePoints{Points: only(7)})}})) {
+		states = append(states, state(x))
+	}
+	say("batch of all", states)
+	say("after the batch", []any{size(3, 5, 7, 9), ids(must(client.Query(ctx, on(qdrant.NewQueryNearest(near)))))})
+	check(client.DeleteCollection(ctx, c))
+
+	c = "keyed"
+	check(client.CreateCollection(ctx, &qdrant.CreateCollection{CollectionName: c, ShardingMethod: qdrant.ShardingMethod_Custom.Enum(),
+		VectorsConfig: qdrant.NewVectorsConfig(&qdrant.VectorParams{Size: 2, Distance: qdrant.Distance_Dot})}))
+	for _, key := range []string{"a", "b"} {
+		check(client.CreateShardKey(ctx, c, &qdrant.CreateShardKey{ShardKey: qdrant.NewShardKey(key)}))
+	}
+	within := func(key string) *qdrant.ShardKeySelector {
+		return &qdrant.ShardKeySelector{ShardKeys: []*qdrant.ShardKey{qdrant.NewShardKey(key)}}
+	}
+	flat := func(i uint64, x, y float32) *qdrant.PointStruct {
+		return &qdrant.PointStruct{Id: qdrant.NewIDNum(i), Vectors: qdrant.NewVectors(x, y)}
+	}
+	must(client.Upsert(ctx, &qdrant.UpsertPoints{CollectionName: c, Wait: wait, ShardKeySelector: within("a"),
+		Points: []*qdrant.PointStruct{flat(1, 1, 0), flat(2, 0, 1)}}))
+	must(client.Upsert(ctx, &qdrant.UpsertPoints{CollectionName: c, Wait: wait, ShardKeySelector: within("b"),
+		Points: []*qdrant.PointStruct{flat(3, 1, 1)}}))
+	keys := func() []string {
+		list := []string{}
+		for _, x := range must(client.ListShardKeys(ctx, c)) {
+			list = append(list, x.GetKey().GetKeyword())
+		}
+		slices.Sort(list)
+		return list
+	}
+	say("shard keys", []any{keys(), must(client.Count(ctx, &qdrant.CountPoints{CollectionName: c, Exact: wait, ShardKeySelector: within("a")})),
+		ids(must(client.Query(ctx, &qdrant.QueryPoints{CollectionName: c, Query: qdrant.NewQuery(1, 1), ShardKeySelector: within("b")})))})
+	check(client.DeleteShardKey(ctx, c, &qdrant.DeleteShardKey{ShardKey: qdrant.NewShardKey("a")}))
+	say("delete shard key", []any{keys(), must(client.Count(ctx, &qdrant.CountPoints{CollectionName: c, Exact: wait}))})
+	cluster := must(client.GetCollectionClusterInfo(ctx, c))
+	say("cluster info", []any{cluster.GetShardCount(), len(cluster.GetRemoteShards())})
+	check(client.DeleteCollection(ctx, c))
+}
+
 func main() {
 	ctx := context.Background()
 	port := must(strconv.Atoi(os.Args[1]))
 	client := must(qdrant.NewClient(&qdrant.Config{Host: "127.0.0.1", Port: port, SkipCompatibilityCheck: true}))
 	shortWalk(ctx, client)
 	wideWalk(ctx, client)
+	moreWalk(ctx, client)
 }

@@ -166,4 +166,92 @@ say('no such vector', await status(query({ query: target, using: 'nothing', limi
 say('health', (await client.api('service').healthCheck({})).title.includes('qdrant'));
 say('wide delete', (await collections.delete({ collectionName: w })).result);
 say('exists no more', (await collections.collectionExists({ collectionName: w })).result.exists);
+
+const m = 'more';
+const asked = (request) => points.query({ collectionName: m, using: 'd', limit: 3n, ...request });
+const listed = async (request) => ids((await asked(request)).result);
+const simple = (name, value) => ({ kind: { case: name, value } });
+await collections.create({ collectionName: m, vectorsConfig: { config: { case: 'paramsMap', value: { map: { d: { size: 4n, distance: 3 } } } } } });
+const types = ['keyword', 'integer', 'float', 'geo', 'text', 'bool', 'datetime', 'uuid']; // as FieldType counts them
+for (const [fieldType, fieldName] of types.entries())
+    await points.createFieldIndex({ collectionName: m, wait, fieldName, fieldType, ...(fieldName === 'text' ? { fieldIndexParams: {
+        indexParams: { case: 'textIndexParams', value: { tokenizer: 3, lowercase: true } } } } : {}) });
+const schema = (await collections.get({ collectionName: m })).result.payloadSchema;
+const shown = ['', 'keyword', 'integer', 'float', 'geo', 'text', 'bool', 'datetime', 'uuid']; // as PayloadSchemaType does
+say('indexes', Object.entries(schema).map(([name, x]) => [name, shown[x.dataType]]).sort());
+const rich = (i) => ({ keyword: text(`k${i % 2}`), integer: integer(i), float: simple('doubleValue', i / 2),
+    geo: simple('structValue', { fields: { lon: simple('doubleValue', 13 + i / 64), lat: simple('doubleValue', 52) } }),
+    bool: simple('boolValue', i % 2 === 0), datetime: text(`2024-01-0${i}T00:00:00Z`),
+    uuid: text(`f47ac10b-58cc-4372-a567-0e02b2c3d47${i}`), text: text(i % 2 ? 'odd one' : 'even one') });
+const own = (i) => ({ vectorsOptions: { case: 'vectors', value: { vectors: { d: vector([i / 8, 0.5, (6 - i) / 8, i % 2]) } } } });
+const row = (i) => ({ id: id(i), vectors: own(i), payload: rich(i) });
+await points.upsert({ collectionName: m, wait, points: [1, 2, 3, 4, 5, 6].map(row) });
+const near = nearest([1, 0, 0, 0.5]).variant.value;
+const condition = (name, value) => ({ must: [{ conditionOneOf: { case: name, value } }] });
+const filtered = async (filter) => (await points.count({ collectionName: m, exact: true, filter })).result.count;
+const field = (key, value) => condition('field', { key, ...value });
+say('filters', [
+    await filtered(field('keyword', { match: { matchValue: { case: 'keyword', value: 'k1' } } })),
+    await filtered(field('integer', { range: { gte: 3 } })),
+    await filtered(field('datetime', { datetimeRange: { lt: { seconds: 1704240000n, nanos: 0 } } })),
+    await filtered(field('geo', { geoRadius: { center: { lon: 13, lat: 52 }, radius: 2500 } })),
+    await filtered(field('text', { match: { matchValue: { case: 'text', value: 'odd' } } })),
+    await filtered(condition('isEmpty', { key: 'none' })), await filtered(condition('hasId', { hasId: [id(2), id(9)] })),
+    await filtered(condition('hasVector', { hasVector: 'd' }))]);
+say('mmr', await listed({ query: variant('nearestWithMmr', { nearest: near, mmr: { diversity: 0.75, candidatesLimit: 6 } }) }));
+say('feedback', await listed({ query: variant('relevanceFeedback', { target: near, feedback: [
+    { example: example(1), score: 0.75 }, { example: example(6), score: -0.5 }],
+    strategy: variant('naive', { a: 1, b: 1, c: 1 }) }) }));
+const two = [{ query: variant('nearest', near), using: 'd' }, { query: variant('nearest', example(1)), using: 'd' }];
+say('rrf k', (await points.query({ collectionName: m, prefetch: two, query: variant('rrf', { k: 1 }), limit: 3n })).result
+    .map((x) => [number(x), Math.round(x.score * 64)]));
+say('timeout', await listed({ query: variant('nearest', near), timeout: 5n }));
+say('pairs', (await points.searchMatrixPairs({ collectionName: m, using: 'd', sample: 6n, limit: 1n })).result.pairs.length);
+say('order scroll', ids((await points.scroll({ collectionName: m, limit: 3, orderBy: { key: 'integer', direction: 1 } })).result));
+const size = async (...n) => (await points.get({ collectionName: m, ids: n.map(id), withPayload: all })).result
+    .map((x) => (x.payload.integer ? plain(x.payload.integer) : null));
+const change = (i, n) => ({ id: id(i), vectors: own(i), payload: { integer: integer(n) } });
+await points.upsert({ collectionName: m, wait, updateMode: 1, points: [change(1, 100), change(7, 7)] });
+say('insert only', await size(1, 7));
+await points.upsert({ collectionName: m, wait, updateMode: 2, points: [change(1, 101), change(8, 8)] });
+say('update only', await size(1, 8));
+await points.upsert({ collectionName: m, wait, points: [change(1, 102), change(2, 102)],
+    updateFilter: field('integer', { match: { matchValue: { case: 'integer', value: 2n } } }) });
+say('update filter', await size(1, 2));
+const large = { vectorsOptions: { case: 'vectors', value: { vectors: { d: vector([8, 8, 8, 8]) } } } };
+const operations = [
+    ['upsert', { points: [row(9)] }], ['setPayload', { payload: { new: integer(1) }, pointsSelector: selector(9) }],
+    ['overwritePayload', { payload: { integer: integer(3) }, pointsSelector: selector(3) }],
+    ['deletePayload', { keys: ['text'], pointsSelector: selector(4) }], ['clearPayload', { points: selector(5) }],
+    ['updateVectors', { points: [{ id: id(6), vectors: large }] }],
+    ['deleteVectors', { vectors: { names: ['d'] }, pointsSelector: selector(4) }], ['deletePoints', { points: selector(7) }]];
+say('batch of all', (await points.updateBatch({ collectionName: m, wait,
+    operations: operations.map(([name, value]) => ({ operation: { case: name, value } })) })).result.map(state));
+say('after the batch', [await size(3, 5, 7, 9), await listed({ query: variant('nearest', near) })]);
+await points.createVectorName({ collectionName: m, wait, vectorName: 'e',
+    vectorConfig: { case: 'denseConfig', value: { size: 2n, distance: 3 } } });
+await points.updateVectors({ collectionName: m, wait, points: [{ id: id(1),
+    vectors: { vectorsOptions: { case: 'vectors', value: { vectors: { e: vector([1, 1]) } } } } }] });
+const byName = await listed({ query: nearest([1, 0]), using: 'e' });
+await points.deleteVectorName({ collectionName: m, wait, vectorName: 'e' });
+const remaining = (await collections.get({ collectionName: m })).result.config.params.vectorsConfig.config.value.map;
+say('vector name', [byName, Object.keys(remaining)]);
+await collections.delete({ collectionName: m });
+const keyed = 'keyed';
+const keyOf = (keyword) => ({ key: { case: 'keyword', value: keyword } });
+await collections.create({ collectionName: keyed, shardingMethod: 1,
+    vectorsConfig: { config: { case: 'params', value: { size: 2n, distance: 3 } } } });
+for (const key of ['a', 'b']) await collections.createShardKey({ collectionName: keyed, request: { shardKey: keyOf(key) } });
+const plainRow = (i, data) => ({ id: id(i), vectors: { vectorsOptions: { case: 'vector', value: { data } } } });
+const within = (key) => ({ shardKeys: [keyOf(key)] });
+await points.upsert({ collectionName: keyed, wait, points: [plainRow(1, [1, 0]), plainRow(2, [0, 1])], shardKeySelector: within('a') });
+await points.upsert({ collectionName: keyed, wait, points: [plainRow(3, [1, 1])], shardKeySelector: within('b') });
+const keys = async () => (await collections.listShardKeys({ collectionName: keyed })).shardKeys.map((x) => x.key.key.value).sort();
+say('shard keys', [await keys(), (await points.count({ collectionName: keyed, exact: true, shardKeySelector: within('a') })).result.count,
+    ids((await points.query({ collectionName: keyed, query: nearest([1, 1]), shardKeySelector: within('b') })).result)]);
+await collections.deleteShardKey({ collectionName: keyed, request: { shardKey: keyOf('a') } });
+say('delete shard key', [await keys(), (await points.count({ collectionName: keyed, exact: true })).result.count]);
+const cluster = await collections.collectionClusterInfo({ collectionName: keyed });
+say('cluster info', [cluster.shardCount, cluster.remoteShards.length]);
+await collections.delete({ collectionName: keyed });
 process.exit(0);

@@ -122,3 +122,64 @@ say('no such vector', await status(client.query(w, { query: target, using: 'noth
 say('health', (await client.versionInfo()).title.includes('qdrant'));
 say('wide delete', await client.deleteCollection(w));
 say('exists no more', (await client.collectionExists(w)).exists);
+
+const m = 'more';
+const list = async (request) => (await client.query(m, { using: 'd', limit: 3, ...request })).points.map((x) => x.id);
+await client.createCollection(m, { vectors: { d: { size: 4, distance: 'Dot' } } });
+const types = ['keyword', 'integer', 'float', 'geo', 'datetime', 'bool', 'uuid'];
+for (const type of types) await client.createPayloadIndex(m, { wait: true, field_name: type, field_schema: type });
+await client.createPayloadIndex(m, { wait: true, field_name: 'text', field_schema: { type: 'text', tokenizer: 'word', lowercase: true } });
+const schema = (await client.getCollection(m)).payload_schema;
+say('indexes', Object.entries(schema).map(([name, x]) => [name, x.data_type]).sort());
+const rich = (i) => ({ keyword: `k${i % 2}`, integer: i, float: i / 2, geo: { lon: 13 + i / 64, lat: 52 }, bool: i % 2 === 0,
+    datetime: `2024-01-0${i}T00:00:00Z`, uuid: `f47ac10b-58cc-4372-a567-0e02b2c3d47${i}`, text: i % 2 ? 'odd one' : 'even one' });
+const row = (i) => ({ id: i, vector: { d: [i / 8, 0.5, (6 - i) / 8, i % 2] }, payload: rich(i) });
+await client.upsert(m, { wait: true, points: [1, 2, 3, 4, 5, 6].map(row) });
+const near = { nearest: [1, 0, 0, 0.5] };
+const filtered = async (condition) => (await client.count(m, { exact: true, filter: { must: [condition] } })).count;
+say('filters', [
+    await filtered({ key: 'keyword', match: { value: 'k1' } }), await filtered({ key: 'integer', range: { gte: 3 } }),
+    await filtered({ key: 'datetime', range: { lt: '2024-01-03T00:00:00Z' } }),
+    await filtered({ key: 'geo', geo_radius: { center: { lon: 13, lat: 52 }, radius: 2500 } }),
+    await filtered({ key: 'text', match: { text: 'odd' } }), await filtered({ is_empty: { key: 'none' } }),
+    await filtered({ has_id: [2, 9] }), await filtered({ has_vector: 'd' })]);
+say('mmr', await list({ query: { ...near, mmr: { diversity: 0.75, candidates_limit: 6 } } }));
+say('feedback', await list({ query: { relevance_feedback: { target: near.nearest, feedback: [{ example: 1, score: 0.75 }, { example: 6, score: -0.5 }],
+    strategy: { naive: { a: 1, b: 1, c: 1 } } } } }));
+say('rrf k', (await client.query(m, { prefetch: [{ query: near, using: 'd' }, { query: 1, using: 'd' }], query: { rrf: { k: 1 } }, limit: 3 })).points.map((x) => [x.id, Math.round(x.score * 64)]));
+say('timeout', await list({ query: near, timeout: 5 }));
+say('pairs', (await client.searchMatrixPairs(m, { using: 'd', sample: 6, limit: 1 })).pairs.length);
+say('order scroll', (await client.scroll(m, { limit: 3, order_by: { key: 'integer', direction: 'desc' } })).points.map((x) => x.id));
+const size = async (...n) => (await client.retrieve(m, { ids: n, with_payload: true })).map((x) => x.payload.integer ?? null);
+const change = (i, integer) => ({ ...row(i), payload: { integer } });
+await client.upsert(m, { wait: true, update_mode: 'insert_only', points: [change(1, 100), change(7, 7)] });
+say('insert only', await size(1, 7));
+await client.upsert(m, { wait: true, update_mode: 'update_only', points: [change(1, 101), change(8, 8)] });
+say('update only', await size(1, 8));
+await client.upsert(m, { wait: true, points: [change(1, 102), change(2, 102)], update_filter: { must: [{ key: 'integer', match: { value: 2 } }] } });
+say('update filter', await size(1, 2));
+say('batch of all', (await client.batchUpdate(m, { wait: true, operations: [
+    { upsert: { points: [row(9)] } }, { set_payload: { payload: { new: 1 }, points: [9] } },
+    { overwrite_payload: { payload: { integer: 3 }, points: [3] } }, { delete_payload: { keys: ['text'], points: [4] } },
+    { clear_payload: { points: [5] } }, { update_vectors: { points: [{ id: 6, vector: { d: [8, 8, 8, 8] } }] } },
+    { delete_vectors: { vector: ['d'], points: [4] } }, { delete: { points: [7] } }] })).map((x) => x.status));
+say('after the batch', [await size(3, 5, 7, 9), await list({ query: near })]);
+await client.createVectorName(m, 'e', { wait: true, dense: { size: 2, distance: 'Dot' } });
+await client.updateVectors(m, { wait: true, points: [{ id: 1, vector: { e: [1, 1] } }] });
+const named = await list({ query: [1, 0], using: 'e' });
+await client.deleteVectorName(m, 'e', { wait: true });
+say('vector name', [named, Object.keys((await client.getCollection(m)).config.params.vectors)]);
+await client.deleteCollection(m);
+await client.createCollection('keyed', { vectors: { size: 2, distance: 'Dot' }, sharding_method: 'custom' });
+await client.createShardKey('keyed', { shard_key: 'a' });
+await client.createShardKey('keyed', { shard_key: 'b' });
+await client.upsert('keyed', { wait: true, points: [{ id: 1, vector: [1, 0] }, { id: 2, vector: [0, 1] }], shard_key: 'a' });
+await client.upsert('keyed', { wait: true, points: [{ id: 3, vector: [1, 1] }], shard_key: 'b' });
+const keys = async () => (await client.listShardKeys('keyed')).shard_keys.map((x) => x.key).sort();
+say('shard keys', [await keys(), (await client.count('keyed', { exact: true, shard_key: 'a' })).count,
+    (await client.query('keyed', { query: [1, 1], shard_key: ['b'] })).points.map((x) => x.id)]);
+await client.deleteShardKey('keyed', { shard_key: 'a' });
+say('delete shard key', [await keys(), (await client.count('keyed', { exact: true })).count]);
+const cluster = await client.collectionClusterInfo('keyed');
+say('cluster info', [cluster.shard_count, cluster.remote_shards.length]);
+await client.deleteCollection('keyed');

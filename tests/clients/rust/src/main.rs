@@ -346,10 +346,220 @@ async fn wide_walk(client: &Qdrant) -> Done {
     Ok(())
 }
 
+/// What is rarer: indexes of every type, MMR, relevance feedback, modes of upserts, batches of every operation, names of vectors,
+/// shard keys.
+async fn more_walk(client: &Qdrant) -> Done {
+    let c = "more";
+    let mut vectors = VectorsConfigBuilder::default();
+    vectors.add_named_vector_params("d", VectorParamsBuilder::new(4, Distance::Dot));
+    client.create_collection(CreateCollectionBuilder::new(c).vectors_config(vectors)).await?;
+    for (name, kind) in [
+        ("keyword", FieldType::Keyword),
+        ("integer", FieldType::Integer),
+        ("float", FieldType::Float),
+        ("geo", FieldType::Geo),
+        ("text", FieldType::Text),
+        ("bool", FieldType::Bool),
+        ("datetime", FieldType::Datetime),
+        ("uuid", FieldType::Uuid),
+    ] {
+        let mut request = CreateFieldIndexCollectionBuilder::new(c, name, kind).wait(true);
+        if name == "text" {
+            request = request.field_index_params(TextIndexParamsBuilder::new(TokenizerType::Word).lowercase(true));
+        }
+        client.create_field_index(request).await?;
+    }
+    let info = client.collection_info(c).await?.result.unwrap();
+    let mut indexes: Vec<(String, String)> = info
+        .payload_schema
+        .iter()
+        .map(|(name, x)| (name.clone(), x.data_type().as_str_name().to_lowercase()))
+        .collect();
+    indexes.sort();
+    say("indexes", json!(indexes));
+    let own = |i: u64| {
+        let at = i as f32;
+        NamedVectors::default().add_vector("d", vec![at / 8.0, 0.5, (6.0 - at) / 8.0, (i % 2) as f32])
+    };
+    let row = |i: u64| {
+        let fields = json!({"keyword": format!("k{}", i % 2), "integer": i, "float": i as f64 / 2.0, "bool": i % 2 == 0,
+            "geo": {"lon": 13.0 + i as f64 / 64.0, "lat": 52.0}, "datetime": format!("2024-01-0{i}T00:00:00Z"),
+            "uuid": format!("f47ac10b-58cc-4372-a567-0e02b2c3d47{i}"), "text": if i % 2 == 1 { "odd one" } else { "even one" }});
+        PointStruct::new(i, own(i), payload(fields))
+    };
+    let points: Vec<PointStruct> = (1..=6).map(row).collect();
+    client.upsert_points(UpsertPointsBuilder::new(c, points).wait(true)).await?;
+    let third = Timestamp { seconds: 1_704_240_000, nanos: 0 }; // of January 2024
+    let center = GeoPoint { lon: 13.0, lat: 52.0 };
+    let mut filtered = vec![];
+    for condition in [
+        Condition::matches("keyword", "k1".to_string()),
+        Condition::range("integer", Range { gte: Some(3.0), ..Default::default() }),
+        Condition::datetime_range("datetime", DatetimeRange { lt: Some(third), ..Default::default() }),
+        Condition::geo_radius("geo", GeoRadius { center: Some(center), radius: 2500.0 }),
+        Condition::matches_text("text", "odd"),
+        Condition::is_empty("none"),
+        Condition::has_id([2u64, 9]),
+        Condition::has_vector("d"),
+    ] {
+        let counted = client.count(CountPointsBuilder::new(c).exact(true).filter(Filter::must([condition]))).await?;
+        filtered.push(counted.result.unwrap().count);
+    }
+    say("filters", json!(filtered));
+    let near = || vec![1.0f32, 0.0, 0.0, 0.5];
+    let on = || QueryPointsBuilder::new(c).using("d").limit(3);
+    let various = Query::new_nearest_with_mmr(near(), MmrBuilder::with_params(0.75, 6));
+    say("mmr", json!(ids(&client.query(on().query(various)).await?.result)));
+    let told = RelevanceFeedbackInputBuilder::new(near())
+        .add_feedback(FeedbackItemBuilder::new(1u64, 0.75))
+        .add_feedback(FeedbackItemBuilder::new(6u64, -0.5))
+        .strategy(FeedbackStrategyBuilder::naive(1.0, 1.0, 1.0))
+        .build();
+    say("feedback", json!(ids(&client.query(on().query(Query::new_relevance_feedback(told))).await?.result)));
+    let fused = QueryPointsBuilder::new(c)
+        .add_prefetch(PrefetchQueryBuilder::default().query(near()).using("d"))
+        .add_prefetch(PrefetchQueryBuilder::default().query(Query::new_nearest(1u64)).using("d"))
+        .query(Query::new_rrf(RrfBuilder::with_k(1)))
+        .limit(3);
+    let hits = client.query(fused).await?.result;
+    say("rrf k", json!(hits.iter().map(|x| (number(&x.id), (x.score * 64.0).round() as u64)).collect::<Vec<_>>()));
+    say("timeout", json!(ids(&client.query(on().query(near()).timeout(5)).await?.result)));
+    let matrix = client.search_matrix_pairs(SearchMatrixPointsBuilder::new(c).using("d").sample(6).limit(1)).await?;
+    say("pairs", json!(matrix.result.unwrap().pairs.len()));
+    let falling = OrderByBuilder::new("integer").direction(Direction::Desc as i32);
+    let page = client.scroll(ScrollPointsBuilder::new(c).limit(3).order_by(falling)).await?.result;
+    say("order scroll", json!(page.iter().map(|x| number(&x.id)).collect::<Vec<_>>()));
+    let size = |of: Vec<u64>| async move {
+        let wanted: Vec<PointId> = of.into_iter().map(|n| n.into()).collect();
+        let got = client.get_points(GetPointsBuilder::new(c, wanted).with_payload(true)).await?.result;
+        Ok::<Json, QdrantError>(got.iter().map(|x| plain(x.payload.get("integer"))).collect())
+    };
+    let change = |i: u64, n: u64| PointStruct::new(i, own(i), payload(json!({"integer": n})));
+    let upsert = |points: Vec<PointStruct>| UpsertPointsBuilder::new(c, points).wait(true);
+    client.upsert_points(upsert(vec![change(1, 100), change(7, 7)]).update_mode(UpdateMode::InsertOnly)).await?;
+    say("insert only", size(vec![1, 7]).await?);
+    client.upsert_points(upsert(vec![change(1, 101), change(8, 8)]).update_mode(UpdateMode::UpdateOnly)).await?;
+    say("update only", size(vec![1, 8]).await?);
+    let two = Filter::must([Condition::matches("integer", 2i64)]);
+    client.upsert_points(upsert(vec![change(1, 102), change(2, 102)]).update_filter(two)).await?;
+    say("update filter", size(vec![1, 2]).await?);
+    use points_update_operation as u;
+    let large = NamedVectors::default().add_vector("d", vec![8.0f32; 4]);
+    let operations: Vec<PointsUpdateOperation> = [
+        u::Operation::Upsert(u::PointStructList { points: vec![row(9)], ..Default::default() }),
+        u::Operation::SetPayload(u::SetPayload {
+            payload: payload(json!({"new": 1})).into(),
+            points_selector: Some(only(&[9])),
+            ..Default::default()
+        }),
+        u::Operation::OverwritePayload(u::OverwritePayload {
+            payload: payload(json!({"integer": 3})).into(),
+            points_selector: Some(only(&[3])),
+            ..Default::default()
+        }),
+        u::Operation::DeletePayload(u::DeletePayload {
+            keys: vec!["text".into()],
+            points_selector: Some(only(&[4])),
+            ..Default::default()
+        }),
+        u::Operation::ClearPayload(u::ClearPayload { points: Some(only(&[5])), ..Default::default() }),
+        u::Operation::UpdateVectors(u::UpdateVectors {
+            points: vec![PointVectors { id: Some(6u64.into()), vectors: Some(large.into()) }],
+            ..Default::default()
+        }),
+        u::Operation::DeleteVectors(u::DeleteVectors {
+            points_selector: Some(only(&[4])),
+            vectors: Some(VectorsSelector { names: vec!["d".into()] }),
+            ..Default::default()
+        }),
+        u::Operation::DeletePoints(u::DeletePoints { points: Some(only(&[7])), ..Default::default() }),
+    ]
+    .into_iter()
+    .map(|x| PointsUpdateOperation { operation: Some(x) })
+    .collect();
+    let results = client.update_points_batch(UpdateBatchPointsBuilder::new(c, operations).wait(true)).await?.result;
+    say("batch of all", json!(results.iter().map(|x| state(x.status)).collect::<Vec<_>>()));
+    let hits = ids(&client.query(on().query(near())).await?.result);
+    say("after the batch", json!([size(vec![3, 5, 7, 9]).await?, hits]));
+    let config = DenseVectorCreationConfig { size: 2, distance: Distance::Dot as i32, ..Default::default() };
+    client
+        .create_vector_name(CreateVectorNameRequest {
+            collection_name: c.into(),
+            wait: Some(true),
+            vector_name: "e".into(),
+            vector_config: Some(create_vector_name_request::VectorConfig::DenseConfig(config)),
+            ..Default::default()
+        })
+        .await?;
+    let added = NamedVectors::default().add_vector("e", vec![1.0f32, 1.0]);
+    let given = PointVectors { id: Some(1u64.into()), vectors: Some(added.into()) };
+    client.update_vectors(UpdatePointVectorsBuilder::new(c, vec![given]).wait(true)).await?;
+    let hits = client.query(QueryPointsBuilder::new(c).using("e").query(vec![1.0f32, 0.0])).await?.result;
+    client
+        .delete_vector_name(DeleteVectorNameRequest {
+            collection_name: c.into(),
+            wait: Some(true),
+            vector_name: "e".into(),
+            ..Default::default()
+        })
+        .await?;
+    let params = client.collection_info(c).await?.result.unwrap().config.unwrap().params.unwrap();
+    let left: Vec<String> = match params.vectors_config.and_then(|x| x.config) {
+        Some(vectors_config::Config::ParamsMap(named)) => named.map.keys().cloned().collect(),
+        other => panic!("not named: {other:?}"),
+    };
+    say("vector name", json!([ids(&hits), left]));
+    client.delete_collection(c).await?;
+
+    let c = "keyed";
+    let made = CreateCollectionBuilder::new(c)
+        .vectors_config(VectorParamsBuilder::new(2, Distance::Dot))
+        .sharding_method(ShardingMethod::Custom as i32);
+    client.create_collection(made).await?;
+    for key in ["a", "b"] {
+        let request = CreateShardKeyBuilder::default().shard_key(ShardKey::from(key)).build();
+        client
+            .create_shard_key(CreateShardKeyRequest { collection_name: c.into(), request: Some(request), timeout: None })
+            .await?;
+    }
+    let within = |key: &str| ShardKeySelector { shard_keys: vec![ShardKey::from(key)], ..Default::default() };
+    let flat = |i: u64, x: f32, y: f32| PointStruct::new(i, vec![x, y], Payload::new());
+    let first = UpsertPointsBuilder::new(c, vec![flat(1, 1.0, 0.0), flat(2, 0.0, 1.0)]).wait(true);
+    client.upsert_points(first.shard_key_selector(within("a"))).await?;
+    let second = UpsertPointsBuilder::new(c, vec![flat(3, 1.0, 1.0)]).wait(true);
+    client.upsert_points(second.shard_key_selector(within("b"))).await?;
+    let keys = || async {
+        let listed = client.list_shard_keys(ListShardKeysRequest { collection_name: c.into() }).await?.shard_keys;
+        let mut names: Vec<String> = listed
+            .iter()
+            .map(|x| match x.key.as_ref().and_then(|k| k.key.as_ref()) {
+                Some(shard_key::Key::Keyword(name)) => name.clone(),
+                other => panic!("not a name: {other:?}"),
+            })
+            .collect();
+        names.sort();
+        Ok::<Vec<String>, QdrantError>(names)
+    };
+    let in_a = client.count(CountPointsBuilder::new(c).exact(true).shard_key_selector(within("a"))).await?;
+    let in_b = client.query(QueryPointsBuilder::new(c).query(vec![1.0f32, 1.0]).shard_key_selector(within("b"))).await?;
+    say("shard keys", json!([keys().await?, in_a.result.unwrap().count, ids(&in_b.result)]));
+    let gone = DeleteShardKey { shard_key: Some(ShardKey::from("a")) };
+    client
+        .delete_shard_key(DeleteShardKeyRequest { collection_name: c.into(), request: Some(gone), timeout: None })
+        .await?;
+    let left = client.count(CountPointsBuilder::new(c).exact(true)).await?.result.unwrap().count;
+    say("delete shard key", json!([keys().await?, left]));
+    let cluster = client.collection_cluster_info(CollectionClusterInfoRequest { collection_name: c.into() }).await?;
+    say("cluster info", json!([cluster.shard_count, cluster.remote_shards.len()]));
+    client.delete_collection(c).await?;
+    Ok(())
+}
+
 #[tokio::main]
 async fn main() -> Done {
     let port = std::env::args().nth(1).expect("usage: walk PORT");
     let client = Qdrant::from_url(&format!("http://127.0.0.1:{port}")).skip_compatibility_check().build()?;
     short_walk(&client).await?;
-    wide_walk(&client).await
+    wide_walk(&client).await?;
+    more_walk(&client).await
 }

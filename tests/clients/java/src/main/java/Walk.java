@@ -1,5 +1,13 @@
 // The walks of test_others.py by io.qdrant:client. usage: java -cp ... Walk PORT
+import static io.qdrant.client.ConditionFactory.datetimeRange;
+import static io.qdrant.client.ConditionFactory.geoRadius;
+import static io.qdrant.client.ConditionFactory.hasId;
+import static io.qdrant.client.ConditionFactory.hasVector;
+import static io.qdrant.client.ConditionFactory.isEmpty;
+import static io.qdrant.client.ConditionFactory.match;
 import static io.qdrant.client.ConditionFactory.matchKeyword;
+import static io.qdrant.client.ConditionFactory.matchText;
+import static io.qdrant.client.ConditionFactory.range;
 import static io.qdrant.client.ExpressionFactory.constant;
 import static io.qdrant.client.ExpressionFactory.mult;
 import static io.qdrant.client.ExpressionFactory.sum;
@@ -12,7 +20,11 @@ import static io.qdrant.client.QueryFactory.fusion;
 import static io.qdrant.client.QueryFactory.nearest;
 import static io.qdrant.client.QueryFactory.orderBy;
 import static io.qdrant.client.QueryFactory.recommend;
+import static io.qdrant.client.QueryFactory.relevanceFeedback;
+import static io.qdrant.client.QueryFactory.rrf;
 import static io.qdrant.client.QueryFactory.sample;
+import static io.qdrant.client.ShardKeyFactory.shardKey;
+import static io.qdrant.client.ShardKeySelectorFactory.shardKeySelector;
 import static io.qdrant.client.ValueFactory.list;
 import static io.qdrant.client.ValueFactory.nullValue;
 import static io.qdrant.client.ValueFactory.value;
@@ -24,6 +36,7 @@ import static io.qdrant.client.VectorsFactory.vectors;
 
 import com.google.common.util.concurrent.ListenableFuture;
 import com.google.gson.Gson;
+import com.google.protobuf.Timestamp;
 import io.grpc.Status;
 import io.qdrant.client.QdrantClient;
 import io.qdrant.client.QdrantGrpcClient;
@@ -243,11 +256,148 @@ public class Walk {
         say("exists no more", client.collectionExistsAsync(c).get());
     }
 
+    static List<Object> sizes(String c, long... numbers) throws Exception {
+        List<Object> found = new ArrayList<>();
+        List<PointId> of = new ArrayList<>();
+        for (long n : numbers) {
+            of.add(id(n));
+        }
+        for (RetrievedPoint x : client.retrieveAsync(c, of, true, false, null).get()) {
+            Value size = x.getPayloadMap().get("integer");
+            found.add(size == null ? null : plain(size));
+        }
+        return found;
+    }
+
+    static Vectors own(int i) {
+        return namedVectors(Map.of("d", vector(i / 8f, 0.5f, (6 - i) / 8f, (float) (i % 2))));
+    }
+
+    static PointStruct row(int i) {
+        return PointStruct.newBuilder().setId(id(i)).setVectors(own(i)).putPayload("keyword", value("k" + i % 2))
+            .putPayload("integer", value((long) i)).putPayload("float", value(i / 2.0)).putPayload("bool", value(i % 2 == 0))
+            .putPayload("geo", value(Map.of("lon", value(13 + i / 64.0), "lat", value(52.0))))
+            .putPayload("datetime", value("2024-01-0" + i + "T00:00:00Z"))
+            .putPayload("uuid", value("f47ac10b-58cc-4372-a567-0e02b2c3d47" + i))
+            .putPayload("text", value(i % 2 == 1 ? "odd one" : "even one")).build();
+    }
+
+    static PointStruct change(int i, long n) {
+        return PointStruct.newBuilder().setId(id(i)).setVectors(own(i)).putPayload("integer", value(n)).build();
+    }
+
+    static UpsertPoints.Builder upsert(String c, PointStruct... points) {
+        return UpsertPoints.newBuilder().setCollectionName(c).setWait(true).addAllPoints(List.of(points));
+    }
+
+    static List<String> keys(String c) throws Exception {
+        return client.listShardKeysAsync(c).get().stream().map(x -> x.getKey().getKeyword()).sorted().toList();
+    }
+
+    // What is rarer: indexes of every type, MMR, relevance feedback, modes of upserts, batches of every operation, names of vectors,
+    // shard keys.
+    static void moreWalk() throws Exception {
+        String c = "more";
+        client.createCollectionAsync(c, Map.of("d", params(4, Distance.Dot))).get();
+        for (PayloadSchemaType kind : List.of(PayloadSchemaType.Keyword, PayloadSchemaType.Integer, PayloadSchemaType.Float,
+                 PayloadSchemaType.Geo, PayloadSchemaType.Text, PayloadSchemaType.Bool, PayloadSchemaType.Datetime,
+                 PayloadSchemaType.Uuid)) {
+            PayloadIndexParams how = kind != PayloadSchemaType.Text ? null : PayloadIndexParams.newBuilder().setTextIndexParams(
+                TextIndexParams.newBuilder().setTokenizer(TokenizerType.Word).setLowercase(true)).build();
+            client.createPayloadIndexAsync(c, kind.name().toLowerCase(), kind, how, true, null, null).get();
+        }
+        Map<String, PayloadSchemaInfo> schema = new TreeMap<>(client.getCollectionInfoAsync(c).get().getPayloadSchemaMap());
+        say("indexes", schema.entrySet().stream().map(x -> List.of(x.getKey(), x.getValue().getDataType().name().toLowerCase())).toList());
+        client.upsertAsync(c, List.of(row(1), row(2), row(3), row(4), row(5), row(6))).get();
+        List<Long> filtered = new ArrayList<>();
+        for (Condition condition : List.of(matchKeyword("keyword", "k1"), range("integer", Range.newBuilder().setGte(3).build()),
+                 datetimeRange("datetime", DatetimeRange.newBuilder().setLt(Timestamp.newBuilder().setSeconds(1_704_240_000L)).build()),
+                 geoRadius("geo", 52, 13, 2500), matchText("text", "odd"), isEmpty("none"), hasId(List.of(id(2), id(9))),
+                 hasVector("d"))) {
+            filtered.add(client.countAsync(c, Filter.newBuilder().addMust(condition).build(), true).get());
+        }
+        say("filters", filtered);
+        VectorInput near = vectorInput(1f, 0f, 0f, 0.5f);
+        say("mmr", ids(client.queryAsync(query(c, nearest(near, Mmr.newBuilder().setDiversity(0.75f).setCandidatesLimit(6).build()), 3)
+            .setUsing("d").build()).get()));
+        RelevanceFeedbackInput told = RelevanceFeedbackInput.newBuilder().setTarget(near)
+            .addFeedback(FeedbackItem.newBuilder().setExample(vectorInput(1)).setScore(0.75f))
+            .addFeedback(FeedbackItem.newBuilder().setExample(vectorInput(6)).setScore(-0.5f))
+            .setStrategy(FeedbackStrategy.newBuilder().setNaive(NaiveFeedbackStrategy.newBuilder().setA(1).setB(1).setC(1))).build();
+        say("feedback", ids(client.queryAsync(query(c, relevanceFeedback(told), 3).setUsing("d").build()).get()));
+        say("rrf k", client.queryAsync(query(c, rrf(Rrf.newBuilder().setK(1).build()), 3)
+            .addPrefetch(PrefetchQuery.newBuilder().setQuery(nearest(near)).setUsing("d"))
+            .addPrefetch(PrefetchQuery.newBuilder().setQuery(nearest(1)).setUsing("d")).build()).get().stream()
+            .map(x -> List.of(x.getId().getNum(), Math.round(x.getScore() * 64))).toList());
+        say("timeout", ids(client.queryAsync(query(c, nearest(near), 3).setUsing("d").setTimeout(5).build()).get()));
+        say("pairs", client.searchMatrixPairsAsync(SearchMatrixPoints.newBuilder().setCollectionName(c).setUsing("d").setSample(6)
+            .setLimit(1).build()).get().getPairsCount());
+        say("order scroll", client.scrollAsync(ScrollPoints.newBuilder().setCollectionName(c).setLimit(3).setOrderBy(
+            OrderBy.newBuilder().setKey("integer").setDirection(Direction.Desc)).build()).get().getResultList().stream()
+            .map(x -> x.getId().getNum()).toList());
+        client.upsertAsync(upsert(c, change(1, 100), change(7, 7)).setUpdateMode(UpdateMode.InsertOnly).build()).get();
+        say("insert only", sizes(c, 1, 7));
+        client.upsertAsync(upsert(c, change(1, 101), change(8, 8)).setUpdateMode(UpdateMode.UpdateOnly).build()).get();
+        say("update only", sizes(c, 1, 8));
+        client.upsertAsync(upsert(c, change(1, 102), change(2, 102)).setUpdateFilter(
+            Filter.newBuilder().addMust(match("integer", 2)).build()).build()).get();
+        say("update filter", sizes(c, 1, 2));
+        VectorsSelector named = VectorsSelector.newBuilder().addNames("d").build();
+        say("batch of all", client.batchUpdateAsync(c, List.of(
+            PointsUpdateOperation.newBuilder().setUpsert(PointsUpdateOperation.PointStructList.newBuilder().addPoints(row(9))).build(),
+            PointsUpdateOperation.newBuilder().setSetPayload(PointsUpdateOperation.SetPayload.newBuilder()
+                .putPayload("new", value(1)).setPointsSelector(only(9))).build(),
+            PointsUpdateOperation.newBuilder().setOverwritePayload(PointsUpdateOperation.OverwritePayload.newBuilder()
+                .putPayload("integer", value(3)).setPointsSelector(only(3))).build(),
+            PointsUpdateOperation.newBuilder().setDeletePayload(PointsUpdateOperation.DeletePayload.newBuilder()
+                .addKeys("text").setPointsSelector(only(4))).build(),
+            PointsUpdateOperation.newBuilder().setClearPayload(PointsUpdateOperation.ClearPayload.newBuilder().setPoints(only(5))).build(),
+            PointsUpdateOperation.newBuilder().setUpdateVectors(PointsUpdateOperation.UpdateVectors.newBuilder().addPoints(
+                PointVectors.newBuilder().setId(id(6)).setVectors(namedVectors(Map.of("d", vector(8f, 8f, 8f, 8f)))))).build(),
+            PointsUpdateOperation.newBuilder().setDeleteVectors(PointsUpdateOperation.DeleteVectors.newBuilder()
+                .setPointsSelector(only(4)).setVectors(named)).build(),
+            PointsUpdateOperation.newBuilder().setDeletePoints(PointsUpdateOperation.DeletePoints.newBuilder()
+                .setPoints(only(7))).build())).get().stream().map(Walk::state).toList());
+        say("after the batch", List.of(sizes(c, 3, 5, 7, 9), ids(client.queryAsync(query(c, nearest(near), 3).setUsing("d").build()).get())));
+        client.createVectorNameAsync(CreateVectorNameRequest.newBuilder().setCollectionName(c).setWait(true).setVectorName("e")
+            .setDenseConfig(DenseVectorCreationConfig.newBuilder().setSize(2).setDistance(Distance.Dot)).build()).get();
+        client.updateVectorsAsync(c, List.of(PointVectors.newBuilder().setId(id(1))
+            .setVectors(namedVectors(Map.of("e", vector(1f, 1f)))).build())).get();
+        List<Long> found = ids(client.queryAsync(query(c, nearest(1f, 0f), 3).setUsing("e").build()).get());
+        client.deleteVectorNameAsync(DeleteVectorNameRequest.newBuilder().setCollectionName(c).setWait(true).setVectorName("e").build()).get();
+        say("vector name", List.of(found, client.getCollectionInfoAsync(c).get().getConfig().getParams().getVectorsConfig()
+            .getParamsMap().getMapMap().keySet()));
+        client.deleteCollectionAsync(c).get();
+
+        c = "keyed";
+        client.createCollectionAsync(CreateCollection.newBuilder().setCollectionName(c).setShardingMethod(ShardingMethod.Custom)
+            .setVectorsConfig(VectorsConfig.newBuilder().setParams(params(2, Distance.Dot))).build()).get();
+        for (String key : List.of("a", "b")) {
+            client.createShardKeyAsync(CreateShardKeyRequest.newBuilder().setCollectionName(c)
+                .setRequest(CreateShardKey.newBuilder().setShardKey(shardKey(key))).build()).get();
+        }
+        client.upsertAsync(upsert(c, PointStruct.newBuilder().setId(id(1)).setVectors(vectors(1f, 0f)).build(),
+            PointStruct.newBuilder().setId(id(2)).setVectors(vectors(0f, 1f)).build()).setShardKeySelector(shardKeySelector("a")).build()).get();
+        client.upsertAsync(upsert(c, PointStruct.newBuilder().setId(id(3)).setVectors(vectors(1f, 1f)).build())
+            .setShardKeySelector(shardKeySelector("b")).build()).get();
+        // Counts within a key are not among this client's calls: a scroll is.
+        say("shard keys", List.of(keys(c), client.scrollAsync(ScrollPoints.newBuilder().setCollectionName(c)
+            .setShardKeySelector(shardKeySelector("a")).build()).get().getResultCount(),
+            ids(client.queryAsync(query(c, nearest(1f, 1f), 3).setShardKeySelector(shardKeySelector("b")).build()).get())));
+        client.deleteShardKeyAsync(DeleteShardKeyRequest.newBuilder().setCollectionName(c)
+            .setRequest(DeleteShardKey.newBuilder().setShardKey(shardKey("a"))).build()).get();
+        say("delete shard key", List.of(keys(c), client.countAsync(c).get()));
+        CollectionClusterInfoResponse cluster = client.getCollectionClusterInfoAsync(c).get();
+        say("cluster info", List.of(cluster.getShardCount(), cluster.getRemoteShardsCount()));
+        client.deleteCollectionAsync(c).get();
+    }
+
     public static void main(String[] arguments) throws Exception {
         client = new QdrantClient(
             QdrantGrpcClient.newBuilder("127.0.0.1", Integer.parseInt(arguments[0]), false, false).build());
         shortWalk();
         wideWalk();
+        moreWalk();
         client.close();
     }
 }
