@@ -257,6 +257,7 @@ fill(const setup *of)
     must(oct_close(database, &error), &error);
     (void)printf("{\"points\":%" PRIu64 ",\"dim\":%zu,\"entries\":%u,\"given_mb\":%.1f,\"written_mb\":%.1f}\n", of->points, of->dim,
                  TERMS, (double)of->points * (double)(of->dim * 4 + TERMS * 8 + 120) / 1e6, written_mb());
+    (void)fflush(stdout);
 }
 
 /* Says on the pipe what was acknowledged, and dies. */
