@@ -39,3 +39,24 @@ pages_unmap(void *memory, size_t bytes)
     if (memory != NULL)
         (void)munmap(memory, round_up(bytes, PAGES_BYTES));
 }
+
+static void
+advise(const void *memory, size_t bytes, int wish)
+{
+    char *const  at = (char *)(uintptr_t)memory;
+    const size_t before = (uintptr_t)memory % PAGES_BYTES;
+
+    (void)madvise(at - before, round_up(before + bytes, PAGES_BYTES), wish); /* ignored: all still works */
+}
+
+void
+pages_expect_jumps(void *memory, size_t bytes)
+{
+    advise(memory, bytes, MADV_RANDOM);
+}
+
+void
+pages_expect(const void *memory, size_t bytes)
+{
+    advise(memory, bytes, MADV_WILLNEED);
+}

@@ -13,4 +13,8 @@
 void *pages_map(size_t bytes);
 void  pages_unmap(void *memory, size_t bytes);
 
+/* Wishes about memory that a file is mapped over; whole pages around it are meant. Other memory does not mind. */
+void pages_expect_jumps(void *memory, size_t bytes);  /* read no more than is asked for */
+void pages_expect(const void *memory, size_t bytes);  /* all of it, soon: begin to read it */
+
 #endif

@@ -114,6 +114,57 @@ rows_usage(const rows *self, uint64_t count, uint64_t *memory, uint64_t *mapped)
     }
 }
 
+/* Of rows [first, end) what lies in one piece; *next is where the next begins. */
+static void *
+piece_of(const rows *self, uint64_t first, uint64_t end, uint64_t *next, size_t *bytes)
+{
+    const uint64_t segment_end = rows_segment_end(self, rows_segment_of(self, (uint32_t)first));
+
+    *next = end < segment_end ? end : segment_end;
+    *bytes = (size_t)(*next - first) * self->stride;
+    return rows_at(self, (uint32_t)first);
+}
+
+void
+rows_expect_jumps(rows *self, uint64_t count)
+{
+    const uint64_t file_rows = atomic_load(&self->file_rows);
+    uint64_t       row = 0, end = file_rows < count ? file_rows : count;
+
+    atomic_store(&self->jumps, true);
+    while (row < end) {
+        const bool mapped = rows_segment_is_mapped(self, rows_segment_of(self, (uint32_t)row));
+        size_t     bytes;
+        void      *memory = piece_of(self, row, end, &row, &bytes);
+
+        if (mapped)
+            pages_expect_jumps(memory, bytes);
+    }
+}
+
+void
+rows_expect_range(const rows *self, uint64_t first, uint64_t count)
+{
+    const uint64_t file_rows = atomic_load_explicit(&self->file_rows, memory_order_relaxed);
+    const uint64_t end = first + count < file_rows ? first + count : file_rows;
+
+    if (!atomic_load_explicit(&self->jumps, memory_order_relaxed))
+        return;
+    while (first < end) {
+        size_t      bytes;
+        const void *memory = piece_of(self, first, end, &first, &bytes);
+
+        pages_expect(memory, bytes);
+    }
+}
+
+void
+rows_expect(const rows *self, const void *const *at, size_t count)
+{
+    for (size_t i = 0; i < count && atomic_load_explicit(&self->jumps, memory_order_relaxed); i++)
+        pages_expect(at[i], self->stride);
+}
+
 uint64_t
 rows_bytes(const rows *self)
 {

@@ -29,6 +29,7 @@ typedef struct rows {
     _Atomic(char *)  base[ROWS_SEGMENTS]; /* address of row 0, as if the segment reached down to it */
     _Atomic uint64_t capacity;            /* rows [0, capacity) have memory; the writer's to change */
     _Atomic uint64_t file_rows; /* a file is mapped over what is whole pages of rows [0, file_rows); set by who maps */
+    atomic_bool      jumps;     /* rows_expect_jumps was called */
 } rows;
 
 /* First row of a segment and one past its last. */
@@ -67,6 +68,13 @@ void rows_clear(rows *self);
 /* Copy rows [0, count), over which a file is mapped, to memory of their own, so that a random walk gets the huge pages
  * which mapped files do not have. Before readers know of them. OCT_NOMEM leaves a mixture, which is as good. */
 oct_status rows_settle(rows *self, uint64_t count, oct_error *error);
+/* What a file is mapped over of rows [0, count) is read here and there, and need not stay in memory: let the system read the
+ * pages that are asked for and none around them. Whoever knows which rows he reads next does better to say so then. */
+void rows_expect_jumps(rows *self, uint64_t count);
+/* If so: rows [first, first + count) are read next, all of them. */
+void rows_expect_range(const rows *self, uint64_t first, uint64_t count);
+/* If so: the rows at these addresses are. A call of the system for each. */
+void rows_expect(const rows *self, const void *const *at, size_t count);
 /* Bytes of memory held, touched or not. */
 uint64_t rows_bytes(const rows *self);
 /* How much of rows [0, count) lies in memory of their own, and how much in a mapped file. Added to *memory and *mapped. */

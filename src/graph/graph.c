@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#define COPY_ROWS     512u /* a copy announces so many rows ahead, if they are on disk */
 #define ROWS_EXPECTED 8u /* a collection that stays small costs little; the rest doubles */
 
 bool
@@ -367,6 +368,8 @@ graph_copy_rows(graph *self, const graph *from, const uint64_t *live, uint32_t r
         count += bit_is_set(live, row);
     status = graph_reserve(self, count, 0, error);
     for (uint32_t row = 0; row < row_count && status == OCT_OK; row++) {
+        if (row % COPY_ROWS == 0)
+            rows_expect_range(&from->vectors, row, COPY_ROWS * 2);
         if (bit_is_set(live, row))
             copy_row(self, from, row);
     }

@@ -23,6 +23,7 @@ open_both(twin both[2], graph_params params, clusters *source)
     for (int fine = 0; fine < 2; fine++) {
         graph_publish(both[fine].graph);
         (void)twin_build(&both[fine], 1);
+        atomic_store(&both[fine].graph->vectors.file_rows, POINTS); /* in memory, second rows would spare nothing */
     }
 }
 

@@ -202,6 +202,7 @@ typedef struct graph_scratch {
     size_t       pool_size, pool_capacity;
     uint64_t    *refined; /* candidates of the pool by better estimates: rank.c */
     size_t       refined_capacity;
+    uint32_t     expecting; /* so many readings of vectors more are announced to the system: rank.c */
     float       *query; /* dim_padded floats, aligned */
     size_t       query_floats;
     codes_query  code_query;  /* the same for codes */

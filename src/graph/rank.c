@@ -9,10 +9,15 @@
  *           candidates are so close that the first estimates tell little.
  *               pool, by estimate      a  b  c  d  e  f  g  h | i ...   | the tenth best upper bound is closer than this lower one
  *               refined, by better one b  a  d  c  h | e  f  g          | the same against the true distances of those before
+ * ON DISK   Ten vectors that are read one after the other wait for a disk ten times. So the system is told of all of them
+ *           first - if it is worth its ten calls, which cost as much as a third of a search whose vectors are all in the page
+ *           cache: only for the next EXPECTING readings after one took so long that something must have come from a disk.
+ *           The clock decides about calls that change no result.
  * WHICH     candidates become hits is the same either way, but for those whose estimates err by more than the bound.
  */
 #include <math.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "graph/graph_internal.h"
 
@@ -21,6 +26,8 @@
 #define RANK_ROWS   4u   /* true distances computed at a time, once there are as many as hits wanted */
 #define RANK_SIGMAS 4.0f /* an estimate is too far by more once in 30,000 times; with 3 a hit in 1,000 is lost */
 #define REFINE_ROWS 16u  /* better estimates computed at a time, likewise: their rows' memory is waited for together */
+#define EXPECTING   64u
+#define WAITED_NS   20000u /* a page from a fast disk takes four times as long; ten vectors from memory two microseconds */
 #define INSERT_MAX  64u  /* so many are sorted by insertion */
 #define STOP_RANKED 4096u /* between two looks at whether the search is still wanted */
 
@@ -50,11 +57,44 @@ errs_evenly(const graph *self)
     return self->params.distance == OCT_COSINE;
 }
 
+static uint64_t
+clock_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Are vectors read from a file, which may have to come from a disk? */
+static bool
+reads_file(const graph *self)
+{
+    return atomic_load_explicit(&self->vectors.file_rows, memory_order_relaxed) > 0;
+}
+
+/* The true distances of `count` vectors of scratch->targets. */
+static void
+measure(const graph *self, graph_scratch *scratch, size_t count)
+{
+    const bool may_wait = count > 1 && atomic_load_explicit(&self->vectors.jumps, memory_order_relaxed);
+    uint64_t   start_ns = 0;
+
+    if (may_wait && scratch->expecting > 0) {
+        scratch->expecting--;
+        rows_expect(&self->vectors, scratch->targets, count);
+    } else if (may_wait)
+        start_ns = clock_ns();
+    graph_distances(self, scratch->query, scratch->targets, count, scratch->distances);
+    if (start_ns > 0 && clock_ns() - start_ns > WAITED_NS + count * WAITED_NS / 10)
+        scratch->expecting = EXPECTING;
+}
+
 /* Offer `count` rows of scratch->ids and ->targets by their true distances. */
 static void
 offer(const graph *self, graph_scratch *scratch, size_t count, top *best, graph_stats *stats)
 {
-    graph_distances(self, scratch->query, scratch->targets, count, scratch->distances);
+    measure(self, scratch, count);
     for (size_t i = 0; i < count; i++) {
         const uint32_t point = graph_row_point(self, scratch->ids[i]);
 
@@ -251,8 +291,9 @@ graph_rank_pool(const graph *self, const graph_query *query, graph_scratch *scra
         }
         return true;
     }
-    /* Who wants all of them ranked by vectors gains nothing by estimates. */
-    if (self->params.fine && query->rank_min != SIZE_MAX)
+    /* Who wants all of them ranked by vectors gains nothing by estimates; and a second row costs about what it spares where
+     * vectors are in memory. */
+    if (self->params.fine && query->rank_min != SIZE_MAX && (reads_file(self) || query->rank_few))
         return rank_refined(self, query, scratch, best, stats);
     return rank_in_order(self, query, scratch, best, stats);
 }

@@ -38,6 +38,7 @@
 #define POOL_RATIO_MAX   24u /* ... but never more than so many times */
 #define FILTER_WALK_SHARE                                                                                    \
     20u /* a filter that fewer than 1 in so many rows pass is answered by a scan of those */
+#define EXPECT_ROWS           256u /* a scan announces so many rows ahead: half a megabyte and more of vectors that are on disk */
 #define SCAN_KEEP             64u  /* a scan by codes keeps so many candidates ... */
 #define SCAN_KEEP_RATIO       2u   /* ... and so many times the limit */
 #define PREFETCH_VECTOR_LINES 2u   /* of a vector read whole: its kernel prefetches the rest */
@@ -736,8 +737,11 @@ scan_vectors(const graph *self, const graph_walk *walk, graph_scratch *scratch, 
              top *best)
 {
     for (size_t turn = 0; first < end && !(turn % STOP_SCANS == 0 && deadline_has_passed()); turn++) {
-        const size_t count = gather_rows(self, walk, scratch, first, end, &first);
+        const uint32_t from = first;
+        const size_t   count = gather_rows(self, walk, scratch, first, end, &first);
 
+        if (from % EXPECT_ROWS == 0 || from / EXPECT_ROWS != first / EXPECT_ROWS)
+            rows_expect_range(&self->vectors, first, 2 * EXPECT_ROWS);
         for (size_t i = 0; i < count; i++)
             scratch->targets[i] = graph_row_vector(self, scratch->ids[i]);
         graph_distances(self, scratch->query, scratch->targets, count,

@@ -61,6 +61,8 @@ release_vector(shard *self, const shard_image *image, shard_vector *vector)
         return;
     if (column_release(self->system, self->folder, state, data, vector->file_rows, &check, NULL) != OCT_OK)
         return;
+    if (atomic_load(&vector->on_disk))
+        rows_expect_jumps(data, state->row_count);
     vector->file_rows = state->row_count;
     old = atomic_exchange(&vector->check, check);
     atomic_store(&vector->verified, false);

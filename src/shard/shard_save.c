@@ -829,6 +829,8 @@ load_graph(shard *self, const shard_image *image, const graph_state *state, shar
         } else
             status = shard_load_column(self, image, name, columns[c].data, columns[c].count, is_large ? &check : NULL,
                                        error);
+        if (status == OCT_OK && is_large && vector->config.on_disk)
+            rows_expect_jumps(columns[c].data, columns[c].count);
         if (status == OCT_CORRUPT && can_be_made(columns[c].name)) {
             rows_clear(columns[c].data);
             *(strcmp(columns[c].name, "seats") == 0 ? &no_seats : &no_codes) = true;
