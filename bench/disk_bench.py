@@ -144,7 +144,8 @@ def main():
             folder = os.path.join(args.work or temporary, f"{bits}-{'disk' if disk else 'memory'}")
             if not os.path.exists(folder):
                 build(folder, np.asarray(rows, np.float32), bits, disk)
-            done = subprocess.run([sys.executable, __file__, *sys.argv[1:], "--child", folder], check=True, capture_output=True, text=True)
+            command = [sys.executable, __file__, *sys.argv[1:], "--child", folder]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
             out = json.loads(done.stdout)
             hits = out.pop("hits")
             first_hits = first_hits or hits

@@ -67,6 +67,7 @@ shard_config_of(const config_box *box, size_t index)
     out.params.start_rows = indexing == 0 ? GRAPH_START_NEVER : rows_of_kilobytes(indexing, vector->size) + 1;
     out.full_scan_rows = rows_of_kilobytes(hnsw.full_scan_threshold, vector->size);
     out.indexing_threads_max = (uint32_t)hnsw.max_indexing_threads;
+    out.links_on_disk = hnsw.memory == OCT_UNSET ? hnsw.on_disk == 1 : hnsw.memory == OCT_MEMORY_COLD;
     out.on_disk = vector->memory == OCT_UNSET ? vector->on_disk == 1 : vector->memory == OCT_MEMORY_COLD;
     return out;
 }

@@ -52,6 +52,7 @@ typedef struct shard_vector_config {
     uint32_t     vacuum_rows_min;      /* ... and so many are */
     uint32_t     indexing_threads_max; /* 0: all */
     bool         on_disk;              /* vectors leave memory once a checkpoint has them */
+    bool         links_on_disk;        /* links stay in their file after opening, until they change */
 } shard_vector_config;
 
 oct_status shard_new(const shard_options *options, const shard_vector_config *vectors, size_t vector_count,

@@ -837,8 +837,8 @@ load_graph(shard *self, const shard_image *image, const graph_state *state, shar
             status = OCT_OK;
             continue;
         }
-        if (status == OCT_OK && columns[c].walked &&
-            columns[c].count * columns[c].data->stride <= SETTLE_BYTES_MAX)
+        if (status == OCT_OK && columns[c].walked && columns[c].count * columns[c].data->stride <= SETTLE_BYTES_MAX &&
+            !(vector->config.links_on_disk && strcmp(columns[c].name, "links") == 0))
             status = rows_settle(columns[c].data, columns[c].count, error);
     }
     /* All of it is written again by the next checkpoint, so all of it has to be well. */

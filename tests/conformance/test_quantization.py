@@ -3,7 +3,8 @@
         change nothing.
 Method: 1,200 clustered points of 64 components, which have codes; the graph walked; each kind of quantization with
         each combination of parameters. The oracle scans vectors. Seed 43. Recall@10 must be 0.95 where candidates are
-        ranked by their vectors, and 0.6 where codes choose the hits (rescore false).
+        ranked by their vectors; where codes choose the hits (rescore false), 0.6 by codes of 4 bits and 0.9 by those of 8,
+        which scalar quantization and product x4 have.
 """
 
 import itertools
@@ -22,6 +23,9 @@ KINDS = {
     ),
     "product": models.ProductQuantization(
         product=models.ProductQuantizationConfig(compression=models.CompressionRatio.X16)
+    ),
+    "product_x4": models.ProductQuantization(
+        product=models.ProductQuantizationConfig(compression=models.CompressionRatio.X4)
     ),
     "binary": models.BinaryQuantization(binary=models.BinaryQuantizationConfig(always_ram=True)),
 }
@@ -53,4 +57,5 @@ def test_scores_are_exact_whatever_is_said_of_codes(doors, kind):
         )
         recall = search_everywhere(doors, queries, params)
         by_codes = kind != "none" and rescore is False and not ignore
-        assert recall >= (0.6 if by_codes else 0.95), (ignore, rescore, oversampling, recall)
+        least = 0.95 if not by_codes else 0.9 if kind in ("scalar", "product_x4") else 0.6
+        assert recall >= least, (ignore, rescore, oversampling, recall)
