@@ -206,7 +206,8 @@ def test_links_on_disk_stay_in_their_file_after_opening(engine, tmp_path):
     for name, on_disk in (("ram", False), ("disk", True)):
         hnsw = models.HnswConfigDiff(on_disk=on_disk, full_scan_threshold=10)
         config = models.VectorParams(size=64, distance="Cosine", hnsw_config=hnsw)
-        client.create_collection("c" + name, vectors_config=config, optimizers_config=models.OptimizersConfigDiff(indexing_threshold=1))
+        optimizers = models.OptimizersConfigDiff(indexing_threshold=1)
+        client.create_collection("c" + name, vectors_config=config, optimizers_config=optimizers)
     client.close()
     with octant.open(tmp_path / "data") as db:
         both = [db["cram"], db["cdisk"]]
@@ -216,7 +217,7 @@ def test_links_on_disk_stay_in_their_file_after_opening(engine, tmp_path):
     with octant.open(tmp_path / "data") as db:
         both = [db["cram"], db["cdisk"]]
         own, mapped = both[1].memory()["links"]
-        assert mapped > 0.9 * (own + mapped) and both[0].memory()["links"][1] == 0
+        assert mapped > own and both[0].memory()["links"][1] == 0, "all but pieces of less than 256 KB"
         ram, disk = [one.search(rows[:50], 10, 64) for one in both]
         assert (ram[0] == disk[0]).all() and (ram[1] == disk[1]).all()
         for one in both:  # links change: pages that do are the process's own from then on
