@@ -545,8 +545,9 @@ bool
 points_map_has_gaps(const point_set *self)
 {
     const point_map *map = atomic_load(&self->map);
+    const uint64_t   count = atomic_load(&self->count);
 
-    return map->gone > 0 || (uint64_t)atomic_load(&self->count) * 3 > map->capacity * 2;
+    return map->gone > 0 || map->used != count || count * 3 > map->capacity * 2;
 }
 
 /* Count its places. */

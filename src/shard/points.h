@@ -135,8 +135,7 @@ oct_status points_loaded(point_set *self, uint32_t count, uint32_t live_count, b
 /* The stored form of the map; see shard_save.c. */
 rows      *points_map_rows(const point_set *self);
 uint64_t   points_map_capacity(const point_set *self);
-/* Is there something in it that older versions would not understand: places of ids that were forgotten, or fewer than for all
- * numbers? */
+/* Would older versions misunderstand it? They know no places of ids that were forgotten, and all numbers are in theirs. */
 bool       points_map_has_gaps(const point_set *self);
 oct_status points_map_new(point_set *self, uint64_t capacity, oct_error *error);
 /* The map of a damaged file, made again from the ids of points [0, count), the live ones if it is known which these are

@@ -240,7 +240,7 @@ take_states(shard_image *image)
     }
 }
 
-/* The table of ids. Older versions know it only without gaps: another name keeps them away from the others. */
+/* The table of ids. Another name keeps older versions from what they would misunderstand. */
 static const char *
 map_name(const point_set *all)
 {
