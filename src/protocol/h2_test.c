@@ -23,6 +23,7 @@ typedef struct peer { /* both ends */
     unsigned closed;
     uint32_t code;
     bool     has_goaway;
+    unsigned pongs;
 } peer;
 
 static void
@@ -123,6 +124,8 @@ client_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context
     (void)session;
     if (frame->hd.type == NGHTTP2_GOAWAY)
         ((peer *)context)->has_goaway = true;
+    if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0)
+        ((peer *)context)->pongs++;
     return 0;
 }
 
@@ -522,4 +525,83 @@ TEST(failed_allocations_cost_the_session_at_most)
         CHECK_INT(self.held, 0);
     }
     CHECK(was_whole);
+}
+
+/* Goal:   a message that is small packed and too large unpacked costs its call, and no more memory than a message may have.
+ * Method: 64 MiB of one letter, where 1 MiB is taken; what is held meanwhile is counted by the session itself. */
+TEST(a_packed_message_that_grows_too_large_fails_alone)
+{
+    static char plain[1u << 16];
+    z_stream    packer = {0};
+    peer        self;
+    buffer      packed = {0};
+    source      from = {NULL, 0, 0, false}, echo = {"\0\0\0\0\1a", 6, 0, false};
+
+    memset(plain, 'x', sizeof plain);
+    OCT_MUST(buffer_reserve(&packed, 1u << 20) && deflateInit2(&packer, 9, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+    packer.next_out = (Bytef *)packed.data + H2_PREFIX_BYTES;
+    packer.avail_out = (1u << 20) - H2_PREFIX_BYTES;
+    for (unsigned i = 0; i < 1024; i++) {
+        packer.next_in = (Bytef *)plain;
+        packer.avail_in = sizeof plain;
+        OCT_MUST(deflate(&packer, i == 1023 ? Z_FINISH : Z_NO_FLUSH) == (i == 1023 ? Z_STREAM_END : Z_OK));
+    }
+    packed.data[0] = 1;
+    for (unsigned i = 0; i < 4; i++)
+        packed.data[1 + i] = (char)(packer.total_out >> (24 - 8 * i));
+    from = (source){packed.data, H2_PREFIX_BYTES + packer.total_out, 0, false};
+    (void)deflateEnd(&packer);
+    open_peer(&self);
+    CHECK(submit(&self, "/echo", "gzip", NULL, &from) > 0);
+    CHECK(exchange(&self));
+    CHECK_TEXT(self.status, "8");
+    CHECK_INT(self.calls, 0);
+    CHECK(submit(&self, "/echo", NULL, NULL, &echo) > 0);
+    CHECK(exchange(&self));
+    CHECK_TEXT(self.status, "0");
+    close_peer(&self);
+    buffer_clear(&packed);
+}
+
+static ssize_t
+read_trailed(nghttp2_session *session, int32_t stream, uint8_t *to, size_t size, uint32_t *flags, nghttp2_data_source *from,
+             void *context)
+{
+    const nghttp2_nv trailer = nv("x-after", "1");
+    const ssize_t    got = read_source(session, stream, to, size, flags, from, context);
+
+    if ((*flags & NGHTTP2_DATA_FLAG_EOF) != 0) {
+        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        OCT_MUST(nghttp2_submit_trailer(session, stream, &trailer, 1) == 0);
+    }
+    return got;
+}
+
+/* Goal:   a client may end its call by trailers, which say nothing here; pings are answered; a frame that is cut by the end of the
+ *         connection leaves nothing behind (close_peer looks).
+ * Method: the three, one behind the other on one connection. */
+TEST(trailers_pings_and_half_frames_do_no_harm)
+{
+    source                      from = {"\0\0\0\0\5hello", 10, 0, false};
+    const nghttp2_data_provider body = {.source = {.ptr = &from}, .read_callback = read_trailed};
+    const nghttp2_nv            list[] = {nv(":method", "POST"), nv(":scheme", "http"),
+                                          nv(":path", "/echo"), nv(":authority", "a"),
+                                          nv("content-type", "application/grpc"), nv("te", "trailers")};
+    static const char           half[] = "\0\0\x20\0\1\0\0\0\x05\0\0"; /* DATA of 32 bytes, two of which come */
+    peer                        self;
+
+    open_peer(&self);
+    CHECK(nghttp2_submit_request(self.client, NULL, list, countof(list), &body, NULL) > 0);
+    CHECK(exchange(&self));
+    CHECK_INT(self.calls, 1);
+    CHECK_TEXT(self.status, "0");
+    CHECK_INT(nghttp2_submit_ping(self.client, NGHTTP2_FLAG_NONE, (const uint8_t *)"12345678"), 0);
+    CHECK(exchange(&self));
+    CHECK_INT(self.pongs, 1);
+    from = (source){"\0\0\0\0\5he", 7, 0, true};
+    CHECK(submit(&self, "/echo", NULL, NULL, &from) > 0);
+    CHECK(exchange(&self));
+    (void)h2_receive(self.server, half, sizeof half - 1);
+    CHECK_INT(self.calls, 1);
+    close_peer(&self);
 }
