@@ -229,7 +229,7 @@ TEST(merged_numbers_are_the_lowest_in_order_at_every_level)
  * Method: random values, each count of blocks, thresholds from 1 to 127; rows of all bits too; plain loops judge. Seed 6. */
 TEST(bit_planes_and_shared_bits_are_the_same_at_every_level)
 {
-    static _Alignas(64) uint8_t planes[2 * 256], rows[ROWS][256];
+    static _Alignas(64) uint8_t planes[2 * 256], rows[ROWS * 256];
     test_rng                    rng = test_rng_seed(6);
 
     for (size_t level = 0; kernel_level(level) != NULL; level++) {
@@ -248,7 +248,7 @@ TEST(bit_planes_and_shared_bits_are_the_same_at_every_level)
             memset(planes, 0, sizeof planes);
             for (size_t i = 0; i < ROWS; i++) {
                 for (size_t j = 0; j < stride; j++)
-                    rows[0][i * stride + j] = i == 0 ? 0xFF : (uint8_t)test_u64(&rng);
+                    rows[i * stride + j] = i == 0 ? 0xFF : (uint8_t)test_u64(&rng);
             }
             CHECK(ROWS * stride <= sizeof rows);
             for (size_t j = 0; j < blocks * 128; j++)
@@ -258,7 +258,7 @@ TEST(bit_planes_and_shared_bits_are_the_same_at_every_level)
                 int32_t got[ROWS + 1] = {0};
 
                 got[count] = 77;
-                table->shared_bits(planes, rows[0], stride, count, got);
+                table->shared_bits(planes, rows, stride, count, got);
                 CHECK(got[count] == 77);
                 for (size_t i = 0; i < count; i++) {
                     int32_t want = 0;
@@ -266,7 +266,7 @@ TEST(bit_planes_and_shared_bits_are_the_same_at_every_level)
                     for (size_t j = 0; j < blocks * 128; j++) {
                         const int level_of = query[j] < -part ? 0 : query[j] < 0 ? 1 : query[j] < part ? 2 : 3;
 
-                        want += (rows[0][i * stride + j / 8] >> j % 8 & 1) * level_of;
+                        want += (rows[i * stride + j / 8] >> j % 8 & 1) * level_of;
                     }
                     CHECK_MSG(got[i] == want, "%s, %zu blocks, row %zu: %d, not %d", table->name, blocks, i, got[i], want);
                 }
