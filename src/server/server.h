@@ -12,7 +12,7 @@
  *          A search runs to completion on the thread that read it. Writes wait for the disk and long reads
  *          take long, so those go to workers and never delay a search on the loop (request_class.h). Other reads the
  *          loop tries: what the engine knows to take long, or takes 2 ms, is begun again by a worker (TRIES in
- *          base/deadline.h, docs/decisions/0019-tries.md), and by a patient one if that takes 50 ms.
+ *          base/deadline.h, docs/decisions/0023-tries.md), and by a patient one if that takes 50 ms.
  * LEFT     A read stops when its client has closed the connection, reset the stream, or let its deadline pass;
  *          what it looks at is base/deadline.h. Writes are finished.
  * ORDER    A connection's requests run one after the other in the order sent, so a pipelined read sees the
