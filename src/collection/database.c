@@ -635,6 +635,7 @@ out:
         keep_spare(self, &view);
     catalogue_view_clear(&view);
     buffer_clear(&content);
+    log_take_back(self->log);
     note_room(self, full || status == OCT_FULL, status == OCT_OK, start_ns);
     (void)pthread_mutex_unlock(&self->checkpoint_lock);
     /* What could be saved is; `error` tells of what could not. */

@@ -77,6 +77,7 @@ struct write_log {
     pthread_cond_t  done; /* for waiters: more is written or durable, a file was begun, or all stopped */
     pthread_cond_t  room; /* for appenders: the queue is shorter */
     spare           for_appends, for_checkpoint; /* not used in memory and by readers */
+    bool            is_lent; /* a checkpoint writes into the room of for_checkpoint */
     uint64_t        stored_bytes; /* beside the log, says the owner */
     uint64_t        last_sequence;
     uint64_t        written_sequence;
@@ -339,7 +340,8 @@ hold_spares(write_log *self, oct_error *error)
     /* In steps of a third, as it costs a call of the system each time; checkpoints may find that it can shrink. */
     if (share - share / 4 >= self->for_checkpoint.wanted)
         self->for_checkpoint.wanted = share;
-    status = spare_hold(&self->for_appends, error);
+    /* What a checkpoint is writing into stays its own: a writer who tries again and again must not take it back. */
+    status = self->is_lent ? OCT_FULL : spare_hold(&self->for_appends, error);
     if (status == OCT_OK)
         status = spare_hold(&self->for_checkpoint, error);
     if (status != OCT_FULL)
@@ -418,8 +420,17 @@ log_lend(write_log *self)
         return false;
     lock(self);
     lent = spare_release(&self->for_checkpoint);
+    self->is_lent = self->is_lent || lent;
     unlock(self);
     return lent;
+}
+
+void
+log_take_back(write_log *self)
+{
+    lock(self);
+    self->is_lent = false;
+    unlock(self);
 }
 
 void

@@ -59,6 +59,8 @@ oct_status log_append_freeing(write_log *self, uint64_t shard, const oct_slice *
                               uint64_t *sequence, oct_error *error);
 /* A checkpoint found the disk full: give it the room that is kept back for it. False: there is none, do not try again. */
 bool log_lend(write_log *self);
+/* The checkpoint has ended, and what adds may make that room whole again. Until then it is refused. */
+void log_take_back(write_log *self);
 /* So much is stored beside the log: the room for checkpoints is a share of both. */
 void log_keep_spare(write_log *self, uint64_t stored_bytes);
 /* Wait until `sequence` is as durable as the sync policy says: synced, or for the policies interval and
