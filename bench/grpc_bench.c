@@ -1,8 +1,8 @@
 /* What does the gRPC door cost above the engine?
  *
  * Searches of 768 dimensions, limit 10, among 20,000 points, and upserts of 1,000 x 768: CPU time of oct_grpc_call
- * (decode, call, encode) beside that of the same call of octant.h, in turns, median (of upserts the mean) of the rounds. HTTP/2 is not in it:
- * bench/grpc_server.py measures a whole server. usage: build/grpc_bench [ROUNDS]
+ * (decode, call, encode) beside that of the same call of octant.h, in turns, median of the rounds, and mean for upserts.
+ * HTTP/2 is not in it: bench/grpc_server.py measures a whole server. usage: build/grpc_bench [ROUNDS]
  */
 #include <stdio.h>
 #include <stdlib.h>
