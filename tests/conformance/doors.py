@@ -16,7 +16,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -138,14 +137,14 @@ class PathDoor(Door):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def told_port(log: bytes, text: bytes) -> int:
+    """The port that a line of the server's log tells; 0: not yet. Who looks for a free one himself may find it taken."""
+    found = re.search(re.escape(text) + rb" http://127\.0\.0\.1:(\d+)", log)
+    return int(found[1]) if found else 0
 
 
 class Server:
-    """The program on a folder and a free port. Also used by the crash test."""
+    """The program on a folder and ports that the system chooses. Also used by the crash test."""
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
@@ -161,17 +160,22 @@ class Server:
     def start(self) -> None:
         program = find_program()
         assert program is not None
-        self.port, self.grpc_port = free_port(), free_port()
+        self.port = self.grpc_port = 0
         command = [str(program), "serve", "--path", self.folder, "--host", "127.0.0.1"]
-        command += ["--http-port", str(self.port), "--grpc-port", str(self.grpc_port)]
+        command += ["--http-port", "0", "--grpc-port", "0"]
         with open(self.log_path, "ab") as log:
+            begin = log.tell()
             self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + SERVER_START_SECONDS
         while True:
+            log_text = Path(self.log_path).read_bytes()[begin:]
+            self.grpc_port = told_port(log_text, b"serving gRPC on")
+            self.port = told_port(log_text, b"listening on")
             try:
-                with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
-                    if answer.status == 200:
-                        return
+                if self.port != 0:
+                    with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
+                        if answer.status == 200:
+                            return
             except OSError:
                 pass
             if self.process.poll() is not None or time.monotonic() > deadline:

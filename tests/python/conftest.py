@@ -8,12 +8,11 @@ $OCTANT_BIN or build/octant.
 import ctypes
 import gc
 import os
+import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -112,12 +111,6 @@ def fake(fake_path, monkeypatch):
     assert fake.misuse == 0, "a database was closed under a running call or an open collection"
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="session")
 def server_url(tmp_path_factory):
     """A server over a directory of its own, or a skip."""
@@ -126,26 +119,23 @@ def server_url(tmp_path_factory):
         if os.environ.get("OCTANT_BIN"):
             pytest.fail(f"OCTANT_BIN is {program}, but there is no such file")
         pytest.skip(f"no server: {program} is not built")
-    port = free_port()
     log = tmp_path_factory.mktemp("server") / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [str(program), "serve", "--path", str(tmp_path_factory.mktemp("data")), "--host", "127.0.0.1",
-             "--http-port", str(port)],
+             "--http-port", "0", "--grpc-port", "0"],
             stdout=output, stderr=output,
         )  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + SERVER_START_SECONDS
-        while True:
-            try:
-                with urllib.request.urlopen(url + "/healthz", timeout=1):
-                    break
-            except OSError:
+        told = None
+        while told is None:  # the server says which port the system gave it
+            told = re.search(r"listening on (http://127\.0\.0\.1:\d+)", log.read_text(errors="replace"))
+            if told is None:
                 if process.poll() is not None or time.monotonic() > deadline:
                     pytest.fail(f"the server did not start:\n{log.read_text(errors='replace')}")
                 time.sleep(0.05)
-        yield url
+        yield told[1]
     finally:
         process.terminate()
         try:
