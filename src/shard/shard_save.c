@@ -293,7 +293,7 @@ freeze(shard *self, shard_image *image, copies *out, oct_error *error)
         if (image->is_sparse[v]) {
             sparse_column sparse[SPARSE_COLUMNS];
 
-            sparse_columns(vector_sparse(set->items[v]), sparse);
+            sparse_columns(vector_sparse(set->items[v]), &image->sparses[v], sparse);
             for (size_t c = 0; c < SPARSE_COLUMNS && status == OCT_OK; c++) {
                 if (!sparse[c].appended)
                     status = copy_column(out, SHARD_COLUMN_NAME(name, sparse[c].name, image->numbers[v]), sparse[c].data,

@@ -67,16 +67,15 @@ vector_sparse_catch_up(shard *self, shard_vector *vector, bool *more)
 oct_status
 vector_sparse_save(shard *self, shard_image *image, const shard_vector *vector, size_t v, oct_error *error)
 {
-    const sparse_state *state = &image->sparses[v];
-    sparse_column       columns[SPARSE_COLUMNS];
-    char                name[COLUMN_NAME_MAX];
-    oct_status          status = OCT_OK;
+    sparse_column columns[SPARSE_COLUMNS];
+    char          name[COLUMN_NAME_MAX];
+    oct_status    status = OCT_OK;
 
-    sparse_columns(vector_sparse(vector), columns);
+    sparse_columns(vector_sparse(vector), &image->sparses[v], columns);
     for (size_t c = 0; c < SPARSE_COLUMNS && status == OCT_OK; c++) {
         if (columns[c].appended)
             status = shard_save_column(self, image, SHARD_COLUMN_NAME(name, columns[c].name, vector->number), columns[c].data,
-                                       columns[c].is_heap ? state->unit_count : state->row_count, vector->rebuilt, error);
+                                       columns[c].count, vector->rebuilt, error);
     }
     return status;
 }
@@ -96,7 +95,7 @@ vector_sparse_write_state(const shard_image *image, size_t v, buffer *out)
 
 /* Read what can be read; make the rest again from it. What was damaged is told in self->mended. */
 static oct_status
-load_columns(shard *self, const shard_image *image, shard_vector *vector, sparse_index *loaded, oct_error *error)
+load_columns(shard *self, const shard_image *image, shard_vector *vector, size_t v, sparse_index *loaded, oct_error *error)
 {
     enum { ENTRIES, HEADS, SEATS, LIVE };
     sparse_column columns[SPARSE_COLUMNS];
@@ -104,7 +103,7 @@ load_columns(shard *self, const shard_image *image, shard_vector *vector, sparse
     oct_error     first = {0};
     oct_status    status = OCT_OK;
 
-    sparse_columns(loaded, columns);
+    sparse_columns(loaded, &image->sparses[v], columns);
     for (size_t c = 0; c < SPARSE_COLUMNS && status == OCT_OK; c++) {
         column_check *check = NULL;
         oct_error     why = {0};
@@ -152,7 +151,7 @@ vector_sparse_load(shard *self, const shard_image *image, shard_vector *vector, 
 
     if (status != OCT_OK)
         return status;
-    status = load_columns(self, image, vector, loaded, error);
+    status = load_columns(self, image, vector, v, loaded, error);
     if (status == OCT_OK)
         status = sparse_loaded(loaded, error);
     if (status == OCT_OK)

@@ -147,8 +147,9 @@ typedef struct sparse_state {
 } sparse_state;
 
 /* With the writer's lock held. */
-void sparse_columns(sparse_index *self, sparse_column columns[SPARSE_COLUMNS]);
 void sparse_get_state(const sparse_index *self, sparse_state *state);
+/* Where the columns are, with the rows that they had at `state`. At any time: what is appended meanwhile is not looked at. */
+void sparse_columns(sparse_index *self, const sparse_state *state, sparse_column columns[SPARSE_COLUMNS]);
 /* An index whose columns the caller fills before any other call; then sparse_loaded. The lists are empty yet. A damaged vector
  * does not fail it: searches will name it, and its point can be given another. */
 oct_status sparse_load_begin(const sparse_state *state, sparse_index **out, oct_error *error);

@@ -51,12 +51,12 @@ sparse_catch_up(sparse_index *self, const sparse_index *from, uint32_t row_count
 /* --- files --------------------------------------------------------------------------------------------------- */
 
 void
-sparse_columns(sparse_index *self, sparse_column columns[SPARSE_COLUMNS])
+sparse_columns(sparse_index *self, const sparse_state *state, sparse_column columns[SPARSE_COLUMNS])
 {
-    columns[0] = (sparse_column){"entries", &self->entries.units, atomic_load(&self->entries.unit_count), true, true};
-    columns[1] = (sparse_column){"heads", &self->heads, self->rows_appended, true, false};
-    columns[2] = (sparse_column){"seats", &self->seats, self->point_count, false, false};
-    columns[3] = (sparse_column){"live", &self->live, ((uint64_t)self->rows_appended + 63) / 64, false, false};
+    columns[0] = (sparse_column){"entries", &self->entries.units, state->unit_count, true, true};
+    columns[1] = (sparse_column){"heads", &self->heads, state->row_count, true, false};
+    columns[2] = (sparse_column){"seats", &self->seats, state->point_count, false, false};
+    columns[3] = (sparse_column){"live", &self->live, ((uint64_t)state->row_count + 63) / 64, false, false};
 }
 
 void

@@ -217,11 +217,10 @@ reloaded_without(sparse_index *old, uint32_t damage, unsigned lost, bool *made)
     sparse_index *fresh;
 
     sparse_get_state(old, &state);
-    sparse_columns(old, from);
+    sparse_columns(old, &state, from);
     CHECK_OK(sparse_load_begin(&state, &fresh, NULL));
-    sparse_columns(fresh, to);
+    sparse_columns(fresh, &state, to);
     for (size_t c = 0; c < SPARSE_COLUMNS; c++) {
-        CHECK(from[c].count == to[c].count);
         CHECK_OK(rows_reserve(to[c].data, to[c].count, NULL));
         for (uint32_t row = 0; row < to[c].count && (lost >> c & 1) == 0; row++)
             memcpy(rows_at(to[c].data, row), rows_at(from[c].data, row), to[c].data->stride);
