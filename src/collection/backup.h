@@ -35,8 +35,7 @@ struct increment {
     archive_writer      *to;
     pieces               made;
     piece_cutter         cutter;
-    buffer               chunk; /* of the log */
-    uint32_t             chunk_count;
+    log_chunk            chunk;
     char                *run;   /* RUN_BYTES: pieces that follow one another, to be stored */
     size_t               run_size;
     char                *piece; /* PIECE_BYTES */

@@ -6,27 +6,10 @@
 
 #include "base/json.h"
 
-#define RUN_BYTES       (16u * PIECE_BYTES) /* an entry of the archive holds no more */
-#define LOG_CHUNK_BYTES (4u << 20)          /* records gather in entries of about this size */
-#define PART_SUFFIX     ".part"
+#define RUN_BYTES   (16u * PIECE_BYTES) /* an entry of the archive holds no more */
+#define PART_SUFFIX ".part"
 
 /* --- the log ------------------------------------------------------------------------------------------------ */
-
-static oct_status
-end_chunk(increment *self, oct_error *error)
-{
-    char       name[32];
-    oct_status status;
-
-    if (self->chunk.failed)
-        return oct_fail_memory(error, self->chunk.size);
-    if (self->chunk.size == 0)
-        return OCT_OK;
-    (void)snprintf(name, sizeof name, "log/%010" PRIu32, ++self->chunk_count);
-    status = archive_add(self->to, name, (oct_slice){self->chunk.data, self->chunk.size}, error);
-    self->chunk.size = 0;
-    return status;
-}
 
 static oct_status
 take_group(void *context, const piece_group *group, oct_slice records, oct_error *error)
@@ -37,13 +20,12 @@ take_group(void *context, const piece_group *group, oct_slice records, oct_error
 
     mine.stored = before == NULL || before->bytes != group->bytes || !piece_is_same(before->hash, group->hash);
     if (mine.stored) {
-        buffer_add(&self->chunk, records.data, records.size);
-        if (self->chunk.failed || self->chunk.size >= LOG_CHUNK_BYTES) {
-            const oct_status status = end_chunk(self, error);
+        oct_status status;
 
-            if (status != OCT_OK)
-                return status;
-        }
+        buffer_add(&self->chunk.records, records.data, records.size);
+        status = log_chunk_added(&self->chunk, self->to, error);
+        if (status != OCT_OK)
+            return status;
     }
     return pieces_add_group(&self->made, &mine, error);
 }
@@ -59,7 +41,7 @@ increment_end_log(increment *self, oct_error *error)
 {
     const oct_status status = piece_cutter_end(&self->cutter, error);
 
-    return status == OCT_OK ? end_chunk(self, error) : status;
+    return status == OCT_OK ? log_chunk_end(&self->chunk, self->to, error) : status;
 }
 
 /* --- files --------------------------------------------------------------------------------------------------- */
@@ -186,7 +168,7 @@ increment_clear(increment *self)
 {
     pieces_clear(&self->made);
     piece_cutter_clear(&self->cutter);
-    buffer_clear(&self->chunk);
+    log_chunk_clear(&self->chunk);
     oct_free(self->run);
     oct_free(self->piece);
     *self = (increment){.base = self->base, .base_head = self->base_head};

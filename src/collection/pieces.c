@@ -2,6 +2,7 @@
 #include "collection/pieces.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "collection/snapshot_unpack.h"
@@ -11,6 +12,8 @@
 #define FILE_BYTES  112u /* name, padded with zeros (104), size (8) */
 #define GROUP_BYTES 48u  /* first, last, bytes (8 each), hash (16), stored (8) */
 #define NAME_BYTES  104u
+
+#define LOG_CHUNK_BYTES (4u << 20) /* records gather in entries of about this size */
 
 _Static_assert(NAME_BYTES >= ARCHIVE_NAME_MAX + 1 && NAME_BYTES + 8 == FILE_BYTES, "a name and a size");
 _Static_assert(3 * 8 + PIECE_HASH_BYTES + 8 == GROUP_BYTES, "as described");
@@ -381,6 +384,36 @@ piece_cutter_add(piece_cutter *self, uint64_t sequence, uint64_t shard_id, oct_s
 
 void
 piece_cutter_clear(piece_cutter *self)
+{
+    buffer_clear(&self->records);
+}
+
+oct_status
+log_chunk_end(log_chunk *self, archive_writer *to, oct_error *error)
+{
+    char       name[32];
+    oct_status status;
+
+    if (self->records.failed)
+        return oct_fail_memory(error, self->records.size);
+    if (self->records.size == 0)
+        return OCT_OK;
+    (void)snprintf(name, sizeof name, "log/%010" PRIu32, ++self->count);
+    status = archive_add(to, name, (oct_slice){self->records.data, self->records.size}, error);
+    if (self->records.capacity > 4 * LOG_CHUNK_BYTES) /* a large one is not kept for those that follow */
+        buffer_clear(&self->records);
+    self->records.size = 0;
+    return status;
+}
+
+oct_status
+log_chunk_added(log_chunk *self, archive_writer *to, oct_error *error)
+{
+    return self->records.failed || self->records.size >= LOG_CHUNK_BYTES ? log_chunk_end(self, to, error) : OCT_OK;
+}
+
+void
+log_chunk_clear(log_chunk *self)
 {
     buffer_clear(&self->records);
 }

@@ -89,6 +89,16 @@ void       piece_cutter_clear(piece_cutter *self);
 /* sequence, shard, size (8 bytes each), the body, zeros up to a multiple of 8. */
 void piece_encode_record(buffer *out, uint64_t sequence, uint64_t shard_id, oct_slice body);
 
+/* Encoded records that gather for the entries log/0000000001, ... of an archive. Zero is empty. */
+typedef struct log_chunk {
+    buffer   records; /* the caller adds to it, and then calls one of these */
+    uint32_t count;   /* entries that are written */
+} log_chunk;
+
+oct_status log_chunk_added(log_chunk *self, archive_writer *to, oct_error *error); /* writes it if that is enough */
+oct_status log_chunk_end(log_chunk *self, archive_writer *to, oct_error *error);   /* writes what is left, if anything */
+void       log_chunk_clear(log_chunk *self);
+
 /* --- pieces_read.c -------------------------------------------------------------------------------------------- */
 
 /* Read an archive to its end, verify it, and list what it holds: `out` (may be NULL) of a whole backup by hashing it, of an increment

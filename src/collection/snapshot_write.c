@@ -9,9 +9,8 @@
 #include "base/json.h"
 #include "storage/manifest.h"
 
-#define LOG_CHUNK_BYTES (4u << 20) /* records gather in entries of about this size */
-#define OPEN_COLUMNS    400u       /* held open from the beginning; more are opened when their turn comes */
-#define FOLDER_LOOKS    8          /* at a folder that another process writes to, before we believe in damage */
+#define OPEN_COLUMNS 400u /* held open from the beginning; more are opened when their turn comes */
+#define FOLDER_LOOKS 8    /* at a folder that another process writes to, before we believe in damage */
 
 const char *const snapshot_kinds[3] = {"collection", "shard", "full"};
 
@@ -28,8 +27,7 @@ typedef struct packing {
     uint64_t           position;       /* of the last record that is in */
     archive_writer    *to;
     increment         *part;           /* what its base has is left out; NULL: all is written */
-    buffer             chunk;
-    uint32_t           chunk_count;
+    log_chunk          chunk;
     bool               deleted; /* `only` is, further on in the log */
     struct {
         column_state   state;
@@ -45,7 +43,7 @@ packing_clear(packing *self)
     for (size_t i = 0; i < self->column_count; i++)
         column_source_free(self->columns[i].source);
     oct_free(self->columns);
-    buffer_clear(&self->chunk);
+    log_chunk_clear(&self->chunk);
 }
 
 /* --- columns --------------------------------------------------------------------------------------------- */
@@ -186,30 +184,12 @@ make_manifest(packing *self, oct_slice manifest, buffer *out, oct_error *error)
 /* --- the log ---------------------------------------------------------------------------------------------------- */
 
 static oct_status
-end_chunk(packing *self, oct_error *error)
-{
-    char       name[32];
-    oct_status status;
-
-    if (self->chunk.failed)
-        return oct_fail_memory(error, self->chunk.size);
-    if (self->chunk.size == 0)
-        return OCT_OK;
-    (void)snprintf(name, sizeof name, "log/%010" PRIu32, ++self->chunk_count);
-    status = archive_add(self->to, name, (oct_slice){self->chunk.data, self->chunk.size}, error);
-    if (self->chunk.capacity > 4 * LOG_CHUNK_BYTES)
-        buffer_clear(&self->chunk);
-    self->chunk.size = 0;
-    return status;
-}
-
-static oct_status
 add_record(packing *self, uint64_t sequence, uint64_t shard_id, oct_slice body, oct_error *error)
 {
     if (self->part != NULL)
         return increment_record(self->part, sequence, shard_id, body, error);
-    piece_encode_record(&self->chunk, sequence, shard_id, body);
-    return self->chunk.failed || self->chunk.size >= LOG_CHUNK_BYTES ? end_chunk(self, error) : OCT_OK;
+    piece_encode_record(&self->chunk.records, sequence, shard_id, body);
+    return log_chunk_added(&self->chunk, self->to, error);
 }
 
 /* A record of the catalogue: may it come along? Those that bring files with them are met here. */
@@ -269,7 +249,7 @@ copy_log(packing *self, oct_error *error)
     (void)log_close(log, NULL);
     if (status != OCT_OK)
         return status;
-    return self->part == NULL ? end_chunk(self, error) : increment_end_log(self->part, error);
+    return self->part == NULL ? log_chunk_end(&self->chunk, self->to, error) : increment_end_log(self->part, error);
 }
 
 /* --- the archive -------------------------------------------------------------------------------------------------- */
@@ -389,7 +369,7 @@ pack_memory(packing *self, oct_database *database, oct_slice name, oct_error *er
     for (size_t i = 0; i < kept; i++)
         shard_resume_writes(view.collections[i]->shard);
     if (status == OCT_OK)
-        status = end_chunk(self, error);
+        status = log_chunk_end(&self->chunk, self->to, error);
     catalogue_view_clear(&view);
     buffer_clear(&format);
     buffer_clear(&manifest);
