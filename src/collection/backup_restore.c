@@ -47,16 +47,6 @@ looks_right(os *system, const char *path, const snapshot_head *of)
     return found;
 }
 
-static bool
-is_there(os *system, const char *path)
-{
-    os_file         *file = NULL;
-    const oct_status status = os_open(system, path, 0, &file, NULL);
-
-    os_close(file);
-    return status == OCT_OK;
-}
-
 /* The file that `link` goes on from: the one of its name; or, if that is another or gone, one that looks like it. */
 static oct_status
 find_base(os *system, const backup_link *link, const char *folder, char out[OS_PATH_MAX], oct_error *error)
@@ -80,7 +70,7 @@ find_base(os *system, const backup_link *link, const char *folder, char out[OS_P
         return OCT_OK;
     memcpy(out, named, strlen(named) + 1);
     /* One of its name is read all the same: perhaps it is damaged, and then that is what has to be said. */
-    if (is_there(system, named))
+    if (os_exists(system, named))
         return OCT_OK;
     return oct_fail(error, OCT_NOT_FOUND,
                     "%s is an increment of the backup \"%s\" (%" PRIu64

@@ -36,16 +36,6 @@ run_steps(world *now, test_rng *rng, oct_database *database, const world_op *ops
         CHECK_OK(world_step(now, rng, database, ops[i], i % 3 != 0, &error));
 }
 
-static bool
-is_there(os *disk, const char *path)
-{
-    os_file         *file = NULL;
-    const oct_status status = os_open(disk, path, 0, &file, NULL);
-
-    os_close(file);
-    return status == OCT_OK;
-}
-
 /* The backup is restored, opened, and it is the world. */
 static void
 check_restored(os *disk, const char *path, const char *bases, const world *then, const char *when)
@@ -175,7 +165,7 @@ TEST(every_link_of_a_chain_restores_its_moment)
             CHECK_INT(info.bytes, size_of(at.disk, path));
             CHECK(strcmp(info.sha256, at.info[i].sha256) == 0);
             check_restored(at.disk, path, NULL, at.then[i], when);
-            CHECK(!is_there(at.disk, BACKUPS "/0.backup.part"));
+            CHECK(!os_exists(at.disk, BACKUPS "/0.backup.part"));
             all += i > 0;
             smaller += i > 0 && info.stored_bytes < info.content_bytes;
         }
@@ -281,7 +271,7 @@ TEST(a_link_that_is_missing_wrong_or_damaged_is_named)
     check_restored(disk, "/safe/3.backup", BACKUPS, at.then[3], "elsewhere");
     CHECK_STATUS(backup_restore(disk, "/safe/3.backup", NULL, RESTORED, &error), OCT_NOT_FOUND);
     CHECK_MSG(strstr(error.text, "2.backup") != NULL && strstr(error.text, "/safe") != NULL, "%s", error.text);
-    CHECK(!is_there(disk, RESTORED "/octant.json"));
+    CHECK(!os_exists(disk, RESTORED "/octant.json"));
     CHECK_OK(os_rename(disk, "/safe/3.backup", BACKUPS "/3.backup", NULL));
 
     /* Missing in the middle. */
@@ -305,9 +295,9 @@ TEST(a_link_that_is_missing_wrong_or_damaged_is_named)
     flip(disk, BACKUPS "/1.backup", size_of(disk, BACKUPS "/1.backup") / 2, 4);
     CHECK_STATUS(backup_restore(disk, BACKUPS "/3.backup", NULL, RESTORED, &error), OCT_CORRUPT);
     CHECK_MSG(strstr(error.text, "1.backup, which") != NULL && strstr(error.text, "2.backup goes on from") != NULL, "%s", error.text);
-    CHECK(!is_there(disk, RESTORED "/octant.json"));
+    CHECK(!os_exists(disk, RESTORED "/octant.json"));
     CHECK_STATUS(backup_write(disk, WORLD_PATH, BACKUPS "/9", BACKUPS "/1.backup", NULL, &error), OCT_CORRUPT);
-    CHECK(!is_there(disk, BACKUPS "/9") && !is_there(disk, BACKUPS "/9.part"));
+    CHECK(!os_exists(disk, BACKUPS "/9") && !os_exists(disk, BACKUPS "/9.part"));
     flip(disk, BACKUPS "/1.backup", size_of(disk, BACKUPS "/1.backup") / 2, 4);
 
     /* An increment replaces nothing, its base least of all; a snapshot of one collection is no base, nor is any other file. */
@@ -360,7 +350,7 @@ TEST(a_changed_byte_in_a_chain_is_refused)
             status = backup_restore(at.disk, BACKUPS "/2.backup", NULL, RESTORED, &error);
             CHECK_MSG((status == OCT_CORRUPT || status == OCT_INVALID || status == OCT_UNSUPPORTED) && error.text[0] != '\0',
                       "link %u, byte %llu: %d, %s", i, (unsigned long long)byte, (int)status, error.text);
-            CHECK(!is_there(at.disk, RESTORED "/octant.json"));
+            CHECK(!os_exists(at.disk, RESTORED "/octant.json"));
             flip(at.disk, path, byte, bit);
             tried++;
         }
@@ -419,10 +409,10 @@ TEST(a_failure_leaves_no_half_of_a_backup)
             has_failed = os_fault_has_failed(disk);
             os_fault_fail_at(disk, UINT64_MAX, OCT_OK, false);
             failures += made != OCT_OK || restored != OCT_OK;
-            CHECK_MSG(made == OCT_OK || !is_there(disk, BACKUPS "/new") ||
+            CHECK_MSG(made == OCT_OK || !os_exists(disk, BACKUPS "/new") ||
                           backup_verify(disk, BACKUPS "/new", NULL, &(oct_backup_info){0}, &error) == OCT_OK,
                       "half a backup, call %llu: %s", (unsigned long long)n, error.text);
-            CHECK(restored == OCT_OK || !is_there(disk, RESTORED "/octant.json"));
+            CHECK(restored == OCT_OK || !os_exists(disk, RESTORED "/octant.json"));
             snapshot_remove_tree(disk, RESTORED);
             if (made == OCT_OK)
                 check_restored(disk, BACKUPS "/new", NULL, at.then[LINKS - 1], "made");
@@ -446,14 +436,14 @@ TEST(a_failure_leaves_no_half_of_a_backup)
             calls = os_fault_count(disk).calls - calls;
         after = os_fault_crash(disk, &rng);
         os_free(disk);
-        if (is_there(after, BACKUPS "/new")) {
+        if (os_exists(after, BACKUPS "/new")) {
             whole++;
             CHECK_MSG(backup_verify(after, BACKUPS "/new", NULL, &info, &error) == OCT_OK, "a half: %s", error.text);
         } else {
             none++;
             CHECK_OK(backup_write(after, WORLD_PATH, BACKUPS "/new", BACKUPS "/4.backup", &info, &error));
         }
-        if (is_there(after, RESTORED "/octant.json")) {
+        if (os_exists(after, RESTORED "/octant.json")) {
             oct_database *database = NULL;
 
             CHECK_MSG(database_open_on(after, &(oct_open_options){.path = RESTORED}, &database, &error) == OCT_OK, "%s",

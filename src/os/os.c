@@ -27,6 +27,16 @@ os_close(os_file *file)
         file->ops->close(file);
 }
 
+bool
+os_exists(os *self, const char *path)
+{
+    os_file         *file = NULL;
+    const oct_status status = os_open(self, path, 0, &file, NULL);
+
+    os_close(file);
+    return status == OCT_OK;
+}
+
 oct_status
 os_read(os_file *file, uint64_t offset, void *data, size_t size, size_t *got, oct_error *error)
 {

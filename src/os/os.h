@@ -71,6 +71,7 @@ void       os_free(os *self); /* accepts NULL and os_posix() */
 /* *out is NULL on failure; close accepts NULL. */
 oct_status os_open(os *self, const char *path, unsigned flags, os_file **out, oct_error *error);
 void       os_close(os_file *file);
+bool       os_exists(os *self, const char *path); /* can it be opened for reading? */
 /* Read up to `size` bytes; *got is less only at the end of the file. */
 oct_status os_read(os_file *file, uint64_t offset, void *data, size_t size, size_t *got, oct_error *error);
 /* Read exactly `size` bytes; OCT_CORRUPT if the file ends before. */
