@@ -92,8 +92,8 @@ free_memory(postings *self)
     oct_free(self);
 }
 
-oct_status
-lists_new_memory(postings **out, oct_error *error)
+static oct_status
+new_memory(postings **out, oct_error *error)
 {
     postings  *self = oct_calloc(1, sizeof *self);
     oct_status status = self == NULL ? oct_fail_memory(error, sizeof *self) : postings_init(self, error);
@@ -111,6 +111,20 @@ lists_new_parts(size_t run_count, lists_parts **out, oct_error *error)
 {
     *out = oct_calloc(1, sizeof **out + run_count * sizeof (*out)->runs[0]);
     return *out == NULL ? oct_fail_memory(error, sizeof **out) : OCT_OK;
+}
+
+oct_status
+lists_new_growing(size_t run_count, lists_parts **out, oct_error *error)
+{
+    oct_status status = lists_new_parts(run_count, out, error);
+
+    if (status == OCT_OK)
+        status = new_memory(&(*out)->growing, error);
+    if (status != OCT_OK) {
+        oct_free(*out);
+        *out = NULL;
+    }
+    return status;
 }
 
 /* What was replaced, with what nobody else has. */
@@ -139,17 +153,11 @@ oct_status
 lists_init(lists *self, oct_error *error)
 {
     lists_parts *parts;
-    oct_status   status = lists_new_parts(0, &parts, error);
+    oct_status   status = lists_new_growing(0, &parts, error);
 
-    atomic_store(&self->parts, NULL);
+    atomic_store(&self->parts, parts);
     atomic_store(&self->listed, 0);
     atomic_store(&self->broken, SPARSE_NONE);
-    if (status == OCT_OK)
-        status = lists_new_memory(&parts->growing, error);
-    if (status == OCT_OK)
-        atomic_store(&self->parts, parts);
-    else
-        oct_free(parts);
     return status;
 }
 
@@ -389,13 +397,9 @@ lists_cut(lists *self, oct_error *error)
 
     if (row == SPARSE_NONE)
         return OCT_OK;
-    status = lists_new_parts(now->run_count, &next, error);
-    if (status == OCT_OK)
-        status = lists_new_memory(&next->growing, error);
-    if (status != OCT_OK) {
-        oct_free(next);
+    status = lists_new_growing(now->run_count, &next, error);
+    if (status != OCT_OK)
         return status;
-    }
     for (size_t i = 0; i < now->run_count && now->runs[i]->state.end_row <= row; i++) {
         lists_add_run(next, now->runs[i]);
         next->growing_first = now->runs[i]->state.end_row;

@@ -45,13 +45,9 @@ lists_freeze(lists *self, oct_error *error)
 
     if (now->frozen != NULL) /* what could not be written the last time */
         return OCT_OK;
-    status = lists_new_parts(now->run_count, &next, error);
-    if (status == OCT_OK)
-        status = lists_new_memory(&next->growing, error);
-    if (status != OCT_OK) {
-        oct_free(next);
+    status = lists_new_growing(now->run_count, &next, error);
+    if (status != OCT_OK)
         return status;
-    }
     for (size_t i = 0; i < now->run_count; i++)
         lists_add_run(next, now->runs[i]);
     next->frozen = now->growing;

@@ -10,8 +10,9 @@ lists_parts_of(const lists *self)
     return atomic_load(&self->parts);
 }
 
-oct_status lists_new_memory(postings **out, oct_error *error);
+/* Parts with room for so many runs; and with new memory to grow in. *out is NULL on failure. */
 oct_status lists_new_parts(size_t run_count, lists_parts **out, oct_error *error);
+oct_status lists_new_growing(size_t run_count, lists_parts **out, oct_error *error);
 /* Let a run be in a struct. */
 void lists_add_run(lists_parts *to, sparse_run *run);
 /* Let `next` be the parts. What it does not take over of the present ones goes when no reader has it. */
