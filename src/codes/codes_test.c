@@ -6,6 +6,7 @@
 
 #include <float.h>
 
+#include "support/levels.h"
 #include "support/test.h"
 
 #define DIM_MAX 1600u
@@ -102,16 +103,11 @@ TEST(codes_and_estimates_are_the_same_bits_at_every_level)
         refine(&scalar, 4, want_fine);
         codes_query_code(&scalar.codec, rows[0], &scalar.query);
         codes_distances(&scalar.codec, &scalar.query, rows, 4, sums, want_between);
-        for (size_t level = 0; kernel_level(level) != NULL; level++) {
-            const kernel_table *table = kernel_level(level);
+        for (EACH_LEVEL(table)) {
             bundle              other;
             const uint8_t      *other_rows[4];
             float               got[4];
 
-            if ((table->needs & ~cpu_features()) != 0) {
-                TEST_SKIP("this machine has no %s", table->name);
-                continue;
-            }
             bundle_init(&other, table, dim, d % 2 == 0 ? OCT_COSINE : OCT_EUCLID, 4);
             for (size_t i = 0; i < 4; i++) {
                 other_rows[i] = other.codes + i * other.codec.stride;

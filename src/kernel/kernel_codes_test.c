@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "kernel/kernel.h"
+#include "support/levels.h"
 #include "support/test.h"
 
 #define BLOCKS_MAX 12u
@@ -31,13 +32,7 @@ TEST(integer_products_are_exact_at_every_level)
     const kernel_table *scalar = kernel_named("scalar");
     test_rng            rng = test_rng_seed(3);
 
-    for (size_t level = 0; kernel_level(level) != NULL; level++) {
-        const kernel_table *table = kernel_level(level);
-
-        if ((table->needs & ~cpu_features()) != 0) {
-            TEST_SKIP("this machine has no %s", table->name);
-            continue;
-        }
+    for (EACH_LEVEL(table)) {
         for (size_t blocks = 1; blocks <= BLOCKS_MAX; blocks++) {
             const uint8_t *rows[ROWS];
 
@@ -63,13 +58,7 @@ TEST(steps_of_encoding_are_the_same_at_every_level)
     const kernel_table *scalar = kernel_named("scalar");
     test_rng            rng = test_rng_seed(3);
 
-    for (size_t level = 0; kernel_level(level) != NULL; level++) {
-        const kernel_table *table = kernel_level(level);
-
-        if ((table->needs & ~cpu_features()) != 0) {
-            TEST_SKIP("this machine has no %s", table->name);
-            continue;
-        }
+    for (EACH_LEVEL(table)) {
         for (size_t blocks = 1; blocks <= BLOCKS_MAX; blocks++) {
             const size_t count = blocks * 128;
             uint8_t      packed_a[BLOCKS_MAX * 64], packed_b[BLOCKS_MAX * 64];
@@ -159,16 +148,10 @@ TEST(fresh_rows_are_the_same_at_every_level)
             if (id < limit && (seen[id / 64] >> (id % 64) & 1) == 0)
                 want[wanted++] = id;
         }
-        for (size_t level = 0; kernel_level(level) != NULL; level++) {
-            const kernel_table *table = kernel_level(level);
+        for (EACH_LEVEL(table)) {
             uint32_t            got[70 + KERNEL_FRESH_ROOM + 1];
             size_t              found;
 
-            if ((table->needs & ~cpu_features()) != 0) {
-                if (round == 0)
-                    TEST_SKIP("this machine has no %s", table->name);
-                continue;
-            }
             got[count + KERNEL_FRESH_ROOM] = 77;
             found = table->fresh_ids(list, count, limit, seen, got);
             CHECK_MSG(found == wanted && memcmp(got, want, wanted * sizeof *want) == 0, "%s, %u ids: %zu fresh, not %zu",
@@ -205,15 +188,9 @@ TEST(merged_numbers_are_the_lowest_in_order_at_every_level)
         qsort(numbers, size, sizeof *numbers, compare_u64);
         memcpy(all, numbers, sizeof numbers);
         qsort(all, size + count, sizeof *all, compare_u64);
-        for (size_t level = 0; kernel_level(level) != NULL; level++) {
-            const kernel_table *table = kernel_level(level);
+        for (EACH_LEVEL(table)) {
             size_t              got;
 
-            if ((table->needs & ~cpu_features()) != 0) {
-                if (round == 0)
-                    TEST_SKIP("this machine has no %s", table->name);
-                continue;
-            }
             memcpy(sorted, numbers, size * sizeof *numbers);
             memcpy(fresh, numbers + size, count * sizeof *numbers);
             sorted[room] = 77;
@@ -232,13 +209,7 @@ TEST(bit_planes_and_shared_bits_are_the_same_at_every_level)
     static _Alignas(64) uint8_t planes[2 * 256], rows[ROWS * 256];
     test_rng                    rng = test_rng_seed(6);
 
-    for (size_t level = 0; kernel_level(level) != NULL; level++) {
-        const kernel_table *table = kernel_level(level);
-
-        if ((table->needs & ~cpu_features()) != 0) {
-            TEST_SKIP("this machine has no %s", table->name);
-            continue;
-        }
+    for (EACH_LEVEL(table)) {
         for (size_t blocks = 1; blocks <= BLOCKS_MAX; blocks++) {
             const size_t stride = (blocks * 16 + 12 + 63) / 64 * 64;
             const int    part = blocks == 1 ? 1 : blocks == 2 ? 127 : 1 + (int)test_below(&rng, 127);

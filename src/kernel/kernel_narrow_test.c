@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/pages.h"
+#include "support/levels.h"
 #include "support/test.h"
 
 #define DIM_MAX  1536u
@@ -81,13 +82,7 @@ TEST(narrow_rows_score_as_the_floats_they_stand_for)
     static float query[DIM_MAX], wide[DIM_MAX];
     test_rng     rng = test_rng_seed(21);
 
-    for (size_t l = 0; kernel_level(l) != NULL; l++) {
-        const kernel_table *level = kernel_level(l);
-
-        if ((level->needs & ~cpu_features()) != 0) {
-            TEST_SKIP("this machine has no %s", level->name);
-            continue;
-        }
+    for (EACH_LEVEL(level)) {
         for (size_t round = 0; round < DIM_COUNT * KERNEL_NARROW_KINDS; round++) {
             const kernel_narrow kind = (kernel_narrow)(round % KERNEL_NARROW_KINDS);
             const size_t        dim = dim_of(round / KERNEL_NARROW_KINDS), count = 1 + test_below(&rng, ROWS_MAX);
@@ -134,13 +129,7 @@ TEST(no_level_reads_beyond_a_narrow_row)
     test_rng     rng = test_rng_seed(22);
 
     CHECK(memory != NULL && mprotect(end, bytes, PROT_NONE) == 0);
-    for (size_t l = 0; kernel_level(l) != NULL; l++) {
-        const kernel_table *level = kernel_level(l);
-
-        if ((level->needs & ~cpu_features()) != 0) {
-            TEST_SKIP("this machine has no %s", level->name);
-            continue;
-        }
+    for (EACH_LEVEL(level)) {
         for (size_t round = 0; round < 140 * KERNEL_NARROW_KINDS; round++) {
             const kernel_narrow kind = (kernel_narrow)(round % KERNEL_NARROW_KINDS);
             const size_t        dim = round / KERNEL_NARROW_KINDS;
@@ -177,11 +166,9 @@ TEST(every_half_and_byte_is_kept_exactly)
         kernel_pack_f16(&same, &again, 1);
         CHECK_MSG(half == again && bits_of(value) == bits_of(same), "half %04x is %a, and back %04x", bits, (double)value,
                   again);
-        for (size_t l = 0; kernel_level(l) != NULL; l++) {
-            if ((kernel_level(l)->needs & ~cpu_features()) != 0)
-                continue;
-            kernel_level(l)->dot_narrow[KERNEL_F16](&one, &row, 1, 1, &same);
-            CHECK_MSG(same == value, "%s: half %04x is %a, not %a", kernel_level(l)->name, bits, (double)same,
+        for (EACH_LEVEL(level)) {
+            level->dot_narrow[KERNEL_F16](&one, &row, 1, 1, &same);
+            CHECK_MSG(same == value, "%s: half %04x is %a, not %a", level->name, bits, (double)same,
                       (double)value);
         }
     }

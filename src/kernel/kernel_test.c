@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "base/pages.h"
+#include "support/levels.h"
 #include "support/test.h"
 
 #define DIM_MAX    1536u
@@ -52,17 +53,6 @@ static const kernel_table *
 scalar(void)
 {
     return kernel_select(0);
-}
-
-/* The level if this machine can run it; otherwise the test counts as skipped. */
-static bool
-can_run(const kernel_table *level)
-{
-    const bool can = (level->needs & ~cpu_features()) == 0;
-
-    if (!can)
-        TEST_SKIP("this machine has no %s", level->name);
-    return can;
 }
 
 static uint32_t
@@ -129,9 +119,7 @@ TEST(every_level_equals_scalar_bit_for_bit)
     test_rng            rng = test_rng_seed(1);
 
     printf("  chosen: %s\n", kernel()->name);
-    for (size_t l = 0; kernel_level(l) != NULL; l++) {
-        if (!can_run(kernel_level(l)))
-            continue;
+    for (EACH_LEVEL(level)) {
         for (size_t d = 0; d < DIM_COUNT; d++) {
             for (size_t round = 0; round < KINDS * countof(offsets); round++) {
                 const size_t dim = dim_of(d), *offset = offsets[round / KINDS];
@@ -141,11 +129,11 @@ TEST(every_level_equals_scalar_bit_for_bit)
                 fill(&rng, what, a, dim);
                 fill(&rng, what, b, dim);
                 for (size_t m = 0; m < METRICS; m++) {
-                    const float got = pair_of(kernel_level(l), m)(a, b, dim),
+                    const float got = pair_of(level, m)(a, b, dim),
                                 want = pair_of(scalar(), m)(a, b, dim);
 
                     CHECK_MSG(bits_of(got) == bits_of(want), "%s %s, dim %zu, %s: got %a, scalar %a",
-                              kernel_level(l)->name, metric_names[m], dim, kind_names[what], got, want);
+                              level->name, metric_names[m], dim, kind_names[what], got, want);
                 }
             }
         }
@@ -161,9 +149,7 @@ TEST(every_level_is_within_the_bound_of_a_float64_sum)
 {
     test_rng rng = test_rng_seed(2);
 
-    for (size_t l = 0; kernel_level(l) != NULL; l++) {
-        if (!can_run(kernel_level(l)))
-            continue;
+    for (EACH_LEVEL(level)) {
         for (size_t d = 0; d < DIM_COUNT; d++) {
             const size_t dim = dim_of(d);
             const double roundings = ceil((double)dim / KERNEL_LANES) + 7;
@@ -181,9 +167,9 @@ TEST(every_level_is_within_the_bound_of_a_float64_sum)
                 }
             }
             for (size_t m = 0; m < METRICS; m++) {
-                CHECK_NEAR(pair_of(kernel_level(l), m)(operand_a, operand_b, dim), sum[m],
+                CHECK_NEAR(pair_of(level, m)(operand_a, operand_b, dim), sum[m],
                            1.01 * roundings * (double)FLT_EPSILON / 2 * sum_abs[m], "%s %s, dim %zu",
-                           kernel_level(l)->name, metric_names[m], dim);
+                           level->name, metric_names[m], dim);
             }
         }
     }
@@ -199,9 +185,7 @@ TEST(many_form_equals_pair_form_for_every_count)
     const float         untouched = -12345.0f;
     test_rng            rng = test_rng_seed(3);
 
-    for (size_t l = 0; kernel_level(l) != NULL; l++) {
-        if (!can_run(kernel_level(l)))
-            continue;
+    for (EACH_LEVEL(level)) {
         for (size_t round = 0; round < 2 * countof(dims); round++) {
             const size_t dim = dims[round / 2];
 
@@ -215,12 +199,12 @@ TEST(many_form_equals_pair_form_for_every_count)
                     rows[i] = i % 7 == 6 ? rows[i - 1] : pool + test_below(&rng, countof(pool) - dim);
                 for (size_t m = 0; m < METRICS; m++) {
                     out[count] = untouched;
-                    many_of(kernel_level(l), m)(operand_a, rows, count, dim, out);
+                    many_of(level, m)(operand_a, rows, count, dim, out);
                     for (size_t i = 0; i < count; i++) {
-                        const float want = pair_of(kernel_level(l), m)(operand_a, rows[i], dim);
+                        const float want = pair_of(level, m)(operand_a, rows[i], dim);
 
                         CHECK_MSG(bits_of(out[i]) == bits_of(want),
-                                  "%s %s, dim %zu, row %zu of %zu: %a, pair %a", kernel_level(l)->name,
+                                  "%s %s, dim %zu, row %zu of %zu: %a, pair %a", level->name,
                                   metric_names[m], dim, i, count, out[i], want);
                     }
                     CHECK(bits_of(out[count]) == bits_of(untouched));
@@ -239,17 +223,15 @@ TEST(no_level_reads_beyond_the_row)
     float       *end = (float *)(void *)(memory + bytes);
 
     CHECK(memory != NULL && mprotect(end, bytes, PROT_NONE) == 0);
-    for (size_t l = 0; kernel_level(l) != NULL; l++) {
-        if (!can_run(kernel_level(l)))
-            continue;
+    for (EACH_LEVEL(level)) {
         for (size_t dim = 0; dim <= 200; dim++) {
             const float *rows[5] = {end - dim, end - dim, end - dim, end - dim, end - dim};
             float        out[5];
 
             for (size_t m = 0; m < METRICS; m++) {
-                out[0] = pair_of(kernel_level(l), m)(end - dim, end - dim, dim);
+                out[0] = pair_of(level, m)(end - dim, end - dim, dim);
                 CHECK(out[0] == 0);
-                many_of(kernel_level(l), m)(end - dim, rows, countof(rows), dim, out);
+                many_of(level, m)(end - dim, rows, countof(rows), dim, out);
                 CHECK(out[4] == 0);
             }
         }
@@ -264,11 +246,7 @@ TEST(zeroes_and_nans_are_the_defined_ones)
 {
     float a[64], b[64];
 
-    for (size_t l = 0; kernel_level(l) != NULL; l++) {
-        const kernel_table *level = kernel_level(l);
-
-        if (!can_run(level))
-            continue;
+    for (EACH_LEVEL(level)) {
         for (size_t i = 0; i < countof(a); i++) {
             a[i] = -0x1p-75f;
             b[i] = 0x1p-75f;
@@ -300,12 +278,10 @@ TEST(zeroes_and_nans_are_the_defined_ones)
  * Method: all dims, kinds and metrics, and normalised rows, hashed; integer generator, seed 4. */
 TEST(results_have_the_recorded_checksum_at_every_level)
 {
-    for (size_t l = 0; kernel_level(l) != NULL; l++) {
+    for (EACH_LEVEL(level)) {
         test_rng rng = test_rng_seed(4);
         uint64_t checksum = 0;
 
-        if (!can_run(kernel_level(l)))
-            continue;
         for (size_t d = 0; d < DIM_COUNT; d++) {
             const size_t dim = dim_of(d);
 
@@ -314,12 +290,12 @@ TEST(results_have_the_recorded_checksum_at_every_level)
                 fill(&rng, (kind)what, operand_b, dim);
                 for (size_t m = 0; m < METRICS; m++)
                     checksum =
-                        mix64(checksum ^ bits_of(pair_of(kernel_level(l), m)(operand_a, operand_b, dim)));
+                        mix64(checksum ^ bits_of(pair_of(level, m)(operand_a, operand_b, dim)));
                 kernel_normalize(operand_a, operand_a, dim);
                 checksum = mix64(checksum ^ hash_bytes(operand_a, dim * sizeof(float)));
             }
         }
-        printf("  %s: %016llx\n", kernel_level(l)->name, (unsigned long long)checksum);
+        printf("  %s: %016llx\n", level->name, (unsigned long long)checksum);
         CHECK_INT(checksum, RECORDED_CHECKSUM);
     }
 }

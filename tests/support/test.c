@@ -10,6 +10,7 @@
 static test_case *tests;
 static int        failures; /* of the running test */
 static bool       skipped;
+static const char *running; /* its name */
 static char       folders[4096][64];
 static int        folder_count;
 
@@ -24,6 +25,12 @@ bool
 test_has_failed(void)
 {
     return failures > 0;
+}
+
+const char *
+test_name(void)
+{
+    return running;
 }
 
 void
@@ -125,6 +132,7 @@ main(int argc, char **argv)
     for (int i = 0; i < count; i++) {
         failures = 0;
         skipped = false;
+        running = sorted[i]->name;
         printf("%s %s\n", sorted[i]->file, sorted[i]->name);
         sorted[i]->run();
         if (failures > 0) {

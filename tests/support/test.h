@@ -27,7 +27,8 @@ void test_register(test_case *test);
 /* Counts a failure; prints at most a few per test. */
 void test_failed(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void test_skipped(const char *format, ...) __attribute__((format(printf, 1, 2)));
-bool test_has_failed(void); /* the running test has */
+bool test_has_failed(void);      /* the running test has */
+const char *test_name(void);     /* of the running test */
 
 #define TEST(name_)                                                                                          \
     static void                              test_##name_(void);                                             \
