@@ -7,31 +7,11 @@
  * usage: build/filter_bench [POINTS [THREADS]]    default 1000000 1
  */
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
+#include "bench.h"
 #include "base/base.h"
 
 #define BATCH 10000u
-
-static double
-now_ns(void)
-{
-    struct timespec time;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
-}
-
-static void
-must(oct_status status, const oct_error *error)
-{
-    if (status != OCT_OK) {
-        (void)fprintf(stderr, "%s\n", error->text);
-        exit(1);
-    }
-}
 
 /* Deterministic in the id; city and price as a shop might have them. */
 static size_t

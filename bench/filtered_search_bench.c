@@ -7,12 +7,9 @@
  * usage: build/filtered_search_bench [POINTS [DIM [THREADS]]]    default 100000 128 1
  */
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
+#include "bench.h"
 #include "base/base.h"
-#include "octant.h"
 
 #define BATCH   5000u
 #define SAMPLES 200u
@@ -23,19 +20,7 @@
 static double
 now_us(void)
 {
-    struct timespec time;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec * 1e6 + (double)time.tv_nsec / 1e3;
-}
-
-static void
-must(oct_status status, const oct_error *error)
-{
-    if (status != OCT_OK) {
-        (void)fprintf(stderr, "%s\n", error->text);
-        exit(1);
-    }
+    return now_ns() / 1e3;
 }
 
 static float
@@ -78,18 +63,10 @@ fill(oct_collection *collection, uint64_t points, size_t dim)
     oct_free(vectors);
 }
 
-static int
-compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 static void
 report(const char *what, const char *index, int percent, double *samples, size_t count, uint64_t hits)
 {
-    qsort(samples, count, sizeof *samples, compare);
+    qsort(samples, count, sizeof *samples, compare_doubles);
     (void)printf("{\"what\":\"%s\",\"index\":%s,\"percent\":%d,\"median_us\":%.0f,\"p99_us\":%.0f,\"hits\":%" PRIu64 "}\n", what,
                  index, percent, samples[count / 2], samples[count * 99 / 100], hits);
     (void)fflush(stdout);

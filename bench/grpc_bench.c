@@ -4,10 +4,8 @@
  * (decode, call, encode) beside that of the same call of octant.h, in turns, median of the rounds, and mean for upserts.
  * HTTP/2 is not in it: bench/grpc_server.py measures a whole server. usage: build/grpc_bench [ROUNDS]
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
+#include "bench.h"
 #include "api/grpc.h"
 
 #define DIM      768u
@@ -19,18 +17,7 @@
 static double
 cpu_us(void)
 {
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
-
-static int
-compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
+    return cpu_ns() / 1e3;
 }
 
 /* Of upserts: some pay for memory that others use, and a median would fall on either. */
@@ -47,17 +34,8 @@ mean(const double *values, size_t count)
 static double
 median(double *values, size_t count)
 {
-    qsort(values, count, sizeof *values, compare);
+    qsort(values, count, sizeof *values, compare_doubles);
     return values[count / 2];
-}
-
-static void
-must(oct_status status, const oct_error *error)
-{
-    if (status != OCT_OK) {
-        (void)fprintf(stderr, "%s\n", error->text);
-        exit(1);
-    }
 }
 
 static void

@@ -8,10 +8,8 @@
  *         same rows in the same order, and the sums of their results must agree, so nothing is left out.
  */
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
+#include "bench.h"
 #include "base/pages.h"
 #include "kernel/kernel.h"
 
@@ -28,15 +26,6 @@ typedef struct bench {
     float        *query;
     const float **order; /* row_count addresses, shuffled */
 } bench;
-
-static double
-now_ns(void)
-{
-    struct timespec time;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
-}
 
 static void
 fill(float *values, size_t count, uint64_t seed)

@@ -8,10 +8,8 @@
  * usage: build/multi_bench [POINTS [ROWS [DIM [QUERY_ROWS [SPREAD [DATATYPE]]]]]]      default 20000 16 128 16 0.5 0
  */
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
+#include "bench.h"
 #include "base/base.h"
 
 #define TOPICS       500u
@@ -31,19 +29,7 @@ typedef struct setup {
 static double
 now_ms(void)
 {
-    struct timespec time;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
-}
-
-static void
-must(oct_status status, const oct_error *error)
-{
-    if (status != OCT_OK) {
-        (void)fprintf(stderr, "%s\n", error->text);
-        exit(1);
-    }
+    return now_ns() / 1e6;
 }
 
 /* Normal enough: the sum of four uniform numbers, of variance 1; a function of its argument. */
@@ -117,14 +103,6 @@ ask(oct_collection *collection, const setup *of, const float *query, size_t ef, 
     return now_ms() - start;
 }
 
-static int
-compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 int
 main(int count, char **words)
 {
@@ -175,7 +153,7 @@ main(int count, char **words)
             make_row(&of, mix64(q) % of.points, row, 1 + q, queries + (q * of.query_rows + row) * of.dim);
         times[q] = ask(collection, &of, queries + q * of.query_rows * of.dim, 0, true, right[q]);
     }
-    qsort(times, QUERIES, sizeof times[0], compare);
+    qsort(times, QUERIES, sizeof times[0], compare_doubles);
     (void)printf("{\"exact\":true,\"ms\":%.2f}\n", times[QUERIES / 2]);
     for (size_t e = 0; e < countof(efs); e++) {
         size_t same = 0;
@@ -187,7 +165,7 @@ main(int count, char **words)
                     same += right[q][i] == found[j];
             }
         }
-        qsort(times, QUERIES, sizeof times[0], compare);
+        qsort(times, QUERIES, sizeof times[0], compare_doubles);
         (void)printf("{\"ef\":%zu,\"recall@10\":%.4f,\"ms\":%.2f}\n", efs[e], (double)same / (QUERIES * HITS), times[QUERIES / 2]);
     }
     oct_free(queries);

@@ -8,10 +8,8 @@
  * OUTPUT   A line for each limit and ef: recall against an exact search, vectors read a query (mean), second rows read, us.
  * usage: build/rank_bench BASE.npy QUERY.npy [DIM [ROWS]]
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
+#include "bench.h"
 #include "base/epoch.h"
 #include "graph/graph_internal.h"
 
@@ -27,10 +25,7 @@ typedef struct table {
 static double
 cpu_us(void)
 {
-    struct timespec time;
-
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return (double)time.tv_sec * 1e6 + (double)time.tv_nsec / 1e3;
+    return cpu_ns() / 1e3;
 }
 
 static void
@@ -72,14 +67,6 @@ by_number(const void *context, uint32_t a, uint32_t b)
 {
     (void)context;
     return (a > b) - (a < b);
-}
-
-static int
-compare_doubles(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
 }
 
 static size_t

@@ -18,12 +18,10 @@
 #include <inttypes.h>
 #include <math.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench.h"
 #include "base/base.h"
 
 #define BATCH       2000u
@@ -46,30 +44,21 @@ typedef struct setup {
 static double
 now_ms(void)
 {
-    struct timespec time;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
+    return now_ns() / 1e6;
 }
 
 /* Of this thread: what it would take on a machine that has nothing else to do. */
 static double
 cpu_ms(void)
 {
-    struct timespec time;
-
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
+    return cpu_ns() / 1e6;
 }
 
 /* Of all threads, background work too. */
 static double
 process_cpu_ms(void)
 {
-    struct timespec time;
-
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-    return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
+    return clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1e6;
 }
 
 /* Memory that no file could give back. */
@@ -100,15 +89,6 @@ written_mb(void)
     if (file != NULL)
         (void)fclose(file);
     return (double)bytes / 1e6;
-}
-
-static void
-must(oct_status status, const oct_error *error)
-{
-    if (status != OCT_OK) {
-        (void)fprintf(stderr, "%s\n", error->text);
-        exit(1);
-    }
 }
 
 /* --- points: functions of their number ----------------------------------------------------------- */

@@ -11,13 +11,10 @@
  *          The databases are WORK/old and WORK/new; those that exist are opened, not built again.
  */
 #include <dlfcn.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
-#include "octant.h"
+#include "bench.h"
 
 #define K          10u
 #define TIE        1e-5f
@@ -71,10 +68,7 @@ load(const char *folder, const char *name, size_t dim)
 static double
 clock_seconds(clockid_t which)
 {
-    struct timespec now;
-
-    (void)clock_gettime(which, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+    return clock_ns(which) / 1e9;
 }
 
 #define FIND(function) __typeof__(function) *function##_of = (__typeof__(function) *)dlsym(self->library, #function)
@@ -156,14 +150,6 @@ pass(engine *self, array queries, array truth, size_t dim, size_t ef, double *re
     spent = clock_seconds(CLOCK_THREAD_CPUTIME_ID) - start;
     *recall = (double)right / (double)(K * queries.rows);
     return 1e6 * spent / (double)queries.rows;
-}
-
-static int
-compare_doubles(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
 }
 
 static double
