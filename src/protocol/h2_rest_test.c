@@ -4,9 +4,8 @@
  *         goes out as frames, all at once or piece by piece.
  * Method: nghttp2's client on the other side of two arrays, which refuses to send what HTTP/2 forbids only where told to.
  */
-#include <nghttp2/nghttp2.h>
 
-#include "protocol/h2.h"
+#include "support/h2_client.h"
 #include "support/test.h"
 
 #define SENTENCE "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 5\r\nconnection: close\r\n\r\n"
@@ -104,26 +103,7 @@ client_close(nghttp2_session *session, int32_t stream, uint32_t code, void *cont
 static bool
 exchange(peer *self)
 {
-    bool is_fine = true;
-
-    for (bool moved = true; moved;) {
-        buffer         out = {0};
-        const uint8_t *data;
-        ssize_t        size;
-
-        moved = false;
-        while (is_fine && (size = nghttp2_session_mem_send(self->client, &data)) > 0) {
-            moved = true;
-            is_fine = h2_receive(self->server, (const char *)data, (size_t)size);
-        }
-        is_fine = h2_send(self->server, &out, SIZE_MAX) && is_fine;
-        if (out.size > 0) {
-            moved = true;
-            (void)nghttp2_session_mem_recv(self->client, (const uint8_t *)out.data, out.size);
-        }
-        buffer_clear(&out);
-    }
-    return is_fine;
+    return h2_exchange(self->server, self->client);
 }
 
 static void
@@ -156,44 +136,12 @@ close_peer(peer *self)
     CHECK_INT(self->held, 0);
 }
 
-typedef struct source {
-    const char *data;
-    size_t      size, at, step;
-    bool        stays_open;
-} source;
-
-static ssize_t
-read_source(nghttp2_session *session, int32_t stream, uint8_t *to, size_t size, uint32_t *flags,
-            nghttp2_data_source *from, void *context)
-{
-    source      *self = from->ptr;
-    const size_t step = size_min(size_min(size, self->step), self->size - self->at);
-
-    (void)session;
-    (void)stream;
-    (void)context;
-    if (step == 0 && self->stays_open)
-        return NGHTTP2_ERR_DEFERRED;
-    memcpy(to, self->data + self->at, step);
-    self->at += step;
-    if (self->at == self->size && !self->stays_open)
-        *flags |= NGHTTP2_DATA_FLAG_EOF;
-    return (ssize_t)step;
-}
-
-static nghttp2_nv
-nv(const char *name, const char *value)
-{
-    return (nghttp2_nv){(uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, strlen(name), strlen(value),
-                        NGHTTP2_NV_FLAG_NONE};
-}
-
 static int32_t
-submit(peer *self, const char *method, const char *path, const char *name, const char *value, source *from)
+submit(peer *self, const char *method, const char *path, const char *name, const char *value, h2_source *from)
 {
-    const nghttp2_data_provider body = {.source = {.ptr = from}, .read_callback = read_source};
-    const nghttp2_nv list[5] = {nv(":method", method), nv(":scheme", "http"), nv(":path", path), nv(":authority", "h:1"),
-                                nv(name == NULL ? "te" : name, name == NULL ? "trailers" : value)};
+    const nghttp2_data_provider body = h2_body(from);
+    const nghttp2_nv list[5] = {h2_nv(":method", method), h2_nv(":scheme", "http"), h2_nv(":path", path), h2_nv(":authority", "h:1"),
+                                h2_nv(name == NULL ? "te" : name, name == NULL ? "trailers" : value)};
 
     self->request.size = self->body.size = 0;
     self->status[0] = self->fields[0] = '\0';
@@ -209,7 +157,7 @@ check_request(peer *self, const char *wanted)
 
 TEST(a_request_is_brought_as_http_1_has_it)
 {
-    source of_two = {.data = "abcdef", .size = 6, .step = 4}, announced = {.data = "xyz", .size = 3, .step = 9};
+    h2_source of_two = {.data = "abcdef", .size = 6, .step = 4}, announced = {.data = "xyz", .size = 3, .step = 9};
     peer   self;
 
     open_peer(&self);
@@ -268,7 +216,7 @@ TEST(an_answer_may_come_piece_by_piece)
 
 TEST(a_refusal_needs_no_body_and_continue_is_said_once)
 {
-    source half = {.data = "abc", .size = 3, .step = 9, .stays_open = true};
+    h2_source half = {.data = "abc", .size = 3, .step = 9, .stays_open = true};
     peer   self;
 
     open_peer(&self);
@@ -302,7 +250,7 @@ TEST(what_could_be_read_as_two_requests_is_not_brought)
         {"GET", "", "x", "y"},
         {"CONNECT", "/a", "x", "y"},
     };
-    source longer = {.data = "abcdef", .size = 6, .step = 9};
+    h2_source longer = {.data = "abcdef", .size = 6, .step = 9};
     peer   self;
 
     for (size_t i = 0; i < countof(bad); i++) {

@@ -1,10 +1,9 @@
 /* Goal:   the session brings each call whole, answers it in the three shapes that gRPC has, and gives way to none of the
  *         known attacks; bytes that are no HTTP/2 end the connection and nothing else.
  * Method: nghttp2's client on the other side of two arrays. Seeds stand in the comments. */
-#include <nghttp2/nghttp2.h>
 #include <zlib.h>
 
-#include "protocol/h2.h"
+#include "support/h2_client.h"
 #include "support/test.h"
 
 typedef struct peer { /* both ends */
@@ -129,30 +128,10 @@ client_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context
     return 0;
 }
 
-/* Bytes to and fro until both are silent. False: the server gave up. */
 static bool
 exchange(peer *self)
 {
-    bool is_fine = true;
-
-    for (bool moved = true; moved;) {
-        buffer         out = {0};
-        const uint8_t *data;
-        ssize_t        size;
-
-        moved = false;
-        while (is_fine && (size = nghttp2_session_mem_send(self->client, &data)) > 0) {
-            moved = true;
-            is_fine = h2_receive(self->server, (const char *)data, (size_t)size);
-        }
-        is_fine = h2_send(self->server, &out, SIZE_MAX) && is_fine;
-        if (out.size > 0) {
-            moved = true;
-            (void)nghttp2_session_mem_recv(self->client, (const uint8_t *)out.data, out.size);
-        }
-        buffer_clear(&out);
-    }
-    return is_fine;
+    return h2_exchange(self->server, self->client);
 }
 
 static void
@@ -183,54 +162,22 @@ close_peer(peer *self)
     CHECK_INT(self->gones, self->heads);
 }
 
-typedef struct source {
-    const char *data;
-    size_t      size, at;
-    bool        stays_open;
-} source;
-
-static ssize_t
-read_source(nghttp2_session *session, int32_t stream, uint8_t *to, size_t size, uint32_t *flags,
-            nghttp2_data_source *from, void *context)
-{
-    source      *self = from->ptr;
-    const size_t step = size_min(size, self->size - self->at);
-
-    (void)session;
-    (void)stream;
-    (void)context;
-    if (step == 0 && self->stays_open)
-        return NGHTTP2_ERR_DEFERRED;
-    memcpy(to, self->data + self->at, step);
-    self->at += step;
-    if (self->at == self->size && !self->stays_open)
-        *flags |= NGHTTP2_DATA_FLAG_EOF;
-    return (ssize_t)step;
-}
-
-static nghttp2_nv
-nv(const char *name, const char *value)
-{
-    return (nghttp2_nv){(uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, strlen(name), strlen(value),
-                        NGHTTP2_NV_FLAG_NONE};
-}
-
 static int32_t
-submit(peer *self, const char *path, const char *encoding, const char *timeout, source *from)
+submit(peer *self, const char *path, const char *encoding, const char *timeout, h2_source *from)
 {
-    const nghttp2_data_provider body = {.source = {.ptr = from}, .read_callback = read_source};
-    nghttp2_nv                  list[8] = {nv(":method", "POST"),
-                                           nv(":scheme", "http"),
-                                           nv(":path", path),
-                                           nv(":authority", "a"),
-                                           nv("content-type", "application/grpc+proto"),
-                                           nv("te", "trailers")};
+    const nghttp2_data_provider body = h2_body(from);
+    nghttp2_nv                  list[8] = {h2_nv(":method", "POST"),
+                                           h2_nv(":scheme", "http"),
+                                           h2_nv(":path", path),
+                                           h2_nv(":authority", "a"),
+                                           h2_nv("content-type", "application/grpc+proto"),
+                                           h2_nv("te", "trailers")};
     size_t                      count = 6;
 
     if (encoding != NULL)
-        list[count++] = nv("grpc-encoding", encoding);
+        list[count++] = h2_nv("grpc-encoding", encoding);
     if (timeout != NULL)
-        list[count++] = nv("grpc-timeout", timeout);
+        list[count++] = h2_nv("grpc-timeout", timeout);
     self->status[0] = self->text[0] = '\0';
     self->body.size = 0;
     return nghttp2_submit_request(self->client, NULL, list, count, &body, NULL);
@@ -239,7 +186,7 @@ submit(peer *self, const char *path, const char *encoding, const char *timeout, 
 TEST(a_unary_call_is_brought_whole_and_answered)
 {
     peer   self;
-    source from = {"\0\0\0\0\5hello", 10, 0, false};
+    h2_source from = {.data = "\0\0\0\0\5hello", .size = 10};
 
     open_peer(&self);
     CHECK(submit(&self, "/echo", NULL, NULL, &from) > 0);
@@ -256,7 +203,7 @@ TEST(a_unary_call_is_brought_whole_and_answered)
 TEST(a_call_may_be_refused_by_its_head)
 {
     peer   self;
-    source from = {"\0\0\0\0\5he", 7, 0, true};
+    h2_source from = {.data = "\0\0\0\0\5he", .size = 7, .stays_open = true};
 
     open_peer(&self);
     CHECK(submit(&self, "/refused", NULL, NULL, &from) > 0);
@@ -272,7 +219,7 @@ TEST(a_call_may_be_refused_by_its_head)
 TEST(messages_of_a_stream_are_answered_before_it_ends)
 {
     peer   self;
-    source from = {"\0\0\0\0\1a\0\0\0\0\2bc\0\0\0", 16, 0, true};
+    h2_source from = {.data = "\0\0\0\0\1a\0\0\0\0\2bc\0\0\0", .size = 16, .stays_open = true};
 
     open_peer(&self);
     CHECK(submit(&self, "/stream", NULL, NULL, &from) > 0);
@@ -280,7 +227,7 @@ TEST(messages_of_a_stream_are_answered_before_it_ends)
     CHECK_INT(self.calls, 2);
     CHECK(self.body.size == 13 && memcmp(self.body.data, from.data, 13) == 0);
     CHECK_TEXT(self.status, "");
-    from = (source){"\0\1z", 3, 0, false};
+    from = (h2_source){.data = "\0\1z", .size = 3};
     CHECK_INT(nghttp2_session_resume_data(self.client, 1), 0);
     CHECK(exchange(&self));
     CHECK_INT(self.calls, 3);
@@ -295,7 +242,7 @@ TEST(packed_messages_are_unpacked_and_answered_packed)
     unsigned char packed[H2_PREFIX_BYTES + 1000];
     z_stream      packer = {0};
     peer          self;
-    source        from = {(const char *)packed, 0, 0, false};
+    h2_source from = {.data = (const char *)packed, .size = 0};
 
     memset(plain, 'x', sizeof plain);
     OCT_MUST(deflateInit2(&packer, 9, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY) == Z_OK);
@@ -345,7 +292,7 @@ TEST(calls_that_break_the_framing_fail_alone)
 
     open_peer(&self);
     for (size_t i = 0; i < countof(cases); i++) {
-        source from = {cases[i].body, cases[i].size, 0, false};
+        h2_source from = {.data = cases[i].body, .size = cases[i].size};
 
         CHECK(submit(&self, "/echo", NULL, NULL, &from) > 0);
         CHECK(exchange(&self));
@@ -374,7 +321,7 @@ TEST(deadlines_are_read)
     self.keeps = true;
     for (size_t i = 0; i < countof(cases); i++) {
         const h2_answer answer = {.status = H2_OK};
-        source          from = {"\0\0\0\0\0", 5, 0, false};
+        h2_source from = {.data = "\0\0\0\0\0", .size = 5};
 
         CHECK(submit(&self, "/echo", NULL, cases[i].text, &from) > 0);
         CHECK(exchange(&self));
@@ -395,7 +342,7 @@ TEST(a_call_outlives_its_client_while_it_is_held)
 
     for (int closes = 0; closes < 2; closes++) {
         peer    self;
-        source  from = {"\0\0\0\0\1a", 6, 0, false};
+        h2_source from = {.data = "\0\0\0\0\1a", .size = 6};
         int32_t stream;
 
         open_peer(&self);
@@ -422,7 +369,7 @@ TEST(a_drained_session_ends_after_its_last_answer)
 {
     const h2_answer answer = {.status = H2_OK};
     peer            self;
-    source          from = {"\0\0\0\0\0", 5, 0, false};
+    h2_source from = {.data = "\0\0\0\0\0", .size = 5};
 
     open_peer(&self);
     self.keeps = true;
@@ -449,7 +396,7 @@ TEST(rapid_resets_end_the_connection)
 
     open_peer(&self);
     for (; round < 4 * (int)H2_RESET_BURST && is_fine && !self.has_goaway; round++) {
-        source  from = {"\0\0\0\0\1a", 6, 0, true};
+        h2_source from = {.data = "\0\0\0\0\1a", .size = 6, .stays_open = true};
         int32_t stream = submit(&self, "/echo", NULL, NULL, &from);
 
         is_fine = stream > 0 && exchange(&self);
@@ -469,7 +416,7 @@ TEST(noise_ends_the_session_and_nothing_else)
 
     for (uint64_t round = 0; round < rounds; round++) {
         peer           self;
-        source         from = {"\0\0\0\0\5hello\0\0", 12, 0, false};
+        h2_source from = {.data = "\0\0\0\0\5hello\0\0", .size = 12};
         buffer         bytes = {0}, out = {0};
         const uint8_t *data;
         ssize_t        size;
@@ -506,7 +453,7 @@ TEST(failed_allocations_cost_the_session_at_most)
 
     for (; allowed < 400 && !was_whole; allowed++) {
         peer       self = {0};
-        source     from = {"\0\0\0\0\5hello", 10, 0, false};
+        h2_source from = {.data = "\0\0\0\0\5hello", .size = 10};
         oct_status status;
 
         open_peer(&self);
@@ -535,7 +482,7 @@ TEST(a_packed_message_that_grows_too_large_fails_alone)
     z_stream    packer = {0};
     peer        self;
     buffer      packed = {0};
-    source      from = {NULL, 0, 0, false}, echo = {"\0\0\0\0\1a", 6, 0, false};
+    h2_source from = {.data = NULL}, echo = {.data = "\0\0\0\0\1a", .size = 6};
 
     memset(plain, 'x', sizeof plain);
     OCT_MUST(buffer_reserve(&packed, 1u << 20) && deflateInit2(&packer, 9, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY) == Z_OK);
@@ -549,7 +496,7 @@ TEST(a_packed_message_that_grows_too_large_fails_alone)
     packed.data[0] = 1;
     for (unsigned i = 0; i < 4; i++)
         packed.data[1 + i] = (char)(packer.total_out >> (24 - 8 * i));
-    from = (source){packed.data, H2_PREFIX_BYTES + packer.total_out, 0, false};
+    from = (h2_source){.data = packed.data, .size = H2_PREFIX_BYTES + packer.total_out};
     (void)deflateEnd(&packer);
     open_peer(&self);
     CHECK(submit(&self, "/echo", "gzip", NULL, &from) > 0);
@@ -567,8 +514,8 @@ static ssize_t
 read_trailed(nghttp2_session *session, int32_t stream, uint8_t *to, size_t size, uint32_t *flags, nghttp2_data_source *from,
              void *context)
 {
-    const nghttp2_nv trailer = nv("x-after", "1");
-    const ssize_t    got = read_source(session, stream, to, size, flags, from, context);
+    const nghttp2_nv trailer = h2_nv("x-after", "1");
+    const ssize_t    got = h2_read_source(session, stream, to, size, flags, from, context);
 
     if ((*flags & NGHTTP2_DATA_FLAG_EOF) != 0) {
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
@@ -582,11 +529,11 @@ read_trailed(nghttp2_session *session, int32_t stream, uint8_t *to, size_t size,
  * Method: the three, one behind the other on one connection. */
 TEST(trailers_pings_and_half_frames_do_no_harm)
 {
-    source                      from = {"\0\0\0\0\5hello", 10, 0, false};
+    h2_source from = {.data = "\0\0\0\0\5hello", .size = 10};
     const nghttp2_data_provider body = {.source = {.ptr = &from}, .read_callback = read_trailed};
-    const nghttp2_nv            list[] = {nv(":method", "POST"), nv(":scheme", "http"),
-                                          nv(":path", "/echo"), nv(":authority", "a"),
-                                          nv("content-type", "application/grpc"), nv("te", "trailers")};
+    const nghttp2_nv            list[] = {h2_nv(":method", "POST"), h2_nv(":scheme", "http"),
+                                          h2_nv(":path", "/echo"), h2_nv(":authority", "a"),
+                                          h2_nv("content-type", "application/grpc"), h2_nv("te", "trailers")};
     static const char           half[] = "\0\0\x20\0\1\0\0\0\x05\0\0"; /* DATA of 32 bytes, two of which come */
     peer                        self;
 
@@ -598,7 +545,7 @@ TEST(trailers_pings_and_half_frames_do_no_harm)
     CHECK_INT(nghttp2_submit_ping(self.client, NGHTTP2_FLAG_NONE, (const uint8_t *)"12345678"), 0);
     CHECK(exchange(&self));
     CHECK_INT(self.pongs, 1);
-    from = (source){"\0\0\0\0\5he", 7, 0, true};
+    from = (h2_source){.data = "\0\0\0\0\5he", .size = 7, .stays_open = true};
     CHECK(submit(&self, "/echo", NULL, NULL, &from) > 0);
     CHECK(exchange(&self));
     (void)h2_receive(self.server, half, sizeof half - 1);
