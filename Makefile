@@ -136,7 +136,7 @@ $(B)/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/support/os_fault.o $(LI
 	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(SERVER_LIBS) $(LIBS)
 fuzz-targets: $(FUZZ)
 fuzz-quick:
-	@sh tools/fuzz.sh 5
+	@sh tools/fuzz.sh 4
 fuzz:
 	@sh tools/fuzz.sh $(or $(SECONDS_EACH),600) $(FUZZ_TARGETS)
 

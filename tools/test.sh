@@ -232,7 +232,7 @@ lane_of_others() {
     done
     suite neon 600 sh tools/neon_test.sh
     suite unit_clang 1200 sh "$0" --run unit_clang
-    suite fuzz 900 sh tools/fuzz.sh "${OCTANT_FUZZ_SECONDS:-5}"
+    suite fuzz 900 sh tools/fuzz.sh "${OCTANT_FUZZ_SECONDS:-4}"
 }
 
 if [ "$wanted" = -l ]; then
