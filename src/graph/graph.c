@@ -756,6 +756,57 @@ graph_make_seats(graph *self, oct_error *error)
     return status;
 }
 
+/* Each point sits in a row of its own, and as many sit as there were. */
+static oct_status
+check_seated(const graph *self, uint32_t seated, oct_error *error)
+{
+    if (seated == graph_live_count(self))
+        return OCT_OK;
+    return oct_fail(error, OCT_CORRUPT, "of %u points that have a vector %u have a seat", graph_live_count(self), seated);
+}
+
+oct_status
+graph_make_live(graph *self, oct_error *error)
+{
+    uint32_t   seated = 0;
+    oct_status status = rows_reserve(&self->live, (uint64_t)self->rows_appended / 64 + 1, error);
+
+    for (uint32_t row = 0; row < self->rows_appended && status == OCT_OK; row++)
+        set_live(self, row, false);
+    for (uint32_t row = 0; row < self->rows_appended && status == OCT_OK; row++) {
+        const uint32_t point = graph_point_of(self, row), span = graph_span_at(self, row);
+
+        if (span == 0 || span > self->rows_appended - row || point >= self->point_count ||
+            atomic_load(graph_seat(self, point)) != row)
+            continue;
+        seated++;
+        for (uint32_t i = 0; i < span; i++)
+            set_live(self, row + i, true);
+    }
+    return status == OCT_OK ? check_seated(self, seated, error) : status;
+}
+
+oct_status
+graph_make_points(graph *self, oct_error *error)
+{
+    uint32_t   seated = 0;
+    oct_status status = rows_reserve(&self->points, self->rows_appended, error);
+
+    OCT_MUST(!self->params.multi);
+    /* A dead row is nobody's: no seat leads to it, so that it does not matter whose it was. Point 0 exists. */
+    for (uint32_t row = 0; row < self->rows_appended && status == OCT_OK; row++)
+        *(uint32_t *)rows_at(&self->points, row) = 0;
+    for (uint32_t point = 0; point < self->point_count && status == OCT_OK; point++) {
+        const uint32_t row = atomic_load(graph_seat(self, point));
+
+        if (row >= self->rows_appended || !graph_row_is_live(self, row))
+            continue;
+        *(uint32_t *)rows_at(&self->points, row) = point;
+        seated++;
+    }
+    return status == OCT_OK ? check_seated(self, seated, error) : status;
+}
+
 oct_status
 graph_loaded(graph *self, oct_error *error)
 {

@@ -246,5 +246,9 @@ oct_status graph_loaded(graph *self, oct_error *error);
  * likewise. */
 oct_status graph_make_codes(graph *self, oct_error *error);
 oct_status graph_make_seats(graph *self, oct_error *error);
+/* The same of live bits, from points and seats; and of points, from seats and live bits: not of multivectors. OCT_CORRUPT: these do
+ * not fit what was counted. */
+oct_status graph_make_live(graph *self, oct_error *error);
+oct_status graph_make_points(graph *self, oct_error *error);
 
 #endif

@@ -85,6 +85,68 @@ shard_load_map(shard *self, const shard_image *image, bool has_live, oct_error *
     return status;
 }
 
+/* The points whose versions lie in a damaged block (check NULL: all) were touched by some operation up to the last that the image
+ * covers, and so they have its version. A version says that a point has not changed since: of one that is too high, nothing is
+ * believed that is not so. An index of a field looks at the point once more, and whoever compares versions takes it for newer. */
+static void
+raise_versions(shard *self, const shard_image *image, column_check *check)
+{
+    enum { A_BLOCK = COLUMN_BLOCK_BYTES / sizeof(uint64_t) };
+
+    for (uint64_t first = 0; first < image->point_count; first += A_BLOCK) {
+        const uint64_t end = first + A_BLOCK < image->point_count ? first + A_BLOCK : image->point_count;
+
+        if (check != NULL && column_verify(check, first, end - first, NULL) == OCT_OK)
+            continue;
+        for (uint64_t point = first; point < end; point++)
+            atomic_store_explicit(points_version(&self->points, (uint32_t)point), image->operation, memory_order_relaxed);
+    }
+}
+
+oct_status
+shard_load_versions(shard *self, const shard_image *image, oct_error *error)
+{
+    rows         *versions = &self->points.versions;
+    oct_error     why = {0};
+    column_check *check = NULL;
+    oct_status    status = shard_load_column(self, image, "versions", versions, image->point_count, &check, &why);
+
+    if (status == OCT_OK)
+        status = column_verify(check, 0, image->point_count, &why);
+    if (status == OCT_CORRUPT) {
+        shard_note_mended(self, why.text);
+        status = rows_reserve(versions, image->point_count, &why);
+        if (status == OCT_OK)
+            raise_versions(self, image, check);
+    }
+    if (status != OCT_OK && error != NULL)
+        *error = why;
+    column_check_free(check);
+    return status;
+}
+
+oct_status
+shard_load_numbers(shard *self, const shard_image *image, oct_error *error)
+{
+    payload_store *store = shard_payload(self);
+    oct_error      why = {0};
+    oct_status     status = shard_load_column(self, image, "payloads", &store->numbers, image->point_count, NULL, &why);
+
+    /* The heap is empty, and never held a document that a number could lead to. */
+    if (status == OCT_CORRUPT && image->unit_count == 0) {
+        rows_clear(&store->numbers);
+        status = rows_reserve(&store->numbers, image->point_count, error);
+        for (uint32_t point = 0; point < image->point_count && status == OCT_OK; point++)
+            atomic_store_explicit(payload_number(store, point), HEAP_NONE, memory_order_relaxed);
+        if (status == OCT_OK)
+            shard_note_mended(self, why.text);
+        return status;
+    }
+    if (status != OCT_OK && error != NULL)
+        *error = why;
+    return status;
+}
+
 oct_status
 shard_clear_live(shard *self, uint32_t point_count, oct_error *error)
 {

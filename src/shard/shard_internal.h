@@ -270,6 +270,10 @@ uint64_t shard_content_bytes(const shard *self);
 void shard_note_mended(shard *self, const char *what);
 /* The map from ids to points; a damaged one is made again from the ids. `has_live`: the live bits are there. */
 oct_status shard_load_map(shard *self, const shard_image *image, bool has_live, oct_error *error);
+/* Versions: those that are damaged become that of the image, which none is above. */
+oct_status shard_load_versions(shard *self, const shard_image *image, oct_error *error);
+/* Whose document is which: if they are damaged, that can be said again only while there is no document. */
+oct_status shard_load_numbers(shard *self, const shard_image *image, oct_error *error);
 /* Which points are alive, when their bits are damaged (`why`). First none are; when payload numbers and vectors are there, those
  * that have either, if that is as many as there were. With one more that has neither nobody can tell. */
 oct_status shard_clear_live(shard *self, uint32_t point_count, oct_error *error);

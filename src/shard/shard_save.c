@@ -786,11 +786,42 @@ shard_load_column(shard *self, const shard_image *image, const char *name, rows 
     return status;
 }
 
-/* Columns that follow from the others of a name. */
-static bool
-can_be_made(const char *name)
+/* Columns of a dense name that follow from the others: bits of a set. */
+enum { NO_CODES = 1, NO_SEATS = 2, NO_LIVE = 4, NO_POINTS = 8 };
+
+/* 0: it cannot be made. Points of multivectors: a dead row would have to be one with those of its vector. */
+static uint32_t
+can_be_made(const char *name, const graph_params *params)
 {
-    return strcmp(name, "codes") == 0 || strcmp(name, "fine") == 0 || strcmp(name, "seats") == 0;
+    if (strcmp(name, "codes") == 0 || strcmp(name, "fine") == 0)
+        return NO_CODES;
+    if (strcmp(name, "seats") == 0)
+        return NO_SEATS;
+    if (strcmp(name, "live") == 0)
+        return NO_LIVE;
+    return strcmp(name, "points") == 0 && !params->multi ? NO_POINTS : 0;
+}
+
+/* Make again what is damaged. All of it is written again by the next checkpoint, so all of it has to be well. `why`: of the last
+ * column that was found damaged. */
+static oct_status
+mend_graph(graph *loaded, uint32_t missing, column_check *check, const oct_error *why, oct_error *error)
+{
+    const uint32_t places = missing & (NO_SEATS | NO_LIVE | NO_POINTS);
+    oct_status     status;
+
+    if ((places & (places - 1)) != 0) /* each of these is made from the other two */
+        return oct_fail(error, OCT_CORRUPT, "%s", why->text);
+    status = column_verify(check, 0, UINT64_MAX, error);
+    if (status == OCT_OK && (missing & NO_CODES) != 0)
+        status = graph_make_codes(loaded, error);
+    if (status == OCT_OK && places == NO_SEATS)
+        status = graph_make_seats(loaded, error);
+    if (status == OCT_OK && places == NO_LIVE)
+        status = graph_make_live(loaded, error);
+    if (status == OCT_OK && places == NO_POINTS)
+        status = graph_make_points(loaded, error);
+    return status;
 }
 
 static oct_status
@@ -799,7 +830,9 @@ load_graph(shard *self, const shard_image *image, const graph_state *state, shar
     graph_column       columns[GRAPH_COLUMNS_MAX];
     column_check      *check = NULL;
     graph_params       params = vector->config.params;
-    bool               is_old = false, no_codes = false, no_seats = false;
+    bool               is_old = false;
+    uint32_t           missing = 0;
+    oct_error          why = {0};
     graph             *loaded;
     size_t             count;
     oct_status         status;
@@ -826,14 +859,17 @@ load_graph(shard *self, const shard_image *image, const graph_state *state, shar
         } else if (is_large && shard_has_old_rows(image, name, loaded)) {
             status = shard_load_old_rows(self, image, name, loaded, columns[c].data, columns[c].count, error);
             is_old = true;
-        } else
+        } else {
             status = shard_load_column(self, image, name, columns[c].data, columns[c].count, is_large ? &check : NULL,
-                                       error);
+                                       &why);
+            if (status != OCT_OK && error != NULL)
+                *error = why;
+        }
         if (status == OCT_OK && is_large && vector->config.on_disk)
             rows_expect_jumps(columns[c].data, columns[c].count);
-        if (status == OCT_CORRUPT && can_be_made(columns[c].name)) {
+        if (status == OCT_CORRUPT && can_be_made(columns[c].name, &params) != 0) {
             rows_clear(columns[c].data);
-            *(strcmp(columns[c].name, "seats") == 0 ? &no_seats : &no_codes) = true;
+            missing |= can_be_made(columns[c].name, &params);
             status = OCT_OK;
             continue;
         }
@@ -841,16 +877,11 @@ load_graph(shard *self, const shard_image *image, const graph_state *state, shar
             !(vector->config.links_on_disk && strcmp(columns[c].name, "links") == 0))
             status = rows_settle(columns[c].data, columns[c].count, error);
     }
-    /* All of it is written again by the next checkpoint, so all of it has to be well. */
-    if (status == OCT_OK && (no_codes || no_seats)) {
-        status = column_verify(check, 0, UINT64_MAX, error);
-        if (status == OCT_OK && no_codes)
-            status = graph_make_codes(loaded, error);
-        if (status == OCT_OK && no_seats)
-            status = graph_make_seats(loaded, error);
+    if (status == OCT_OK && missing != 0) {
+        status = mend_graph(loaded, missing, check, &why, error);
         column_check_free(check);
         check = NULL;
-        self->mended_graphs++;
+        self->mended_graphs += status == OCT_OK;
     }
     if (status == OCT_OK)
         status = graph_loaded(loaded, error);
@@ -863,7 +894,7 @@ load_graph(shard *self, const shard_image *image, const graph_state *state, shar
     atomic_store(&vector->graph, loaded);
     atomic_store(&vector->check, check);
     vector->logical_rows = state->row_count;
-    vector->rebuilt = is_old || no_codes || no_seats; /* the next checkpoint writes it anew */
+    vector->rebuilt = is_old || missing != 0; /* the next checkpoint writes it anew */
     vector->file_rows = vector->rebuilt ? 0 : state->row_count;
     return OCT_OK;
 }
@@ -929,9 +960,9 @@ shard_load(shard *self, oct_slice json, oct_error *error)
     shard_set_version(self, image->operation);
     status = shard_load_column(self, image, "ids", &all->ids, image->point_count, NULL, error);
     if (status == OCT_OK)
-        status = shard_load_column(self, image, "versions", &all->versions, image->point_count, NULL, error);
+        status = shard_load_versions(self, image, error);
     if (status == OCT_OK)
-        status = shard_load_column(self, image, "payloads", &store->numbers, image->point_count, NULL, error);
+        status = shard_load_numbers(self, image, error);
     if (status == OCT_OK) {
         status = shard_load_column(self, image, "live", &all->live, ((uint64_t)image->point_count + 63) / 64, NULL, &why);
         no_live = status == OCT_CORRUPT;
