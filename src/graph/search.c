@@ -56,6 +56,7 @@
 #define ANCHOR_MIN 10u  /* hits wanted may be one or two, whose distance says less about the place than the tenth's */
 #define FLOOR_PART 4u   /* a search with a reach follows at least this part of ef candidates */
 #define REACH_SIGMAS 2.0f /* of an estimate's error, which candidates may lie further */
+#define TAIL_SLACK   2.0f /* times as much for rows of the tail, no neighbour of which leads to them: as far as the ranking looks */
 #define POWER_BITS 10u  /* of a fraction in an exponent */
 
 /* --- scratch --------------------------------------------------------------------------------------- */
@@ -773,12 +774,37 @@ pool_targets(const graph *self, const graph_walk *walk, graph_scratch *scratch, 
                           candidate_make(scratch->distances[i], scratch->ids[i], CANDIDATE_PASSES));
 }
 
+/* The rows [first, end), all of which count. Behind a walk with a reach, most are out of it and not even kept, as there. */
+static void
+scan_all(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t first, uint32_t end)
+{
+    graph_walk ranked = *walk;
+
+    ranked.slack *= TAIL_SLACK;
+    for (size_t turn = 0; first < end && !(turn % STOP_SCANS == 0 && deadline_has_passed()); turn++) {
+        const uint32_t count = end - first < SCAN_ROWS ? end - first : SCAN_ROWS;
+
+        for (uint32_t i = 0; i < count; i++) {
+            scratch->ids[i] = first + i;
+            scratch->targets[i] = graph_row_target(self, first + i);
+        }
+        graph_estimates(self, scratch, scratch->targets, count);
+        (void)pool_merge(self, scratch, walk->room, count, walk->reach > 0 ? reach_bound(&ranked, scratch) : UINT64_MAX);
+        first += count;
+    }
+}
+
 /* The rows [first, end) that count. */
 static void
 scan_targets(const graph *self, const graph_walk *walk, graph_scratch *scratch, uint32_t first, uint32_t end)
 {
-    size_t passing = count_passing(scratch);
+    size_t passing;
 
+    if (!walk->gated) {
+        scan_all(self, walk, scratch, first, end);
+        return;
+    }
+    passing = count_passing(scratch);
     for (size_t turn = 0; first < end && !(turn % STOP_SCANS == 0 && deadline_has_passed()); turn++) {
         const size_t count = gather_rows(self, walk, scratch, first, end, &first);
 
