@@ -15,22 +15,18 @@ import argparse
 import http.client
 import json
 import multiprocessing
-import os
 import random
 import socket
 import struct
-import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[1]
+from .served import cpu_seconds, serving
+
 NAME, SEED = "beside", 23
-START_S = 60
 
 Request = Tuple[str, Dict[str, Any]]
 
@@ -104,26 +100,6 @@ def small(port: int, seconds: float, dim: int) -> List[float]:
     return took
 
 
-def cpu_s(process: int) -> float:
-    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def serve(folder: str) -> Tuple[subprocess.Popen, int]:
-    binary = os.environ.get("OCTANT_BIN", str(ROOT / "build" / "octant"))
-    environment = {**os.environ, "OCTANT__SERVICE__HTTP_PORT": "0", "OCTANT__SERVICE__GRPC_PORT": "0",
-                   "OCTANT__SERVICE__MAX_WORKERS": "1", "OCTANT__STORAGE__STORAGE_PATH": folder}  # fmt: skip
-    log = Path(folder) / "server.log"
-    process = subprocess.Popen([binary, "serve"], env=environment, stdout=log.open("w"), stderr=subprocess.STDOUT)
-    until = time.monotonic() + START_S
-    while time.monotonic() < until:
-        for line in log.read_text().splitlines():
-            if "listening on http://" in line:
-                return process, int(line.split("http://", 1)[1].split()[0].rsplit(":", 1)[1].strip("/,"))
-        time.sleep(0.05)
-    raise SystemExit(f"the server did not start: {log.read_text()}")
-
-
 def fill(port: int, points: int, dim: int) -> None:
     from qdrant_client import QdrantClient, models
 
@@ -146,9 +122,8 @@ def main() -> None:
     parser.add_argument("--heavy", type=int, default=4)
     parser.add_argument("--kinds", default=",".join(["nothing", *KINDS, "gone"]))
     chosen = parser.parse_args()
-    folder = tempfile.mkdtemp(prefix="octant-beside-")
-    process, port = serve(folder)
-    try:
+    with serving("beside", SERVICE__MAX_WORKERS="1") as server:
+        port, pid = server.port, server.process.pid
         fill(port, chosen.points, chosen.dim)
         print("| beside | small searches | p50 ms | p99 ms | max ms | heavy answered |\n| --- | ---: | ---: | ---: | ---: | ---: |")
         for kind in chosen.kinds.split(","):
@@ -165,13 +140,10 @@ def main() -> None:
             at = np.percentile(took, [50, 99, 100])
             print(f"| {kind} | {len(took)} | {at[0]:.2f} | {at[1]:.2f} | {at[2]:.2f} | {done.value} |", flush=True)
             if kind == "gone":
-                before, began = cpu_s(process.pid), time.monotonic()
+                before, began = cpu_seconds(pid), time.monotonic()
                 time.sleep(1)
-                worked_ms = 1000 * (cpu_s(process.pid) - before)
+                worked_ms = 1000 * (cpu_seconds(pid) - before)
                 print(f"\nafter the last has gone: {worked_ms:.0f} ms of CPU in {time.monotonic() - began:.1f} s")
-    finally:
-        process.terminate()
-        process.wait(60)
 
 
 if __name__ == "__main__":

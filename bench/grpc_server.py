@@ -12,26 +12,15 @@ import json
 import os
 import re
 import subprocess
-import sys
 import tempfile
 import threading
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "conformance"))
-import doors  # noqa: E402
-import numpy as np  # noqa: E402
-from qdrant_client import QdrantClient, grpc, models  # noqa: E402
+import numpy as np
+from qdrant_client import QdrantClient, grpc, models
+
+from .served import Server, cpu_seconds, resident_mb
 
 DIM = 768
-
-
-def cpu_seconds(pid):
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def resident_mb(pid):
-    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
 
 
 def h2load(port, method, body, connections, streams, calls=None, seconds=None):
@@ -58,7 +47,7 @@ def main():
     parser.add_argument("--points", type=int, default=20000)
     parser.add_argument("--calls", type=int, default=20000)
     wanted = parser.parse_args()
-    server = doors.Server(tempfile.mkdtemp(prefix="octant-grpc-bench-"))
+    server = Server(tempfile.mkdtemp(prefix="octant-grpc-bench-"))
     server.start()
     pid = server.process.pid
     client = QdrantClient(url=server.url, grpc_port=server.grpc_port, prefer_grpc=True, timeout=60, check_compatibility=False)
@@ -87,7 +76,7 @@ def main():
 
     def watch():
         while not over.wait(wanted.seconds / 12):
-            memory.append(round(resident_mb(pid)))
+            memory.append(round(resident_mb(pid)[0]))
 
     over = threading.Event()
     watcher = threading.Thread(target=watch)

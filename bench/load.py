@@ -24,14 +24,10 @@ import json
 import os
 import random
 import resource
-import socket
 import statistics
 import struct
-import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 import hpack
@@ -39,11 +35,11 @@ import numpy as np
 from qdrant_client import QdrantClient, models
 from qdrant_client import grpc as messages
 
-ROOT = Path(__file__).resolve().parents[1]
+from .served import cpu_seconds, resident_mb, serving
+
 NAME, POINTS, DIM, SEED = "load", 20_000, 128, 17
 WRITTEN = 2_000  # ids that are written again and again
 GROWTH_MAX = 0.05
-START_S = 60
 # Share of each kind of reads, the rest of which are plain searches, and of writes.
 READS = {"search filtered": 0.18, "search vectors": 0.06, "retrieve": 0.12, "count": 0.06, "scroll": 0.06}
 WRITES = {"upsert": 0.8, "set payload": 0.2}
@@ -228,18 +224,6 @@ class Run:
             self.errors.append(f"{made.door}: {reason!r}")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def resident_mb(pid: int) -> Tuple[float, float]:
-    """All of it, and what of it is not pages of files."""
-    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return tuple(int(lines[name].split()[0]) / 1024 for name in ("VmRSS", "RssAnon"))  # type: ignore[return-value]
-
-
 async def watch(pid: int, until: float, seen: List[Tuple[float, float]]) -> None:
     while time.monotonic() < until:
         seen.append(resident_mb(pid))
@@ -266,11 +250,6 @@ def fill(ports: Tuple[int, int], vectors: np.ndarray) -> None:
     payload = map(payload_of, range(POINTS))
     client.upload_collection(NAME, vectors=vectors, payload=payload, ids=range(POINTS), batch_size=1000, wait=True)
     client.close()
-
-
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def report(run: Run, memory: List[Tuple[float, float]], seconds: float, cpu: float) -> bool:
@@ -302,37 +281,17 @@ def main(arguments: List[str]) -> int:
     options = parser.parse_args(arguments)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 2 * options.connections + 256)), hard))
-    ports = (free_port(), free_port())
     vectors = np.random.default_rng(SEED).normal(size=(POINTS, DIM)).astype(np.float32)
     run = Run(vectors, options.writes)
-    with tempfile.TemporaryDirectory(prefix="octant-load-") as folder:
-        program = os.environ.get("OCTANT_BIN", str(ROOT / "build" / "octant"))
-        command = [program, "serve", "--path", folder, "--host", "127.0.0.1"]
-        command += ["--http-port", str(ports[0]), "--grpc-port", str(ports[1])]
-        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            wait_for(ports[1], server)
-            fill(ports, vectors)
-            cpu = cpu_seconds(server.pid)
-            memory = asyncio.run(play(run, ports, server.pid, options))
-            cpu = cpu_seconds(server.pid) - cpu
-        finally:
-            server.terminate()
-            code = server.wait(120)
-    is_well = report(run, memory, options.seconds, cpu) and code == 0
+    with serving("load") as server:
+        ports, pid = (server.port, server.grpc_port), server.process.pid
+        fill(ports, vectors)
+        cpu = cpu_seconds(pid)
+        memory = asyncio.run(play(run, ports, pid, options))
+        cpu = cpu_seconds(pid) - cpu
+    is_well = report(run, memory, options.seconds, cpu)
     print("passed" if is_well else "FAILED")
     return 0 if is_well else 1
-
-
-def wait_for(port: int, server: subprocess.Popen) -> None:
-    until = time.monotonic() + START_S
-    while server.poll() is None and time.monotonic() < until:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise SystemExit("the server did not come up")
 
 
 if __name__ == "__main__":

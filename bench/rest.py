@@ -14,28 +14,16 @@ import os
 import shutil
 import socket
 import statistics
-import subprocess
 import threading
 import time
 
 import numpy as np
 
 from . import data, places
+from .served import Server, cpu_seconds
 
 LIMIT = 10
 CONNECTIONS = 8
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def wait_idle(pid):
@@ -114,43 +102,31 @@ def main(words):
     queries = np.ascontiguousarray(data_set.queries, dtype=np.float32)
     folder = os.path.join(places.BUILD, "bench", "rest")
     shutil.rmtree(folder, ignore_errors=True)
-    program = os.environ.get("OCTANT_BIN", os.path.join(places.ROOT, "build", "octant"))
     with native.open(folder) as database:
         fill(database, base)
     requests = [request_of(query, args.ef) for query in queries]
-    port = free_port()
     over_rest, alone = [], []
-    server = subprocess.Popen(
-        [program, "serve", "--path", folder, "--host", "127.0.0.1", "--http-port", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    server = Server(folder)
     copy = folder + ".copy"
     try:
-        for _ in range(200):
-            time.sleep(0.1)
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except OSError:
-                continue
-        ask_over_rest(port, requests, args.requests)
-        wait_idle(server.pid)
+        server.start()
+        pid = server.process.pid
+        ask_over_rest(server.port, requests, args.requests)
+        wait_idle(pid)
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("*.sock", "lock"))
         with native.open(copy) as database:
             collection = database["c"]
             for _ in range(args.rounds):
-                before = cpu_seconds(server.pid)
-                answered = ask_over_rest(port, requests, args.requests)
-                over_rest.append((cpu_seconds(server.pid) - before) / answered * 1e6)
+                before = cpu_seconds(pid)
+                answered = ask_over_rest(server.port, requests, args.requests)
+                over_rest.append((cpu_seconds(pid) - before) / answered * 1e6)
                 before = time.thread_time()
                 for _ in range(4):
                     collection.search(queries, k=LIMIT, ef=args.ef, threads=1)
                 alone.append((time.thread_time() - before) / (4 * len(queries)) * 1e6)
     finally:
-        server.terminate()
-        server.wait()
+        server.kill()
         shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(copy, ignore_errors=True)
     rest, engine = statistics.median(over_rest), statistics.median(alone)

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import types
 from pathlib import Path
 from typing import Dict, List, Tuple
@@ -44,10 +43,8 @@ def server():
     reason = doors.missing_reason()
     if reason:
         pytest.skip(reason)
-    started = doors.Server(tempfile.mkdtemp(prefix="octant-docs-"))
-    started.start()
-    yield started
-    started.stop()
+    with doors.serving("docs") as started:
+        yield started
 
 
 def at_home(code: str, server) -> str:

@@ -22,9 +22,10 @@ import tempfile
 import time
 import urllib.request
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, List, Optional
+from typing import Any, Iterator, List, Optional
 
 import numpy as np
 
@@ -144,10 +145,14 @@ def told_port(log: bytes, text: bytes) -> int:
 
 
 class Server:
-    """The program on a folder and ports that the system chooses. Also used by the crash test."""
+    """The program on a folder and ports that the system chooses. Also used by the crash test and by benches.
 
-    def __init__(self, folder: str) -> None:
+    settings  of the configuration, as the environment names them without OCTANT__: LOG_LEVEL="debug"
+    """
+
+    def __init__(self, folder: str, **settings: str) -> None:
         self.folder = folder
+        self.settings = {f"OCTANT__{name}": value for name, value in settings.items()}
         self.log_path = f"{folder}.log"
         self.process: Optional[subprocess.Popen] = None
         self.port = 0
@@ -165,7 +170,8 @@ class Server:
         command += ["--http-port", "0", "--grpc-port", "0"]
         with open(self.log_path, "ab") as log:
             begin = log.tell()
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(command, env={**os.environ, **self.settings}, stdout=log, stderr=log,
+                                            stdin=subprocess.DEVNULL)  # fmt: skip
         deadline = time.monotonic() + SERVER_START_SECONDS
         while True:
             log_text = Path(self.log_path).read_bytes()[begin:]
@@ -202,6 +208,22 @@ class Server:
 
     def log_tail(self) -> str:
         return Path(self.log_path).read_bytes()[-4000:].decode("utf-8", "replace")
+
+
+@contextmanager
+def serving(name: str, **settings: str) -> Iterator[Server]:
+    """A server on a new folder, until the end; who uses it may have stopped it already."""
+    folder = tempfile.mkdtemp(prefix=f"octant-{name}-")
+    server = Server(folder, **settings)
+    try:
+        server.start()
+        yield server
+        if server.process is not None and server.process.poll() is None:
+            server.stop()
+    finally:
+        if server.process is not None and server.process.poll() is None:
+            server.kill()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class ServerDoor(Door):

@@ -8,8 +8,6 @@ Method: requests that an event loop begins and gives up (TRIES in src/base/deadl
 import json
 import socket
 import struct
-import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -17,9 +15,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "conformance"))
-
-import doors  # noqa: E402
+import doors
 
 np = pytest.importorskip("numpy")
 from qdrant_client import models  # noqa: E402
@@ -58,22 +54,14 @@ def fill(client):
 
 
 @pytest.fixture(scope="module")
-def server():
-    reason = doors.missing_reason()
-    if reason:
-        pytest.skip(reason)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OCTANT__LOG_LEVEL", "debug")
-        patch.setenv("OCTANT__SERVICE__MAX_WORKERS", "1")
-        started = doors.Server(tempfile.mkdtemp(prefix="octant-beside-"))
-        started.start()
+def server(serving):
     from qdrant_client import QdrantClient
 
-    client = QdrantClient(url=started.url, check_compatibility=False, timeout=300)
-    fill(client)
-    client.close()
-    yield started
-    started.stop()
+    with serving("beside", LOG_LEVEL="debug", SERVICE__MAX_WORKERS="1") as started:
+        client = QdrantClient(url=started.url, check_compatibility=False, timeout=300)
+        fill(client)
+        client.close()
+        yield started
 
 
 def asked(server, path, body, method="POST"):

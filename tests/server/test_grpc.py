@@ -3,16 +3,10 @@
 import http.client
 import socket
 import struct
-import sys
-import tempfile
 import threading
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "conformance"))
-
-import doors  # noqa: E402
 
 grpc = pytest.importorskip("grpc")
 from qdrant_client import QdrantClient, models  # noqa: E402
@@ -20,15 +14,9 @@ from qdrant_client import grpc as messages  # noqa: E402
 
 
 @pytest.fixture
-def server():
-    reason = doors.missing_reason()
-    if reason:
-        pytest.skip(reason)
-    started = doors.Server(tempfile.mkdtemp(prefix="octant-grpc-"))
-    started.start()
-    yield started
-    if started.process.poll() is None:
-        started.stop()
+def server(serving):
+    with serving("grpc") as started:
+        yield started
 
 
 @pytest.fixture

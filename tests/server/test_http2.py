@@ -8,16 +8,10 @@ import gzip
 import json
 import socket
 import struct
-import sys
-import tempfile
 import threading
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "conformance"))
-
-import doors  # noqa: E402
 
 httpx = pytest.importorskip("httpx")
 pytest.importorskip("h2")
@@ -29,17 +23,9 @@ RST_STREAM, GOAWAY, CONTINUATION, HEADERS, DATA = 3, 7, 9, 1, 0
 
 
 @pytest.fixture(scope="module")
-def server():
-    reason = doors.missing_reason()
-    if reason:
-        pytest.skip(reason)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OCTANT__SERVICE__GRPC_PORT", "0")
-        started = doors.Server(tempfile.mkdtemp(prefix="octant-http2-"))
-        started.start()
-    yield started
-    if started.process.poll() is None:
-        started.stop()
+def server(serving):
+    with serving("http2") as started:
+        yield started
 
 
 @pytest.fixture
@@ -174,13 +160,9 @@ def test_what_only_begins_like_http_2_is_http_1(server):
 # --- keys and ends -----------------------------------------------------------------------------------------
 
 
-def test_keys_are_asked_for(server, monkeypatch):
-    monkeypatch.setenv("QDRANT__SERVICE__API_KEY", "whole")
-    monkeypatch.setenv("QDRANT__SERVICE__READ_ONLY_API_KEY", "reader")
-    monkeypatch.setenv("OCTANT__SERVICE__GRPC_PORT", "0")
-    keyed = doors.Server(tempfile.mkdtemp(prefix="octant-http2-"))
-    keyed.start()
-    with httpx.Client(http1=False, http2=True, base_url=keyed.url, timeout=60) as client:
+def test_keys_are_asked_for(serving):
+    keys = {"SERVICE__API_KEY": "whole", "SERVICE__READ_ONLY_API_KEY": "reader"}
+    with serving("http2", **keys) as keyed, httpx.Client(http1=False, http2=True, base_url=keyed.url, timeout=60) as client:
         body = {"vectors": {"size": 4, "distance": "Dot"}}
         for key, reading, writing in ((None, 401, 401), ("wrong", 401, 401), ("reader", 200, 403), ("whole", 200, 200)):
             sent = {} if key is None else {"api-key": key}

@@ -7,17 +7,12 @@ Method: a batch of exact searches that takes seconds; the client resets or close
 import json
 import socket
 import struct
-import sys
-import tempfile
 import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "conformance"))
-
-import doors  # noqa: E402
 
 np = pytest.importorskip("numpy")
 grpc = pytest.importorskip("grpc")
@@ -32,21 +27,14 @@ BATCH = "/collections/c/points/query/batch"
 
 
 @pytest.fixture(scope="module")
-def server():
-    reason = doors.missing_reason()
-    if reason:
-        pytest.skip(reason)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OCTANT__LOG_LEVEL", "debug")
-        started = doors.Server(tempfile.mkdtemp(prefix="octant-leaving-"))
-        started.start()
-    client = QdrantClient(url=started.url, grpc_port=started.grpc_port, prefer_grpc=True, check_compatibility=False, timeout=300)
-    client.create_collection("c", vectors_config=models.VectorParams(size=DIM, distance=models.Distance.DOT))
-    vectors = np.random.default_rng(5).normal(size=(POINTS, DIM)).astype(np.float32)
-    client.upload_collection("c", vectors=vectors, ids=range(POINTS), batch_size=4000, wait=True)
-    client.close()
-    yield started
-    started.stop()
+def server(serving):
+    with serving("leaving", LOG_LEVEL="debug") as started:
+        client = QdrantClient(url=started.url, grpc_port=started.grpc_port, prefer_grpc=True, check_compatibility=False, timeout=300)
+        client.create_collection("c", vectors_config=models.VectorParams(size=DIM, distance=models.Distance.DOT))
+        vectors = np.random.default_rng(5).normal(size=(POINTS, DIM)).astype(np.float32)
+        client.upload_collection("c", vectors=vectors, ids=range(POINTS), batch_size=4000, wait=True)
+        client.close()
+        yield started
 
 
 def ends(server, line):
