@@ -1,4 +1,4 @@
-/* catalogue_internal.h - what catalogue.c shares with catalogue_recover.c. */
+/* catalogue_internal.h - what catalogue.c shares with catalogue_alias.c, catalogue_replay.c and catalogue_recover.c. */
 #ifndef OCT_CATALOGUE_INTERNAL_H
 #define OCT_CATALOGUE_INTERNAL_H
 
@@ -17,5 +17,25 @@ oct_status fail_no_collection(oct_slice name, oct_error *error);
  * `may_be_damaged`: then it is made all the same, set aside (shard_quarantine). */
 oct_status read_entry(oct_database *self, yyjson_val *entry, bool adopted, bool may_be_damaged, uint64_t sequence,
                       oct_collection **out, oct_error *error);
+oct_status fail_entry(const char *what, oct_error *error); /* OCT_CORRUPT: the catalogue has one that cannot be read */
+
+oct_status refuse_read_only(const oct_database *self, oct_error *error);
+/* A collection with an empty shard, in no list yet. Takes the box, also when it fails. */
+oct_status collection_new(oct_database *database, oct_slice name, uint64_t shard_id, config_box *box, oct_collection **out,
+                          oct_error *error);
+/* Under catalogue_lock; there is room (reserve_collection). The list has the caller's reference, or gives it back. */
+void add_collection(oct_database *self, oct_collection *collection);
+void remove_collection(oct_database *self, oct_collection *collection); /* and its aliases */
+
+/* What a box asks of its shard, planned; and the box put in place, which cannot fail. */
+oct_status plan_box(oct_collection *self, const config_box *box, shard_vectors **out, oct_error *error);
+void       set_box(oct_collection *self, config_box *box, uint64_t sequence, shard_vectors *names);
+void       write_collection_fields(buffer *out, const oct_collection *collection, const config_box *box);
+
+/* Aliases. copy_aliases leaves room for `extra` more; read_aliases puts what write_aliases wrote in the place of those there are. */
+void       free_aliases(alias *aliases, size_t count);
+oct_status copy_aliases(const oct_database *self, size_t extra, alias **out, size_t *count, oct_error *error);
+void       write_aliases(buffer *out, const alias *aliases, size_t count);
+oct_status read_aliases(oct_database *self, yyjson_val *object, oct_error *error);
 
 #endif

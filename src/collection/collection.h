@@ -6,8 +6,8 @@
  * CALLED   by engine.c, which has checked the arguments. Calls shard, storage, payload, config.h.
  * THREADS  Any. catalogue_lock guards who is there; a collection's configuration is an immutable box, replaced
  *          whole and read pinned. Order: checkpoint_lock, catalogue_lock, then a shard's.
- * READ     database.c (open, close, checkpoint), catalogue.c (create, update, delete, aliases), write.c, read.c; filters in
- *          select.h, searches in query.h.
+ * READ     database.c (open, close, checkpoint), catalogue.c (create, update, delete; aliases and what is read again have files
+ *          beside it), write.c, read.c; filters in select.h, searches in query.h.
  */
 #ifndef OCT_COLLECTION_H
 #define OCT_COLLECTION_H
