@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #define DISK_BYTES  4000000u
-#define PATIENCE_MS 60000u /* for writing to resume, on a machine with much else to do */
 #define BATCH_ROWS  50u
 #define DIM_MAX     768u
 
@@ -193,95 +192,4 @@ TEST(checkpoint_refused_by_a_full_disk_leaves_no_files)
         CHECK_OK(oct_close(database, &error));
     }
     os_free(disk);
-}
-
-static void
-expect_count(oct_collection *open, uint64_t expected)
-{
-    uint64_t found;
-
-    CHECK_OK(oct_count(open, &found, NULL));
-    CHECK_INT(found, expected);
-}
-
-static void
-tell(const story *of)
-{
-    const oct_open_options options = {.path = WORLD_PATH, .threads = 2};
-    os                    *disk = world_disk();
-    oct_error              error = {0};
-    oct_database          *database = NULL;
-    oct_collection        *open, *other;
-    oct_status             status = OCT_OK;
-    uint64_t               count, deleted = 0;
-
-    CHECK_OK(database_open_on(disk, &options, &database, &error));
-    open = create(database, "c", of);
-    other = create(database, "other", of);
-    os_fault_limit(disk, os_fault_bytes(disk) + DISK_BYTES);
-    for (count = 0; status == OCT_OK; count += status == OCT_OK ? BATCH_ROWS : 0) {
-        status = add(open, of, count, BATCH_ROWS, &error);
-        /* A part of it is in files then, from which it is read. */
-        if (of->reopens && status == OCT_OK && count / BATCH_ROWS == DISK_BYTES / 6 / (of->dim * 4 + 120) / BATCH_ROWS)
-            reopen(disk, &database, &open, &other);
-    }
-    CHECK_STATUS(status, OCT_FULL);
-    CHECK_MSG(count * (of->dim * 4 + (of->documents ? 120 : 8)) >= DISK_BYTES / 4, "%llu points of %u on %u bytes",
-              (unsigned long long)count, of->dim, DISK_BYTES);
-    for (uint64_t at = 0; at < count && !test_has_failed();) {
-        oct_id   ids[BATCH_ROWS];
-        size_t   some = 0;
-
-        for (; some < BATCH_ROWS && at < count; at++)
-            if (at % of->every != 0)
-                ids[some++] = (oct_id){.low = at};
-        status = oct_delete(open, ids, some, NULL, NULL, &error);
-        if (status == OCT_FULL) { /* the room for deletions is used up, too */
-            expect_count(open, count - deleted);
-            os_fault_limit(disk, UINT64_MAX);
-            status = oct_delete(open, ids, some, NULL, NULL, &error);
-        }
-        CHECK_MSG(status == OCT_OK, "deleting after %llu of %llu: %s", (unsigned long long)deleted, (unsigned long long)count,
-                  error.text);
-        deleted += some;
-    }
-    status = oct_checkpoint(database, &error);
-    CHECK_MSG(status == OCT_OK || status == OCT_FULL, "checkpoint: %s", error.text);
-    expect_kept(open, of, count);
-    os_fault_limit(disk, UINT64_MAX);
-    status = add(other, of, 0, BATCH_ROWS, &error);
-    for (uint64_t ms = 0; status == OCT_FULL && ms < PATIENCE_MS && !test_has_failed(); ms += 10) {
-        (void)usleep(10000); /* a checkpoint may be at work in the room kept back */
-        status = add(other, of, 0, BATCH_ROWS, &error);
-    }
-    CHECK_MSG(status == OCT_OK, "with room again: %s", error.text);
-    expect_kept(open, of, count);
-    reopen(disk, &database, &open, &other);
-    if (database != NULL) {
-        expect_kept(open, of, count);
-        oct_collection_close(open);
-        oct_collection_close(other);
-        CHECK_OK(oct_close(database, &error));
-    }
-    os_free(disk);
-}
-
-/* Goal:   whatever a full disk keeps of what it had, it is whole: while there is no room, when there is again, and after opening.
- * Method: a simulated disk of 4 MB, filled; all points but each second, fourth, tenth, thirtieth, fiftieth deleted, a checkpoint
- *         tried; then room without end. All shares with each length; documents, openings and graphs take turns, and all
- *         have theirs with a scale (OCTANT_TEST_SCALE) of 8. */
-TEST(full_disk_keeps_whole_what_is_left)
-{
-    static const uint32_t dims[] = {16, 256, 768}, shares[] = {2, 4, 10, 30, 50};
-    const uint64_t        kinds = test_scaled(1) < 8 ? 1 : 8;
-
-    for (uint32_t i = 0; i < countof(dims) * countof(shares) && !test_has_failed(); i++) {
-        for (uint32_t k = 0; k < kinds && !test_has_failed(); k++) {
-            const uint32_t kind = kinds == 8 ? k : i * 5 + i / 8;
-            const story    of = {dims[i / countof(shares)], shares[i % countof(shares)], (kind & 1) != 0, (kind & 2) != 0,
-                                 (kind & 4) != 0};
-
-            tell(&of);
-        }
-    }
 }
