@@ -450,24 +450,14 @@ must_bring_forward(oct_database *self, const catalogue_view *view)
     return kept >= BRING_FORWARD_BYTES_MIN && small <= kept / SMALL_SHARE;
 }
 
-static oct_status
-try_save(oct_database *self, shard *target, bool closing, shard_image **out, oct_error *error)
-{
-    const oct_status status = shard_save(target, closing, out, error);
-
-    if (status == OCT_FULL && self->held_count == 0)
-        shard_remove_unsaved(target);
-    return status;
-}
-
 /* The image of one shard. On a full disk once more with the room that is kept back for it. */
 static oct_status
 save_shard(oct_database *self, shard *target, bool closing, shard_image **out, oct_error *error)
 {
-    oct_status status = try_save(self, target, closing, out, error);
+    oct_status status = shard_save(target, closing, out, error);
 
     if (status == OCT_FULL && log_lend(self->log))
-        status = try_save(self, target, closing, out, error);
+        status = shard_save(target, closing, out, error);
     return status;
 }
 
@@ -636,8 +626,6 @@ out:
         shard_save_done(view.collections[i]->shard, view.images[i], durable, self->held_count > 0);
     for (size_t i = 0; i < view.collection_count && status == OCT_OK && !full && (durable || closing); i++)
         fields_save(view.collections[i], closing);
-    for (size_t i = 0; i < view.collection_count && status == OCT_FULL && !durable && self->held_count == 0; i++)
-        shard_remove_unsaved(view.collections[i]->shard); /* there was no room for the manifest */
     if (durable && self->held_count == 0)
         remove_left_overs(self, &view);
     self->has_old = self->has_old || (durable && self->held_count > 0);

@@ -174,9 +174,6 @@ bool shard_numbers_are_saved(shard *self);
 bool shard_numbers_hold(const shard *self, uint64_t operation);
 /* Remove the files that the durable image does not name. Nobody saves meanwhile. */
 void shard_remove_old(shard *self);
-/* A save came to nothing: remove what it wrote beside and behind what the durable image has, as it is in the way of the next where the
- * disk is full. Not while somebody reads files of an older image. */
-void shard_remove_unsaved(shard *self);
 /* Let memory go of what the durable image has in files, if `spills` of the options says so. */
 void shard_spill(shard *self);
 

@@ -678,42 +678,22 @@ image_names_file(const shard_image *image, const char *file)
     return false;
 }
 
-/* Every file of a column that neither the durable image nor a run of lists has. */
-static void
-remove_unnamed(shard *self)
-{
-    const shard_image *saved = self->saved;
-    char               path[OS_PATH_MAX];
-    char             **names;
-    size_t             count;
-
-    if (os_list(self->system, self->folder, &names, &count, NULL) != OCT_OK)
-        return;
-    for (size_t i = 0; i < count; i++) {
-        if (column_is_file_name(slice_of(names[i])) && (saved == NULL || saved->in_log || !image_names_file(saved, names[i])) &&
-            !shard_lists_have_file(self, names[i]) && os_path_join(path, self->folder, names[i], NULL) == OCT_OK)
-            (void)os_remove(self->system, path, NULL);
-    }
-    oct_free(names);
-}
-
 void
 shard_remove_old(shard *self)
 {
-    if (self->damage == NULL && self->saved != NULL && !self->saved->in_log)
-        remove_unnamed(self);
-}
+    char   path[OS_PATH_MAX];
+    char **names;
+    size_t count;
 
-void
-shard_remove_unsaved(shard *self)
-{
-    if (self->damage != NULL)
+    if (self->damage != NULL || self->saved == NULL || self->saved->in_log ||
+        os_list(self->system, self->folder, &names, &count, NULL) != OCT_OK)
         return;
-    (void)pthread_mutex_lock(&self->save_lock);
-    remove_unnamed(self);
-    for (size_t c = 0; self->saved != NULL && !self->saved->in_log && c < self->saved->column_count; c++)
-        column_cut(self->system, self->folder, &self->saved->columns[c]);
-    (void)pthread_mutex_unlock(&self->save_lock);
+    for (size_t i = 0; i < count; i++)
+        if (column_is_file_name(slice_of(names[i])) && !image_names_file(self->saved, names[i]) &&
+            !shard_lists_have_file(self, names[i]) &&
+            os_path_join(path, self->folder, names[i], NULL) == OCT_OK)
+            (void)os_remove(self->system, path, NULL);
+    oct_free(names);
 }
 
 uint64_t
