@@ -24,7 +24,7 @@ flags="-std=c17 -O3 -g -Wall -Wextra -Wconversion -Wshadow -Wvla -Wstrict-protot
 rm -rf "$build"
 mkdir -p "$build"
 "$compiler" -O2 -c -o "$build/yyjson.o" $json/yyjson.c
-for source in src/base/*.c src/kernel/*.c tests/support/test.c; do
+for source in src/base/*.c src/kernel/*.c tests/support/test.c tests/support/levels.c; do
     # shellcheck disable=SC2086
     "$compiler" $flags -c -o "$build/$(basename "$source" .c).o" "$source"
 done
