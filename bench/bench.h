@@ -23,11 +23,35 @@ now_ns(void)
     return clock_ns(CLOCK_MONOTONIC);
 }
 
+static inline double
+now_us(void)
+{
+    return now_ns() / 1e3;
+}
+
+static inline double
+now_ms(void)
+{
+    return now_ns() / 1e6;
+}
+
 /* Of this thread: what it would take on a machine that has nothing else to do. */
 static inline double
 cpu_ns(void)
 {
     return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+static inline double
+cpu_us(void)
+{
+    return cpu_ns() / 1e3;
+}
+
+static inline double
+cpu_ms(void)
+{
+    return cpu_ns() / 1e6;
 }
 
 static inline void

@@ -17,12 +17,6 @@
 #define NUMBERS 1000000u /* the field's values are below this */
 #define S(text_) ((oct_slice){(text_), sizeof(text_) - 1})
 
-static double
-now_us(void)
-{
-    return now_ns() / 1e3;
-}
-
 static float
 random_float(uint64_t *state)
 {

@@ -14,12 +14,6 @@
 #define SEARCHES 200u
 #define LIMIT    10u
 
-static double
-cpu_us(void)
-{
-    return cpu_ns() / 1e3;
-}
-
 /* Of upserts: some pay for memory that others use, and a median would fall on either. */
 static double
 mean(const double *values, size_t count)

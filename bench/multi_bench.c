@@ -26,12 +26,6 @@ typedef struct setup {
     double   spread;
 } setup;
 
-static double
-now_ms(void)
-{
-    return now_ns() / 1e6;
-}
-
 /* Normal enough: the sum of four uniform numbers, of variance 1; a function of its argument. */
 static double
 noise(uint64_t of)

@@ -22,12 +22,6 @@ typedef struct table {
     size_t rows, dim;
 } table;
 
-static double
-cpu_us(void)
-{
-    return cpu_ns() / 1e3;
-}
-
 static void
 fail(const char *what, const char *path)
 {

@@ -41,19 +41,6 @@ typedef struct setup {
     bool        cold;
 } setup;
 
-static double
-now_ms(void)
-{
-    return now_ns() / 1e6;
-}
-
-/* Of this thread: what it would take on a machine that has nothing else to do. */
-static double
-cpu_ms(void)
-{
-    return cpu_ns() / 1e6;
-}
-
 /* Of all threads, background work too. */
 static double
 process_cpu_ms(void)

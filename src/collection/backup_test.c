@@ -191,16 +191,9 @@ TEST(an_increment_has_what_changed)
     float                *values = malloc(20000 * 64 * sizeof *values);
     uint64_t             *ids = malloc(20000 * sizeof *ids);
 
-    oct_collection_config_init(&config);
-    oct_vector_config_init(&vector);
-    vector.size = 64;
-    vector.distance = OCT_EUCLID;
-    config.vectors = &vector;
-    config.vector_count = 1;
-    config.single_vector = 1;
+    test_plain_config(&config, &vector, 64, OCT_EUCLID);
     config.hnsw.m = 0; /* so that the numbers follow from the rows alone */
-    CHECK_OK(oct_collection_create(database, slice_of("c"), &config, &error));
-    CHECK_OK(oct_collection_open(database, slice_of("c"), &open, &error));
+    open = test_create(database, "c", &config);
     test_fill(&rng, values, 20000 * 64);
     for (size_t i = 0; i < 20000; i++)
         ids[i] = i;

@@ -50,16 +50,9 @@ create_limited(oct_database *database, const char *name, int64_t dim)
     oct_collection_config config;
     oct_collection       *open = NULL;
 
-    oct_collection_config_init(&config);
-    oct_vector_config_init(&vector);
-    vector.size = dim;
-    vector.distance = OCT_DOT;
-    config.vectors = &vector;
-    config.vector_count = 1;
-    config.single_vector = 1;
+    test_plain_config(&config, &vector, dim, OCT_DOT);
     config.hnsw.m = 0; /* no graph: this is about memory, and graphs take time */
-    CHECK_OK(oct_collection_create(database, slice_of(name), &config, NULL));
-    CHECK_OK(oct_collection_open(database, slice_of(name), &open, NULL));
+    open = test_create(database, name, &config);
     return open;
 }
 

@@ -68,7 +68,6 @@ read_collection(oct_database *self, yyjson_val *entry, uint64_t sequence, oct_co
     return status;
 }
 
-/* A collection of its entry, with the shard's files. `adopted`: they come from elsewhere, see shard_adopt. */
 oct_status
 read_entry(oct_database *self, yyjson_val *entry, bool adopted, bool may_be_damaged, uint64_t sequence,
            oct_collection **out, oct_error *error)

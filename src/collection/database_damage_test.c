@@ -302,13 +302,7 @@ TEST(damaged_vector_is_not_passed_over)
         size_t                at = 0;
 
         OCT_MUST(database != NULL && values != NULL);
-        oct_collection_config_init(&config);
-        oct_vector_config_init(&vector);
-        vector.size = MANY_DIM;
-        vector.distance = OCT_EUCLID;
-        config.vectors = &vector;
-        config.vector_count = 1;
-        config.single_vector = 1;
+        test_plain_config(&config, &vector, MANY_DIM, OCT_EUCLID);
         config.optimizer.indexing_threshold = built;
         config.hnsw.full_scan_threshold = 0;
         config.hnsw.m = 8;
@@ -316,8 +310,7 @@ TEST(damaged_vector_is_not_passed_over)
         test_fill(&rng, values, MANY_ROWS * MANY_DIM);
         for (uint32_t i = 0; i < MANY_ROWS; i++)
             ids[i] = i;
-        CHECK_OK(oct_collection_create(database, slice_of("c"), &config, &error));
-        CHECK_OK(oct_collection_open(database, slice_of("c"), &open, &error));
+        open = test_create(database, "c", &config);
         CHECK_OK(oct_upsert_rows(open, ids, values, MANY_ROWS, MANY_DIM, 0, NULL, NULL, &error));
         CHECK_OK(oct_collection_wait_indexed(open, 0, &error));
         oct_collection_close(open);
@@ -399,15 +392,8 @@ TEST(damaged_versions_are_the_last_there_was)
     size_t                data = FILES_MAX, sums = FILES_MAX;
 
     OCT_MUST(database != NULL && values != NULL && ids != NULL && before != NULL && after != NULL);
-    oct_collection_config_init(&config);
-    oct_vector_config_init(&vector);
-    vector.size = 2;
-    vector.distance = OCT_EUCLID;
-    config.vectors = &vector;
-    config.vector_count = 1;
-    config.single_vector = 1;
-    CHECK_OK(oct_collection_create(database, slice_of("c"), &config, &error));
-    CHECK_OK(oct_collection_open(database, slice_of("c"), &open, &error));
+    test_plain_config(&config, &vector, 2, OCT_EUCLID);
+    open = test_create(database, "c", &config);
     test_fill(&rng, values, 2 * VERSIONED);
     for (uint32_t i = 0; i < VERSIONED; i++)
         ids[i] = i;

@@ -125,18 +125,11 @@ create_plain(oct_database *database, const char *name, uint32_t dim)
     oct_vector_config     vector;
     oct_collection       *made = NULL;
 
-    oct_collection_config_init(&config);
-    oct_vector_config_init(&vector);
-    vector.size = dim;
-    vector.distance = OCT_EUCLID;
-    config.vectors = &vector;
-    config.vector_count = 1;
-    config.single_vector = 1;
+    test_plain_config(&config, &vector, dim, OCT_EUCLID);
     config.optimizer.indexing_threshold = 1;
     config.hnsw.m = 6;
     config.hnsw.ef_construct = 20;
-    CHECK_OK(oct_collection_create(database, slice_of(name), &config, NULL));
-    CHECK_OK(oct_collection_open(database, slice_of(name), &made, NULL));
+    made = test_create(database, name, &config);
     return made;
 }
 

@@ -12,6 +12,7 @@
 
 #include "collection/collection.h"
 #include "support/os_fault.h"
+#include "support/plain.h"
 #include "support/test.h"
 
 #define WORLD_COLLECTIONS 4u

@@ -46,13 +46,7 @@ create(crowd *self, const char *name, oct_error *error)
     oct_collection_config config;
     oct_vector_config     vector;
 
-    oct_collection_config_init(&config);
-    oct_vector_config_init(&vector);
-    vector.size = DIM;
-    vector.distance = OCT_EUCLID;
-    config.vectors = &vector;
-    config.vector_count = 1;
-    config.single_vector = 1;
+    test_plain_config(&config, &vector, DIM, OCT_EUCLID);
     config.hnsw.m = 6;
     config.hnsw.ef_construct = 24;
     config.optimizer.indexing_threshold = 1;

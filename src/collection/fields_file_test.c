@@ -8,6 +8,7 @@
 
 #include "base/epoch.h"
 #include "support/os_fault.h"
+#include "support/plain.h"
 #include "support/test.h"
 
 #define S(text_)    ((oct_slice){(text_), sizeof(text_) - 1})
@@ -91,15 +92,8 @@ scene_new(void)
     self->disk = os_fault_new();
     OCT_MUST(os_make_dir(self->disk, "/data", NULL) == OCT_OK && os_sync_dir(self->disk, "/", NULL) == OCT_OK);
     open_scene(self);
-    oct_collection_config_init(&config);
-    oct_vector_config_init(&vector);
-    vector.size = DIM;
-    vector.distance = OCT_DOT;
-    config.vectors = &vector;
-    config.vector_count = 1;
-    config.single_vector = 1;
-    CHECK_OK(oct_collection_create(self->database, S("c"), &config, &error));
-    CHECK_OK(oct_collection_open(self->database, S("c"), &self->collection, &error));
+    test_plain_config(&config, &vector, DIM, OCT_DOT);
+    self->collection = test_create(self->database, "c", &config);
     for (size_t f = 0; f < FIELD_COUNT; f++) {
         oct_field_index index;
 

@@ -186,17 +186,10 @@ TEST(points_of_different_shard_keys_are_strangers)
         oct_collection       *collection = NULL;
         model                 right = {0};
 
-        oct_vector_config_init(&vector);
-        vector.size = DIM;
-        vector.distance = OCT_DOT;
-        oct_collection_config_init(&config);
-        config.vectors = &vector;
-        config.vector_count = 1;
-        config.single_vector = 1;
+        test_plain_config(&config, &vector, DIM, OCT_DOT);
         config.sharding_method = 1;
         database = open_on(disk);
-        CHECK_OK(oct_collection_create(database, name, &config, NULL));
-        CHECK_OK(oct_collection_open(database, name, &collection, NULL));
+        collection = test_create(database, "c", &config);
         for (int i = 0; i < 150; i++) {
             step(database, collection, &right, &rng);
             if (i % 10 == 0)
@@ -240,8 +233,7 @@ TEST(unknown_shard_keys_are_told)
     oct_collection_config_init(&config);
     config.vectors = &vector;
     config.vector_count = 1;
-    CHECK_OK(oct_collection_create(database, name, &config, NULL));
-    CHECK_OK(oct_collection_open(database, name, &collection, NULL));
+    collection = test_create(database, "c", &config);
     CHECK_STATUS(oct_shard_key_create(database, name, &info, &error), OCT_BAD_REQUEST);
     CHECK(strstr(error.text, "Shard Key cannot be created with Auto sharding method") != NULL);
     CHECK_STATUS(oct_count_where(collection, &filter, &count, &error), OCT_BAD_REQUEST);

@@ -530,8 +530,7 @@ damage_and_mend(const char *column)
     test_fill(&rng, values, ROWS * DIM);
     for (uint64_t i = 0; i < ROWS; i++)
         ids[i] = i;
-    CHECK_OK(oct_collection_create(database, slice_of("rows"), &config, &error));
-    CHECK_OK(oct_collection_open(database, slice_of("rows"), &handle, &error));
+    handle = test_create(database, "rows", &config);
     CHECK_OK(oct_upsert_rows(handle, ids, values, ROWS, DIM, 0, NULL, NULL, &error));
     CHECK_OK(oct_collection_wait_indexed(handle, 0, &error));
     /* Dead rows: of points that are gone, and of points that moved to others. */
@@ -764,15 +763,8 @@ TEST(checkpoints_go_on_while_a_snapshot_is_copied)
     char                **names, folder[128];
     size_t                name_count;
 
-    oct_collection_config_init(&config);
-    oct_vector_config_init(&vector);
-    vector.size = 64;
-    vector.distance = OCT_EUCLID;
-    config.vectors = &vector;
-    config.vector_count = 1;
-    config.single_vector = 1;
-    CHECK_OK(oct_collection_create(database, slice_of("c"), &config, &error));
-    CHECK_OK(oct_collection_open(database, slice_of("c"), &open, &error));
+    test_plain_config(&config, &vector, 64, OCT_EUCLID);
+    open = test_create(database, "c", &config);
     for (uint64_t round = 0; round < 40; round++) {
         test_fill(&rng, values, countof(values));
         for (size_t i = 0; i < 200; i++)

@@ -9,6 +9,7 @@
 #include "base/epoch.h"
 #include "shard/points_internal.h"
 #include "support/os_fault.h"
+#include "support/plain.h"
 #include "support/test.h"
 
 #define S(text_) ((oct_slice){(text_), sizeof(text_) - 1})
@@ -90,17 +91,10 @@ create_window(window *self, bool compacts)
     *self = (window){.disk = os_fault_new()};
     OCT_MUST(os_make_dir(self->disk, "/data", NULL) == OCT_OK && os_sync_dir(self->disk, "/", NULL) == OCT_OK);
     open_window(self);
-    oct_collection_config_init(&config);
-    oct_vector_config_init(&vector);
-    vector.size = DIM;
-    vector.distance = OCT_EUCLID;
-    config.vectors = &vector;
-    config.vector_count = 1;
-    config.single_vector = 1;
+    test_plain_config(&config, &vector, DIM, OCT_EUCLID);
     if (!compacts)
         config.optimizer.vacuum_min_vector_number = 1000000;
-    CHECK_OK(oct_collection_create(self->database, S("c"), &config, NULL));
-    CHECK_OK(oct_collection_open(self->database, S("c"), &self->collection, NULL));
+    self->collection = test_create(self->database, "c", &config);
     oct_field_index_init(&index);
     index.field = S("group");
     index.type = OCT_FIELD_INTEGER;
