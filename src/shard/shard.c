@@ -24,6 +24,7 @@ shard_new(const shard_options *options, const shard_vector_config *vectors, size
         return oct_fail_memory(error, sizeof *self);
     (void)pthread_mutex_init(&self->write_lock, NULL);
     (void)pthread_mutex_init(&self->save_lock, NULL);
+    (void)pthread_mutex_init(&self->build_turn, NULL);
     (void)pthread_mutex_init(&self->build_lock, NULL);
     (void)pthread_mutex_init(&self->index_lock, NULL);
     (void)pthread_cond_init(&self->index_moved, NULL);
@@ -84,6 +85,7 @@ shard_free(shard *self)
     (void)pthread_mutex_destroy(&self->write_lock);
     (void)pthread_mutex_destroy(&self->save_lock);
     (void)pthread_mutex_destroy(&self->build_lock);
+    (void)pthread_mutex_destroy(&self->build_turn);
     (void)pthread_mutex_destroy(&self->index_lock);
     (void)pthread_cond_destroy(&self->index_moved);
     oct_free(self);
@@ -113,9 +115,9 @@ shard_numbers_are_saved(shard *self)
 {
     bool are_saved;
 
-    (void)pthread_mutex_lock(&self->build_lock);
+    shard_lock_build(self);
     are_saved = self->saved != NULL && !self->saved->in_log && self->saved->moves == atomic_load(&self->points.moves);
-    (void)pthread_mutex_unlock(&self->build_lock);
+    shard_unlock_build(self);
     return are_saved;
 }
 

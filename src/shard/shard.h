@@ -8,7 +8,7 @@
  *          compaction builds new graphs without dead rows and swaps them in. When the tail grows beyond what a scan may
  *          cost, writers wait for the first.
  * CALLED   by collection. Calls graph, payload, storage.
- * LOCKS    write_lock: one writer at a time. build_lock: one batch or swap at a time. save_lock: one save
+ * LOCKS    write_lock: one writer at a time. build_lock: one batch or swap at a time, by turns. save_lock: one save
  *          or swap. Order: save_lock, build_lock, write_lock; index_lock (for waiting) innermost. Readers pin an
  *          epoch and take none.
  * READ     shard.c (writes), shard_vectors.c (names), shard_sparse.c (names whose vectors are sparse), shard_index.c (jobs),

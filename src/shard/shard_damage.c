@@ -183,12 +183,12 @@ shard_checksum(shard *self)
     const vector_set *set;
     uint64_t          hash = 0;
 
-    (void)pthread_mutex_lock(&self->build_lock);
+    shard_lock_build(self);
     set = shard_set(self);
     for (size_t v = 0; v < set->count; v++)
         if (!vector_is_sparse(set->items[v]))
             hash = mix64(hash ^ graph_checksum(vector_graph(set->items[v])));
-    (void)pthread_mutex_unlock(&self->build_lock);
+    shard_unlock_build(self);
     return hash;
 }
 
@@ -233,7 +233,7 @@ shard_check(shard *self, oct_error *error)
     if (self->damage != NULL)
         return shard_fail_damaged(self, error);
     (void)pthread_mutex_lock(&self->save_lock);
-    (void)pthread_mutex_lock(&self->build_lock);
+    shard_lock_build(self);
     (void)pthread_mutex_lock(&self->write_lock);
     set = shard_set(self);
     for (size_t i = 0; self->saved != NULL && i < self->saved->column_count && status == OCT_OK; i++) {
@@ -252,7 +252,7 @@ shard_check(shard *self, oct_error *error)
         status = vector_is_sparse(set->items[v]) ? sparse_check(vector_sparse(set->items[v]), error)
                                                  : graph_check(vector_graph(set->items[v]), error);
     (void)pthread_mutex_unlock(&self->write_lock);
-    (void)pthread_mutex_unlock(&self->build_lock);
+    shard_unlock_build(self);
     (void)pthread_mutex_unlock(&self->save_lock);
     shard_kick(self); /* lists that were found damaged are made again */
     return status;

@@ -99,10 +99,10 @@ shard_spill(shard *self)
 {
     if (!is_spilling(self))
         return;
-    (void)pthread_mutex_lock(&self->build_lock);
+    shard_lock_build(self);
     if (self->saved != NULL)
         shard_release_vectors(self, self->saved);
-    (void)pthread_mutex_unlock(&self->build_lock);
+    shard_unlock_build(self);
 }
 
 void

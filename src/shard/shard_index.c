@@ -62,7 +62,7 @@ index_job(void *context)
         const vector_set *set;
 
         built = false;
-        (void)pthread_mutex_lock(&self->build_lock);
+        shard_lock_build(self);
         set = shard_set(self);
         for (size_t v = 0; v < set->count; v++) {
             shard_vector *vector = set->items[v];
@@ -80,7 +80,7 @@ index_job(void *context)
             }
             built = built || one;
         }
-        (void)pthread_mutex_unlock(&self->build_lock);
+        shard_unlock_build(self);
         if (built)
             shard_index_moved(self);
     }
@@ -314,10 +314,10 @@ keep_tail_short(shard *self, shard_vector *vector)
 
     if (!graph_has_batch(vector_graph(vector)))
         return;
-    (void)pthread_mutex_lock(&self->build_lock);
+    shard_lock_build(self);
     (void)graph_build_batch(vector_graph(vector), self->pool, atomic_load(&vector->threads_max), &built,
                             NULL);
-    (void)pthread_mutex_unlock(&self->build_lock);
+    shard_unlock_build(self);
     shard_index_moved(self);
 }
 
@@ -345,7 +345,7 @@ compact_vector(compaction *self, const struct compaction_vector *what)
     }
     if (status == OCT_OK) {
         (void)pthread_mutex_lock(&target->save_lock);
-        (void)pthread_mutex_lock(&target->build_lock);
+        shard_lock_build(target);
         (void)pthread_mutex_lock(&target->write_lock);
         status = graph_catch_up(fresh, old, what->live, what->row_count, NULL);
         if (status == OCT_OK) {
@@ -356,7 +356,7 @@ compact_vector(compaction *self, const struct compaction_vector *what)
             vector->file_rows = 0;
         }
         (void)pthread_mutex_unlock(&target->write_lock);
-        (void)pthread_mutex_unlock(&target->build_lock);
+        shard_unlock_build(target);
         (void)pthread_mutex_unlock(&target->save_lock);
     }
     if (status != OCT_OK) {

@@ -119,6 +119,7 @@ struct shard {
     uint64_t         sequence;  /* of the last record applied */
 
     pthread_mutex_t save_lock;     /* one save or swap at a time: a save must not lose its graphs half way */
+    pthread_mutex_t build_turn;    /* held while build_lock is waited for: shard_lock_build */
     pthread_mutex_t build_lock;    /* guards the next line, and what vectors say it does */
     shard_image    *saved;         /* what the durable manifest says; NULL: nothing */
     uint64_t        payload_swaps; /* of the store of documents; as the next line */
@@ -142,6 +143,23 @@ struct shard {
     uint64_t              index_moves;    /* how often; index_lock */
     _Atomic uint32_t      index_failures; /* in a row, for want of memory */
 };
+
+/* Whoever waits is the next: the index job lets go between two batches for some nanoseconds only, and a mutex by itself
+ * would go to the job again and again, with a checkpoint waiting for as long as data comes in. Here the job cannot ask
+ * before the one who waits has got it. */
+static inline void
+shard_lock_build(shard *self)
+{
+    (void)pthread_mutex_lock(&self->build_turn);
+    (void)pthread_mutex_lock(&self->build_lock);
+    (void)pthread_mutex_unlock(&self->build_turn);
+}
+
+static inline void
+shard_unlock_build(shard *self)
+{
+    (void)pthread_mutex_unlock(&self->build_lock);
+}
 
 static inline graph *
 vector_graph(const shard_vector *self)

@@ -156,7 +156,7 @@ shard_lists_have_file(shard *self, const char *file)
     char              name[COLUMN_NAME_MAX];
     bool              any = false;
 
-    (void)pthread_mutex_lock(&self->build_lock);
+    shard_lock_build(self);
     set = shard_set(self);
     for (size_t v = 0; v < set->count; v++) {
         const lists_parts *parts = vector_is_sparse(set->items[v]) ? parts_of(set->items[v]) : NULL;
@@ -168,7 +168,7 @@ shard_lists_have_file(shard *self, const char *file)
             }
         }
     }
-    (void)pthread_mutex_unlock(&self->build_lock);
+    shard_unlock_build(self);
     return any;
 }
 

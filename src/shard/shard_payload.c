@@ -202,7 +202,7 @@ swap(copying *self)
     oct_status status;
 
     (void)pthread_mutex_lock(&target->save_lock);
-    (void)pthread_mutex_lock(&target->build_lock);
+    shard_lock_build(target);
     (void)pthread_mutex_lock(&target->write_lock);
     status = copy_changed(self, true, &some);
     if (status == OCT_OK) {
@@ -213,7 +213,7 @@ swap(copying *self)
         shard_payload_weigh(target, false);
     }
     (void)pthread_mutex_unlock(&target->write_lock);
-    (void)pthread_mutex_unlock(&target->build_lock);
+    shard_unlock_build(target);
     (void)pthread_mutex_unlock(&target->save_lock);
     return status;
 }

@@ -75,7 +75,7 @@ shard_is_dirty(shard *self, bool closing)
 
     if (self->damage != NULL)
         return false;
-    (void)pthread_mutex_lock(&self->build_lock);
+    shard_lock_build(self);
     (void)pthread_mutex_lock(&self->write_lock);
     set = shard_set(self);
     if (self->saved != NULL) /* an image in the log is a record itself, the next one */
@@ -91,7 +91,7 @@ shard_is_dirty(shard *self, bool closing)
                  graph_graph_count(vector_graph(set->items[v])) > on_disk->graph_count);
     }
     (void)pthread_mutex_unlock(&self->write_lock);
-    (void)pthread_mutex_unlock(&self->build_lock);
+    shard_unlock_build(self);
     return dirty;
 }
 
@@ -100,9 +100,9 @@ shard_saved_sequence(shard *self)
 {
     uint64_t sequence;
 
-    (void)pthread_mutex_lock(&self->build_lock);
+    shard_lock_build(self);
     sequence = self->saved == NULL ? 0 : self->saved->sequence;
-    (void)pthread_mutex_unlock(&self->build_lock);
+    shard_unlock_build(self);
     return sequence;
 }
 
@@ -494,7 +494,7 @@ save_files(shard *self, bool closing, shard_image *image, oct_error *error)
         let_ids_go(self);
         return status;
     }
-    (void)pthread_mutex_lock(&self->build_lock);
+    shard_lock_build(self);
     if (atomic_load(&self->compacting) != NULL || image->set != shard_set(self))
         status = OCT_BUSY;
     if (status == OCT_OK)
@@ -509,7 +509,7 @@ save_files(shard *self, bool closing, shard_image *image, oct_error *error)
         if (!image->is_sparse[v])
             status = save_graph(self, image, v, closing, error);
     }
-    (void)pthread_mutex_unlock(&self->build_lock);
+    shard_unlock_build(self);
     let_ids_go(self);
     for (size_t i = 0; i < changing.count && status == OCT_OK; i++)
         status = shard_save_column(self, image, changing.items[i].name, &changing.items[i].data,
@@ -614,7 +614,7 @@ shard_save_done(shard *self, shard_image *image, bool durable, bool keep_old)
         shard_image_free(image);
         return;
     }
-    (void)pthread_mutex_lock(&self->build_lock);
+    shard_lock_build(self);
     old = self->saved;
     self->saved = image;
     atomic_store(&self->disk_bytes, image_bytes(image));
@@ -632,7 +632,7 @@ shard_save_done(shard *self, shard_image *image, bool durable, bool keep_old)
             set->items[v]->rebuilt = false;
     }
     shard_release_vectors(self, image);
-    (void)pthread_mutex_unlock(&self->build_lock);
+    shard_unlock_build(self);
     for (size_t i = 0; !keep_old && old != NULL && i < old->column_count; i++) {
         const column_state *kept = find_column(image, old->columns[i].name);
         column_state        gone = old->columns[i];
@@ -653,9 +653,9 @@ shard_saved_in_log(shard *self)
 {
     bool in_log;
 
-    (void)pthread_mutex_lock(&self->build_lock);
+    shard_lock_build(self);
     in_log = self->saved != NULL && self->saved->in_log;
-    (void)pthread_mutex_unlock(&self->build_lock);
+    shard_unlock_build(self);
     return in_log;
 }
 
@@ -714,9 +714,9 @@ shard_has_files(shard *self)
 {
     bool has;
 
-    (void)pthread_mutex_lock(&self->build_lock);
+    shard_lock_build(self);
     has = self->damage == NULL && self->saved != NULL && !self->saved->in_log;
-    (void)pthread_mutex_unlock(&self->build_lock);
+    shard_unlock_build(self);
     return has;
 }
 

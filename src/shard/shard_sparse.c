@@ -246,7 +246,7 @@ vector_sparse_compact(shard *self, shard_vector *vector, uint32_t row_count)
         status = OCT_STOPPED;
     if (status == OCT_OK) {
         (void)pthread_mutex_lock(&self->save_lock);
-        (void)pthread_mutex_lock(&self->build_lock);
+        shard_lock_build(self);
         (void)pthread_mutex_lock(&self->write_lock);
         status = sparse_catch_up(fresh, old, row_count, NULL);
         if (status == OCT_OK) {
@@ -255,7 +255,7 @@ vector_sparse_compact(shard *self, shard_vector *vector, uint32_t row_count)
             self->rebuild_count++;
         }
         (void)pthread_mutex_unlock(&self->write_lock);
-        (void)pthread_mutex_unlock(&self->build_lock);
+        shard_unlock_build(self);
         (void)pthread_mutex_unlock(&self->save_lock);
     }
     if (status != OCT_OK) {

@@ -212,12 +212,12 @@ void
 shard_bury_vectors(shard *self, bool compacted)
 {
     (void)pthread_mutex_lock(&self->save_lock);
-    (void)pthread_mutex_lock(&self->build_lock);
+    shard_lock_build(self);
     (void)pthread_mutex_lock(&self->write_lock);
     if (compacted || atomic_load(&self->compacting) == NULL)
         bury(self, epoch_retire);
     (void)pthread_mutex_unlock(&self->write_lock);
-    (void)pthread_mutex_unlock(&self->build_lock);
+    shard_unlock_build(self);
     (void)pthread_mutex_unlock(&self->save_lock);
 }
 
