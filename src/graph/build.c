@@ -25,7 +25,7 @@
     2u /* so large a part of a row's links may go to one vector: else a crowd of equal vectors,
                              * larger than a row has links, is linked to itself alone and walls itself off */
 #define BATCH_SHARE    32u  /* a batch is at most this part of the graph ... */
-#define BATCH_ROWS_MAX 128u /* ... and this many rows: the tail that every search scans */
+#define BATCH_ROWS_MAX 64u /* ... and this many rows: the tail that every search scans */
 
 #define SPREAD_ROWS_MIN 40u /* with fewer candidates than this there is no slope between near and far ones */
 #define MEASURED_EF_MIN 15u
@@ -45,6 +45,7 @@ typedef struct suitor {
     float    distance; /* to the row that chooses */
     uint32_t id;       /* row or node */
     uint32_t row;
+    uint32_t gap; /* rows between the two */
 } suitor;
 
 /* What one new row chose at one of its levels, best first. */
@@ -123,6 +124,13 @@ graph_has_batch(const graph *self)
 
 /* --- choosing neighbours ---------------------------------------------------------------------------- */
 
+static suitor
+suitor_of(uint32_t chooser, float distance, uint32_t id, uint32_t row)
+{
+    return (suitor){distance, id, row, row < chooser ? chooser - row : row - chooser};
+}
+
+/* Of equal vectors the next in the order of rows come first: were it the same few for everybody, nothing would lead to the others. */
 static int
 compare_suitors(const void *a, const void *b)
 {
@@ -130,6 +138,8 @@ compare_suitors(const void *a, const void *b)
 
     if (x->distance != y->distance)
         return x->distance < y->distance ? -1 : 1;
+    if (x->gap != y->gap)
+        return x->gap < y->gap ? -1 : 1;
     return (x->id > y->id) - (x->id < y->id);
 }
 
@@ -244,6 +254,7 @@ static void
 choose_links(batch *work, graph_scratch *scratch, bench *at, uint32_t index, uint32_t level)
 {
     const graph *self = work->graph;
+    const uint32_t row = work->first + index;
     row_links   *out = &work->links[index][level];
     suitor      *suitors = at->suitors;
     const void  *mates[BATCH_ROWS_MAX];
@@ -252,7 +263,7 @@ choose_links(batch *work, graph_scratch *scratch, bench *at, uint32_t index, uin
     for (size_t i = 0; i < scratch->pool_size; i++) {
         const uint32_t id = candidate_row(scratch->pool[i]);
 
-        suitors[count++] = (suitor){candidate_distance(scratch->pool[i]), id, row_of(self, level, id)};
+        suitors[count++] = suitor_of(row, candidate_distance(scratch->pool[i]), id, row_of(self, level, id));
     }
     for (uint32_t mate = 0; mate < work->count; mate++)
         mates[mate] = graph_row_target(self, work->first + mate);
@@ -260,7 +271,7 @@ choose_links(batch *work, graph_scratch *scratch, bench *at, uint32_t index, uin
     for (uint32_t mate = 0; mate < work->count; mate++) {
         if (mate != index && work->levels[mate] >= level)
             suitors[count++] =
-                (suitor){scratch->distances[mate], id_of_mate(work, mate, level), work->first + mate};
+                suitor_of(row, scratch->distances[mate], id_of_mate(work, mate, level), work->first + mate);
     }
     qsort(suitors, count, sizeof *suitors, compare_suitors);
     out->count = choose(self, at, count, own_links_max(self, level));
@@ -369,7 +380,7 @@ merge_target(void *context, size_t group, uint32_t worker)
     const size_t      end = group + 1 < work->group_count ? work->groups[group + 1] : work->edge_count;
     const uint32_t    level = work->edges[first].level;
     const uint32_t    target = work->edges[first].target;
-    const uint32_t    limit = links_max(self, level);
+    const uint32_t    target_row = row_of(self, level, target), limit = links_max(self, level);
     _Atomic uint32_t *list = list_of(self, level, target);
     bench            *at = &work->benches[worker];
     suitor           *suitors = at->suitors;
@@ -381,7 +392,7 @@ merge_target(void *context, size_t group, uint32_t worker)
     for (uint32_t i = 0; i < have; i++) {
         const uint32_t id = atomic_load_explicit(&list[i], memory_order_relaxed);
 
-        suitors[count++] = (suitor){0, id, row_of(self, level, id)};
+        suitors[count++] = suitor_of(target_row, 0, id, row_of(self, level, id));
     }
     for (size_t i = first; i < end; i++) {
         const uint32_t id = work->edges[i].source;
@@ -391,10 +402,10 @@ merge_target(void *context, size_t group, uint32_t worker)
         for (uint32_t j = 0; j < have && !known; j++)
             known = suitors[j].id == id;
         if (!known)
-            suitors[count++] = (suitor){work->edges[i].distance, id, row_of(self, level, id)};
+            suitors[count++] = suitor_of(target_row, work->edges[i].distance, id, row_of(self, level, id));
     }
     if (count > limit) {
-        measure_from(self, at, row_of(self, level, target));
+        measure_from(self, at, target_row);
         for (size_t i = 0; i < count; i += MEASURED_MAX) {
             float        distances[MEASURED_MAX];
             const size_t some = size_min(MEASURED_MAX, count - i);

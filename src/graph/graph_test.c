@@ -666,8 +666,8 @@ TEST(rows_can_be_reached)
     free(seen);
 }
 
-/* Goal:   many equal vectors do not wall themselves off: each kind is found by its own vector.
- * Method: 3,000 points with 60 vectors only, 50 points each, more than a row has links. Seed 96. */
+/* Goal:   many equal vectors do not wall themselves off: each kind is found by its own vector, and with it all of its points.
+ * Method: 3,000 points with 60 vectors only, some 50 points each, more than a row has links. Seed 96. */
 TEST(crowds_of_equal_vectors_are_found)
 {
     static const uint32_t dims[] = {16, 64};
@@ -676,23 +676,33 @@ TEST(crowds_of_equal_vectors_are_found)
         const graph_params params = params_of(dims[d], OCT_EUCLID, 16, 100);
         test_rng           rng = test_rng_seed(96);
         float              kinds[60][64], prepared[64];
-        uint32_t           lost = 0;
+        uint32_t           of_kind[60] = {0}, lost = 0, missed = 0;
         twin               self;
 
         test_fill(&rng, &kinds[0][0], 60 * 64);
         twin_open(&self, &params, 3000, 2);
-        for (uint32_t point = 0; point < 3000; point++)
-            (void)twin_put(&self, point, kinds[test_below(&rng, 60)]);
+        for (uint32_t point = 0; point < 3000; point++) {
+            const uint64_t kind = test_below(&rng, 60);
+
+            of_kind[kind]++;
+            (void)twin_put(&self, point, kinds[kind]);
+        }
         graph_publish(self.graph);
         (void)twin_build(&self, 0);
         for (uint32_t kind = 0; kind < 60; kind++) {
             graph_query query = twin_query(&self, kinds[kind], prepared, 1, 128);
-            graph_hit   hit;
+            graph_hit   hits[100];
 
-            CHECK_INT(twin_search(&self, &query, &hit, NULL), 1);
-            lost += hit.distance != 0;
+            CHECK_INT(twin_search(&self, &query, hits, NULL), 1);
+            lost += hits[0].distance != 0;
+            CHECK(of_kind[kind] < countof(hits));
+            query = twin_query(&self, kinds[kind], prepared, of_kind[kind], 256);
+            CHECK_INT(twin_search(&self, &query, hits, NULL), of_kind[kind]);
+            for (uint32_t i = 0; i < of_kind[kind]; i++)
+                missed += hits[i].distance != 0;
         }
         CHECK_MSG(lost == 0, "dim %u: %u of 60 kinds are not found", dims[d], lost);
+        CHECK_MSG(missed == 0, "dim %u: %u of 3000 points are not found by their vector", dims[d], missed);
         twin_close(&self);
     }
 }
