@@ -430,7 +430,8 @@ typedef struct oct_open_options {
 OCT_API oct_status oct_open(const oct_open_options *options, oct_database **out, oct_error *error);
 
 /* Finish background work, write a checkpoint, close. Accepts NULL. The database is released whatever is
- * returned; an error means that the checkpoint failed and the next open will replay the log instead. */
+ * returned; an error means that the checkpoint failed and the next open will replay the log instead. A full disk is no error: so
+ * it goes there, too. */
 OCT_API oct_status oct_close(oct_database *database, oct_error *error);
 
 /* Write a checkpoint now: everything acknowledged so far leaves the log and enters the columns. */

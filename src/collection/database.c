@@ -15,6 +15,7 @@
 #include "base/epoch.h"
 #include "base/json.h"
 #include "collection/snapshot.h"
+#include "os/process.h"
 #include "storage/manifest.h"
 
 #define CHECKPOINT_LOG_BYTES (128u << 20) /* of log since the last: bounds replay to well under a second */
@@ -365,6 +366,8 @@ open_once(os *system, const oct_open_options *options, bool always_files, oct_da
         shard_serve(self->collections[i]->shard);
         fields_kick(self->collections[i]);
     }
+    if (!self->system->is_volatile)
+        process_trim(); /* what reading the log took */
     self->open_seconds = (double)(os_clock_ns(self->system) - start_ns) / 1e9;
     atomic_store(&self->accepts_jobs, true);
     *out = self;
@@ -414,6 +417,11 @@ database_close(oct_database *self, oct_error *error)
     (void)pthread_mutex_unlock(&self->idle_lock);
     if (!self->read_only && !log_stopped(self->log))
         status = database_checkpoint(self, true, error);
+    if (status == OCT_FULL) { /* nothing is lost: the log has what the files have not, and the next opening reads it */
+        status = OCT_OK;
+        if (error != NULL)
+            *error = (oct_error){0};
+    }
     /* The log outlives its users: background work of collections may still be at it. */
     catalogue_clear(self);
     closed = log_close(self->log, status == OCT_OK ? error : NULL);
@@ -450,14 +458,31 @@ must_bring_forward(oct_database *self, const catalogue_view *view)
     return kept >= BRING_FORWARD_BYTES_MIN && small <= kept / SMALL_SHARE;
 }
 
+static oct_status
+try_save(oct_database *self, shard *target, bool closing, shard_image **out, oct_error *error)
+{
+    const oct_status status = shard_save(target, closing, out, error);
+
+    if (status == OCT_FULL && self->held_count == 0)
+        shard_remove_unsaved(target);
+    return status;
+}
+
 /* The image of one shard. On a full disk once more with the room that is kept back for it. */
 static oct_status
 save_shard(oct_database *self, shard *target, bool closing, shard_image **out, oct_error *error)
 {
-    oct_status status = shard_save(target, closing, out, error);
+    oct_status status = try_save(self, target, closing, out, error);
 
     if (status == OCT_FULL && log_lend(self->log))
-        status = shard_save(target, closing, out, error);
+        status = try_save(self, target, closing, out, error);
+    /* Files that somebody copies would be in the way of the next. */
+    if (status == OCT_FULL && self->held_count == 0) {
+        shard_info info;
+
+        shard_describe(target, &info);
+        status = shard_save_live(target, info.disk_bytes + log_bytes(self->log), out, error);
+    }
     return status;
 }
 
@@ -626,6 +651,8 @@ out:
         shard_save_done(view.collections[i]->shard, view.images[i], durable, self->held_count > 0);
     for (size_t i = 0; i < view.collection_count && status == OCT_OK && !full && (durable || closing); i++)
         fields_save(view.collections[i], closing);
+    for (size_t i = 0; i < view.collection_count && status == OCT_FULL && !durable && self->held_count == 0; i++)
+        shard_remove_unsaved(view.collections[i]->shard); /* there was no room for the manifest */
     if (durable && self->held_count == 0)
         remove_left_overs(self, &view);
     self->has_old = self->has_old || (durable && self->held_count > 0);

@@ -388,18 +388,11 @@ TEST(full_disk_is_told_and_survived)
         uint64_t              ids[FULL_ROWS], written = 0, refused = 0, count;
 
         OCT_MUST(database != NULL && values != NULL);
-        oct_collection_config_init(&config);
-        oct_vector_config_init(&vector);
-        vector.size = FULL_DIM;
-        vector.distance = OCT_EUCLID;
-        config.vectors = &vector;
-        config.vector_count = 1;
-        config.single_vector = 1;
+        test_plain_config(&config, &vector, FULL_DIM, OCT_EUCLID);
         config.optimizer.indexing_threshold = 1;
         config.hnsw.m = 4;
         config.hnsw.ef_construct = 16;
-        CHECK_OK(oct_collection_create(database, slice_of("c"), &config, &error));
-        CHECK_OK(oct_collection_open(database, slice_of("c"), &open, &error));
+        open = test_create(database, "c", &config);
         os_fault_limit(disk, os_fault_bytes(disk) + room);
         for (int piece = 0; piece < 90; piece++) {
             oct_search_request request = {
@@ -503,21 +496,12 @@ create_roomy(oct_database *database, const char *name)
 {
     oct_vector_config     vector;
     oct_collection_config config;
-    oct_collection       *open = NULL;
 
-    oct_collection_config_init(&config);
-    oct_vector_config_init(&vector);
-    vector.size = ROOM_DIM;
-    vector.distance = OCT_EUCLID;
-    config.vectors = &vector;
-    config.vector_count = 1;
-    config.single_vector = 1;
+    test_plain_config(&config, &vector, ROOM_DIM, OCT_EUCLID);
     config.hnsw.m = 4;
     config.hnsw.ef_construct = 8;
     config.optimizer.vacuum_min_vector_number = 100;
-    CHECK_OK(oct_collection_create(database, slice_of(name), &config, NULL));
-    CHECK_OK(oct_collection_open(database, slice_of(name), &open, NULL));
-    return open;
+    return test_create(database, name, &config);
 }
 
 /* What is deleted on a full disk makes room without anybody's help: with `names` of them written, `keep` of the points of the

@@ -216,3 +216,9 @@ os_check_map(const char *path, uint64_t file_size, uint64_t offset, size_t size,
                         (unsigned long long)file_size, size, (unsigned long long)offset);
     return OCT_OK;
 }
+
+uint64_t
+os_room(os *self, const char *path)
+{
+    return self->ops->room(self, path);
+}

@@ -50,6 +50,7 @@ typedef struct os_ops {
     oct_status (*lock)(os *self, const char *path, os_file **out, oct_error *error);
     uint64_t (*clock_ns)(os *self);
     void (*random)(os *self, void *data, size_t size);
+    uint64_t (*room)(os *self, const char *path);
     void (*destroy)(os *self);
 } os_ops;
 
@@ -104,6 +105,8 @@ oct_status os_sync_dir(os *self, const char *path, oct_error *error);
 oct_status os_lock(os *self, const char *path, os_file **out, oct_error *error);
 uint64_t   os_clock_ns(os *self); /* CLOCK_MONOTONIC, so that it serves for timed waits */
 void       os_random(os *self, void *data, size_t size);
+/* Bytes that the disk of this folder has left for who writes now; UINT64_MAX: without end, or nobody knows. */
+uint64_t   os_room(os *self, const char *path);
 
 #define OS_PAGE_BYTES 4096u
 #define OS_PATH_MAX   4096u

@@ -569,6 +569,14 @@ memory_destroy(os *base)
     oct_free(self);
 }
 
+static uint64_t
+memory_room(os *self, const char *path)
+{
+    (void)self;
+    (void)path;
+    return UINT64_MAX;
+}
+
 oct_status
 os_memory_new(os **out, oct_error *error)
 {
@@ -576,7 +584,8 @@ os_memory_new(os **out, oct_error *error)
         memory_open,     memory_close,    memory_read,     memory_write,      memory_sync,
         memory_size,     memory_truncate, memory_reserve,  memory_map,        memory_unmap,
         memory_rename,   memory_remove,   memory_make_dir, memory_remove_dir, memory_list,
-        memory_sync_dir, memory_lock,     memory_clock_ns, memory_random,     memory_destroy,
+        memory_sync_dir, memory_lock,     memory_clock_ns, memory_random,     memory_room,
+        memory_destroy,
     };
     memory_os *self = oct_calloc(1, sizeof *self);
 

@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -440,6 +441,15 @@ posix_random(os *self, void *data, size_t size)
     }
 }
 
+static uint64_t
+posix_room(os *self, const char *path)
+{
+    struct statvfs disk;
+
+    (void)self;
+    return statvfs(path, &disk) == 0 ? (uint64_t)disk.f_bavail * disk.f_frsize : UINT64_MAX;
+}
+
 static void
 posix_destroy(os *self)
 {
@@ -453,7 +463,8 @@ os_posix(void)
         posix_open,     posix_close,    posix_read,     posix_write,      posix_sync,
         posix_size,     posix_truncate, posix_reserve,  posix_map,        posix_unmap,
         posix_rename,   posix_remove,   posix_make_dir, posix_remove_dir, posix_list,
-        posix_sync_dir, posix_lock,     posix_clock_ns, posix_random,     posix_destroy,
+        posix_sync_dir, posix_lock,     posix_clock_ns, posix_random,     posix_room,
+        posix_destroy,
     };
     static os self = {&ops, false};
 

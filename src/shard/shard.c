@@ -687,9 +687,8 @@ shard_write(shard *self, batch *write, uint64_t *sequence, oct_error *error)
     return shard_write_resolved(self, write, NULL, NULL, sequence, error);
 }
 
-oct_status
-shard_write_resolved(shard *self, batch *write, shard_resolve resolve, void *context, uint64_t *sequence,
-                     oct_error *error)
+static oct_status
+write_once(shard *self, batch *write, shard_resolve resolve, void *context, uint64_t *sequence, oct_error *error)
 {
     plan       work = {.write = write};
     oct_slice *parts;
@@ -697,7 +696,6 @@ shard_write_resolved(shard *self, batch *write, shard_resolve resolve, void *con
     oct_status status;
 
     *sequence = 0;
-    shard_wait_tail(self); /* a replay does not wait: the tail answers until the graph has caught up */
     lock_for_write(self, write->op, false);
     if (write->op != BATCH_COMPACT)
         compact_if_wanted(self, false);
@@ -723,6 +721,23 @@ shard_write_resolved(shard *self, batch *write, shard_resolve resolve, void *con
     (void)pthread_mutex_unlock(&self->write_lock);
     plan_clear(&work);
     shard_kick(self);
+    return status;
+}
+
+oct_status
+shard_write_resolved(shard *self, batch *write, shard_resolve resolve, void *context, uint64_t *sequence,
+                     oct_error *error)
+{
+    const batch    given = *write;
+    const uint64_t returns = log_returns(self->log);
+    oct_status     status;
+
+    shard_wait_tail(self); /* a replay does not wait: the tail answers until the graph has caught up */
+    status = write_once(self, write, resolve, context, sequence, error);
+    if (status == OCT_FULL && log_wait_return(self->log, returns)) {
+        *write = given; /* what was resolved lay in memory that is gone */
+        status = write_once(self, write, resolve, context, sequence, error);
+    }
     return status;
 }
 

@@ -164,6 +164,10 @@ bool shard_is_dirty(shard *self, bool closing);
 /* Write what has changed since the last image. `closing`: the graph too, however little it has grown. *out NULL: there
  * is nothing to save, or a compaction is under way and the log has to be kept. */
 oct_status shard_save(shard *self, bool closing, shard_image **out, oct_error *error);
+/* The same where the disk has no room for files: the least that says it all, one record with what lives, in the log. Nothing of
+ * `stored_bytes`, with all that is dead, needs to be kept then. OCT_FULL: it is not much less, too much for a record, or there is no
+ * room for that either; or its vectors are read from files (a compaction changes that), or documents (they move to memory now). */
+oct_status shard_save_live(shard *self, uint64_t stored_bytes, shard_image **out, oct_error *error);
 /* The manifest that names the image is durable (true): drop older files, unless somebody still reads them (`keep_old`: then
  * shard_remove_old drops them some time later). Or not (false): forget the image. */
 void shard_save_done(shard *self, shard_image *image, bool durable, bool keep_old);
@@ -174,6 +178,9 @@ bool shard_numbers_are_saved(shard *self);
 bool shard_numbers_hold(const shard *self, uint64_t operation);
 /* Remove the files that the durable image does not name. Nobody saves meanwhile. */
 void shard_remove_old(shard *self);
+/* A save came to nothing: remove what it wrote beside and behind what the durable image has, as it is in the way of the next where the
+ * disk is full. Not while somebody reads files of an older image. */
+void shard_remove_unsaved(shard *self);
 /* Let memory go of what the durable image has in files, if `spills` of the options says so. */
 void shard_spill(shard *self);
 

@@ -3,6 +3,7 @@
  * A checkpoint must cover every record before it, or the log could never be cut. A shard that is too small
  * to be worth files of its own is written into the log again, whole: arrays as they are, dead points and dead rows
  * too, so that the state after the record is exactly the state before it; only the ids of dead points lead nowhere after it.
+ * On a full disk any shard may be written so, and then without what is dead: nothing takes less room (shard_save_live).
  * LAYOUT  of the body, little-endian:
  *     offset size  meaning
  *          0    4  BATCH_RESTORE
@@ -75,8 +76,50 @@ add_u64(buffer *out, uint64_t value)
     buffer_add(out, &value, sizeof value);
 }
 
-oct_status
-shard_restore_encode(shard *self, buffer *out, oct_error *error)
+/* Is the row in the record? Of multivectors all rows of a point are: those of a dead span among them say so by their live bits. */
+static bool
+is_encoded(const graph *vectors, const uint32_t *numbers, uint32_t row)
+{
+    return numbers == NULL || (numbers[graph_point_of(vectors, row)] != POINT_NONE &&
+                               (graph_get_params(vectors)->multi || graph_row_lives(vectors, row)));
+}
+
+static void
+encode_rows(const graph *vectors, const uint32_t *numbers, buffer *out)
+{
+    static const char zeroes[4];
+    const bool        is_multi = graph_get_params(vectors)->multi;
+    const uint32_t    row_count = graph_row_count(vectors), dim = graph_get_params(vectors)->dim;
+    const uint64_t    padded = row_bytes(form_of(vectors), dim);
+    uint32_t          kept = 0;
+
+    for (uint32_t row = 0; row < row_count; row++)
+        kept += is_encoded(vectors, numbers, row);
+    add_u32(out, dim);
+    add_u32(out, kept);
+    for (uint32_t row = 0; row < row_count; row++) {
+        const uint32_t point = graph_point_of(vectors, row);
+
+        if (is_encoded(vectors, numbers, row))
+            add_u32(out, numbers == NULL ? point : numbers[point]);
+    }
+    for (uint32_t row = 0; row < row_count; row++)
+        if (is_encoded(vectors, numbers, row))
+            add_u32(out, graph_row_lives(vectors, row));
+    for (uint32_t row = 0; row < row_count && is_multi; row++)
+        if (is_encoded(vectors, numbers, row))
+            add_u32(out, graph_span_at(vectors, row));
+    for (uint32_t row = 0; row < row_count; row++) {
+        if (!is_encoded(vectors, numbers, row))
+            continue;
+        buffer_add(out, graph_vector_at(vectors, row), graph_row_bytes(vectors));
+        buffer_add(out, zeroes, padded - graph_row_bytes(vectors));
+    }
+}
+
+/* `numbers`: see vector_sparse_encode; `kept` points have one. */
+static oct_status
+encode(shard *self, const uint32_t *numbers, uint32_t kept, buffer *out, oct_error *error)
 {
     const vector_set    *set = shard_set(self);
     const payload_store *store = shard_payload(self);
@@ -85,17 +128,21 @@ shard_restore_encode(shard *self, buffer *out, oct_error *error)
     oct_slice            document;
 
     add_u32(out, BATCH_RESTORE);
-    add_u32(out, point_count);
+    add_u32(out, kept);
     add_u64(out, self->operation);
     add_u32(out, (uint32_t)set->count);
     add_u32(out, WITH_DIM | (atomic_load(&self->points.ascending) ? ASCENDING : 0u));
     for (uint32_t point = 0; point < point_count; point++)
-        buffer_add(out, points_id(&self->points, point), sizeof(oct_id));
+        if (numbers == NULL || numbers[point] != POINT_NONE)
+            buffer_add(out, points_id(&self->points, point), sizeof(oct_id));
     for (uint32_t point = 0; point < point_count; point++)
-        add_u64(out, atomic_load(points_version(&self->points, point)));
+        if (numbers == NULL || numbers[point] != POINT_NONE)
+            add_u64(out, atomic_load(points_version(&self->points, point)));
     for (uint32_t point = 0; point < point_count && status == OCT_OK; point++) {
         const uint32_t number = atomic_load(payload_number(store, point));
 
+        if (numbers != NULL && numbers[point] == POINT_NONE)
+            continue;
         document.size = 0;
         if (points_is_live(&self->points, point) && number != HEAP_NONE)
             status = heap_get(&store->heap, number, &document, error);
@@ -103,33 +150,17 @@ shard_restore_encode(shard *self, buffer *out, oct_error *error)
     }
     for (size_t v = 0; v < set->count; v++) {
         const graph *vectors = vector_graph(set->items[v]);
-        uint32_t     row_count;
 
         add_u32(out, set->items[v]->number);
         add_u32(out, vectors == NULL ? OCT_SPARSE
                                      : (graph_get_params(vectors)->multi ? OCT_MULTI : OCT_DENSE) +
                                            KIND_FORM * form_of(vectors));
-        if (vectors == NULL) {
-            add_u32(out, 0);
-            vector_sparse_encode(set->items[v], out, &status, error);
+        if (vectors != NULL) {
+            encode_rows(vectors, numbers, out);
             continue;
         }
-        row_count = graph_row_count(vectors);
-        add_u32(out, graph_get_params(vectors)->dim);
-        add_u32(out, row_count);
-        for (uint32_t row = 0; row < row_count; row++)
-            add_u32(out, graph_point_of(vectors, row));
-        for (uint32_t row = 0; row < row_count; row++)
-            add_u32(out, graph_row_lives(vectors, row));
-        for (uint32_t row = 0; row < row_count && graph_get_params(vectors)->multi; row++)
-            add_u32(out, graph_span_at(vectors, row));
-        for (uint32_t row = 0; row < row_count; row++) {
-            static const char zeroes[4];
-
-            buffer_add(out, graph_vector_at(vectors, row), graph_row_bytes(vectors));
-            buffer_add(out, zeroes,
-                       row_bytes(form_of(vectors), graph_get_params(vectors)->dim) - graph_row_bytes(vectors));
-        }
+        add_u32(out, 0);
+        vector_sparse_encode(set->items[v], numbers, out, &status, error);
     }
     for (uint32_t point = 0; point < point_count && status == OCT_OK; point++) {
         const uint32_t number = atomic_load(payload_number(store, point));
@@ -142,6 +173,47 @@ shard_restore_encode(shard *self, buffer *out, oct_error *error)
     if (status == OCT_OK && out->failed)
         status = oct_fail_memory(error, out->size);
     return status;
+}
+
+oct_status
+shard_restore_encode(shard *self, buffer *out, oct_error *error)
+{
+    return encode(self, NULL, atomic_load(&self->points.count), out, error);
+}
+
+oct_status
+shard_restore_encode_live(shard *self, buffer *out, oct_error *error)
+{
+    const uint32_t point_count = atomic_load(&self->points.count);
+    uint32_t      *numbers = oct_alloc(((size_t)point_count + 1) * sizeof *numbers), kept = 0;
+    oct_status     status;
+
+    if (numbers == NULL)
+        return oct_fail_memory(error, ((size_t)point_count + 1) * sizeof *numbers);
+    for (uint32_t point = 0; point < point_count; point++)
+        numbers[point] = points_is_live(&self->points, point) ? kept++ : POINT_NONE;
+    status = encode(self, numbers, kept, out, error);
+    oct_free(numbers);
+    return status;
+}
+
+uint64_t
+shard_live_bytes(const shard *self)
+{
+    const vector_set *set = shard_set(self);
+    uint64_t          bytes = (uint64_t)atomic_load(&self->points.live_count) * (sizeof(oct_id) + 8 + 4);
+
+    bytes += shard_payload(self)->heap.live_bytes;
+    for (size_t v = 0; v < set->count; v++) {
+        const graph *vectors = vector_graph(set->items[v]);
+
+        if (vectors == NULL)
+            bytes += sparse_stored_bytes(vector_sparse(set->items[v]));
+        else
+            bytes += (uint64_t)(graph_get_params(vectors)->multi ? graph_row_count(vectors) : graph_live_rows(vectors)) *
+                     (3 * sizeof(uint32_t) + row_bytes(form_of(vectors), graph_get_params(vectors)->dim));
+    }
+    return bytes;
 }
 
 /* --- and back ----------------------------------------------------------------------------------------- */

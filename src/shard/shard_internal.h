@@ -281,6 +281,10 @@ bool shard_payload_cancel(shard *self);
 
 /* shard_image.c: a small shard as one record body (BATCH_RESTORE). With write_lock held. */
 oct_status shard_restore_encode(shard *self, buffer *out, oct_error *error);
+/* The same without dead points and rows: what is left gets other numbers when it is read. */
+oct_status shard_restore_encode_live(shard *self, buffer *out, oct_error *error);
+/* Bytes of that, at most, but for a few. */
+uint64_t   shard_live_bytes(const shard *self);
 oct_status shard_restore_apply(shard *self, oct_slice body, oct_error *error);
 /* Bytes of the content, in memory or in files. */
 uint64_t shard_content_bytes(const shard *self);
@@ -334,7 +338,9 @@ oct_status vector_sparse_save(shard *self, shard_image *image, const shard_vecto
 oct_status vector_sparse_load(shard *self, const shard_image *image, shard_vector *vector, size_t v, oct_error *error);
 void       vector_sparse_write_state(const shard_image *image, size_t v, buffer *out);
 /* Restore records: see shard_image.c. `in` is the record behind number and row count. */
-void       vector_sparse_encode(const shard_vector *self, buffer *out, oct_status *status, oct_error *error);
+/* `numbers`: of each point the number it gets, or POINT_NONE if it is left out; NULL: all rows, with the numbers they have. */
+void       vector_sparse_encode(const shard_vector *self, const uint32_t *numbers, buffer *out, oct_status *status,
+                                oct_error *error);
 /* Its rows in `counts`, `indices` and `values`, one after the other; points and live flags of each. */
 typedef struct sparse_rows {
     const char *points, *live, *counts, *indices, *values; /* 4 bytes an item */

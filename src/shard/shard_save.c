@@ -21,6 +21,8 @@
 #define SETTLE_BYTES_MAX                                                                                     \
     (256u << 20)            /* of a walked column, copied to huge pages at opening: at most some 0.1 s */
 #define GRAPH_SAVE_SHARE 4u /* write links again when the graph has grown by a quarter */
+#define LIVE_BYTES_MAX   (256u << 20) /* of a shard in a record: it is in memory twice while it is written */
+#define LIVE_GAIN_SHARE  8u           /* not for less than an eighth */
 
 static uint64_t
 image_bytes(const shard_image *image)
@@ -522,7 +524,7 @@ save_files(shard *self, bool closing, shard_image *image, oct_error *error)
 
 /* Put the content of a small shard into the log again: the image then needs no files. */
 static oct_status
-save_in_log(shard *self, shard_image *image, oct_error *error)
+save_in_log(shard *self, shard_image *image, bool only_live, oct_error *error)
 {
     const vector_set *set = image->set;
     buffer            body = {0};
@@ -533,7 +535,8 @@ save_in_log(shard *self, shard_image *image, oct_error *error)
     /* Rows that a compaction is about to drop must not come back as if it had never begun. */
     status = atomic_load(&self->compacting) != NULL || set != shard_set(self)
                  ? OCT_BUSY
-                 : shard_restore_encode(self, &body, error);
+             : only_live ? shard_restore_encode_live(self, &body, error)
+                         : shard_restore_encode(self, &body, error);
     if (status == OCT_OK) {
         const oct_slice part = {body.data, body.size};
 
@@ -590,7 +593,7 @@ shard_save(shard *self, bool closing, shard_image **out, oct_error *error)
                              &image, error);
     if (status == OCT_OK) {
         image->set = set;
-        status = is_small(self) ? save_in_log(self, image, error) : save_files(self, closing, image, error);
+        status = is_small(self) ? save_in_log(self, image, false, error) : save_files(self, closing, image, error);
         image->set = NULL;
         if (status == OCT_OK)
             *out = image;
@@ -599,6 +602,125 @@ shard_save(shard *self, bool closing, shard_image **out, oct_error *error)
     }
     (void)pthread_mutex_unlock(&self->save_lock);
     /* A compaction got ahead of us: the log keeps what this shard needs until the next time. */
+    return status == OCT_BUSY ? OCT_OK : status;
+}
+
+/* Is it a file of one of the image's columns? */
+static bool
+image_names_file(const shard_image *image, const char *file)
+{
+    char name[COLUMN_NAME_MAX + 32];
+
+    for (size_t c = 0; c < image->column_count; c++) {
+        const column_state *state = &image->columns[c];
+
+        (void)snprintf(name, sizeof name, "%s.%" PRIu32 ".data", state->name, state->generation);
+        if (strcmp(file, name) == 0)
+            return true;
+        (void)snprintf(name, sizeof name, "%s.%" PRIu32 ".sums", state->name, state->sums_generation);
+        if (strcmp(file, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Are files what memory has of its vectors? They would not go, though removed. With build_lock and write_lock held. */
+static bool
+is_mapped(shard *self)
+{
+    const vector_set *set = shard_set(self);
+    bool              any = false;
+
+    for (size_t v = 0; v < set->count; v++)
+        any = any || set->items[v]->file_rows > 0 || atomic_load(&set->items[v]->check) != NULL ||
+              vector_is_sparse(set->items[v]);
+    return any;
+}
+
+/* Every file of a column that neither the durable image nor a run of lists has. */
+static void
+remove_unnamed(shard *self)
+{
+    const shard_image *saved = self->saved;
+    char               path[OS_PATH_MAX];
+    char             **names;
+    size_t             count;
+
+    if (os_list(self->system, self->folder, &names, &count, NULL) != OCT_OK)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        if (column_is_file_name(slice_of(names[i])) && (saved == NULL || saved->in_log || !image_names_file(saved, names[i])) &&
+            !shard_lists_have_file(self, names[i]) && os_path_join(path, self->folder, names[i], NULL) == OCT_OK)
+            (void)os_remove(self->system, path, NULL);
+    }
+    oct_free(names);
+}
+
+/* What others keep beside the columns, by numbers of points that will be no more (collection/fields_file.c). */
+static oct_status
+remove_guests(shard *self, oct_error *error)
+{
+    char       path[OS_PATH_MAX];
+    char     **names;
+    size_t     count;
+    oct_status status = os_list(self->system, self->folder, &names, &count, error);
+
+    if (status != OCT_OK)
+        return status;
+    for (size_t i = 0; i < count && status == OCT_OK; i++) {
+        if (column_is_file_name(slice_of(names[i])))
+            continue;
+        status = os_path_join(path, self->folder, names[i], error);
+        if (status == OCT_OK)
+            status = os_remove(self->system, path, error);
+    }
+    oct_free(names);
+    return status == OCT_OK ? os_sync_dir(self->system, self->folder, error) : status;
+}
+
+oct_status
+shard_save_live(shard *self, uint64_t stored_bytes, shard_image **out, oct_error *error)
+{
+    const vector_set *set;
+    shard_image      *image = NULL;
+    uint64_t          bytes;
+    bool              has_files, may, documents;
+    oct_status        status = OCT_OK;
+
+    *out = NULL;
+    (void)pthread_mutex_lock(&self->save_lock);
+    set = shard_set(self);
+    (void)pthread_mutex_lock(&self->build_lock);
+    (void)pthread_mutex_lock(&self->write_lock);
+    has_files = self->saved != NULL && !self->saved->in_log;
+    bytes = shard_live_bytes(self);
+    may = self->damage == NULL && !self->always_files && bytes <= LIVE_BYTES_MAX &&
+          bytes <= stored_bytes - stored_bytes / LIVE_GAIN_SHARE && !(has_files && is_mapped(self));
+    documents = may && has_files && atomic_load(&shard_payload(self)->heap.units.file_rows) > 0;
+    if (documents) /* these move to memory; when they have, the next checkpoint comes */
+        atomic_store(&self->payload_wanted, true);
+    else
+        shard_payload_weigh(self, true); /* what is waste shall not be written the next time */
+    (void)pthread_mutex_unlock(&self->write_lock);
+    (void)pthread_mutex_unlock(&self->build_lock);
+    if (!may || documents)
+        status = oct_fail(error, OCT_FULL, "%s: no room for its files, nor for a record of %" PRIu64 " bytes in their place",
+                          self->folder, bytes);
+    if (status == OCT_OK && has_files)
+        status = remove_guests(self, error);
+    if (status == OCT_OK)
+        status = shard_image_new(set->count, 1, &image, error);
+    if (status == OCT_OK) {
+        image->set = set;
+        status = save_in_log(self, image, true, error);
+        image->set = NULL;
+    }
+    if (status == OCT_OK)
+        *out = image;
+    else if (image != NULL)
+        shard_image_free(image);
+    (void)pthread_mutex_unlock(&self->save_lock);
+    shard_payload_kick(self);
     return status == OCT_BUSY ? OCT_OK : status;
 }
 
@@ -659,41 +781,23 @@ shard_saved_in_log(shard *self)
     return in_log;
 }
 
-/* Is it a file of one of the image's columns? */
-static bool
-image_names_file(const shard_image *image, const char *file)
-{
-    char name[COLUMN_NAME_MAX + 32];
-
-    for (size_t c = 0; c < image->column_count; c++) {
-        const column_state *state = &image->columns[c];
-
-        (void)snprintf(name, sizeof name, "%s.%" PRIu32 ".data", state->name, state->generation);
-        if (strcmp(file, name) == 0)
-            return true;
-        (void)snprintf(name, sizeof name, "%s.%" PRIu32 ".sums", state->name, state->sums_generation);
-        if (strcmp(file, name) == 0)
-            return true;
-    }
-    return false;
-}
-
 void
 shard_remove_old(shard *self)
 {
-    char   path[OS_PATH_MAX];
-    char **names;
-    size_t count;
+    if (self->damage == NULL && self->saved != NULL && !self->saved->in_log)
+        remove_unnamed(self);
+}
 
-    if (self->damage != NULL || self->saved == NULL || self->saved->in_log ||
-        os_list(self->system, self->folder, &names, &count, NULL) != OCT_OK)
+void
+shard_remove_unsaved(shard *self)
+{
+    if (self->damage != NULL)
         return;
-    for (size_t i = 0; i < count; i++)
-        if (column_is_file_name(slice_of(names[i])) && !image_names_file(self->saved, names[i]) &&
-            !shard_lists_have_file(self, names[i]) &&
-            os_path_join(path, self->folder, names[i], NULL) == OCT_OK)
-            (void)os_remove(self->system, path, NULL);
-    oct_free(names);
+    (void)pthread_mutex_lock(&self->save_lock);
+    remove_unnamed(self);
+    for (size_t c = 0; self->saved != NULL && !self->saved->in_log && c < self->saved->column_count; c++)
+        column_cut(self->system, self->folder, &self->saved->columns[c]);
+    (void)pthread_mutex_unlock(&self->save_lock);
 }
 
 uint64_t

@@ -168,27 +168,46 @@ vector_sparse_load(shard *self, const shard_image *image, shard_vector *vector, 
 
 /* --- the record of a small shard ---------------------------------------------------------------------------- */
 
+static bool
+row_lives(const sparse_index *index, uint32_t row)
+{
+    return sparse_row_of(index, sparse_point_of(index, row)) == row;
+}
+
+static bool
+is_encoded(const sparse_index *index, const uint32_t *numbers, uint32_t row)
+{
+    return numbers == NULL || (numbers[sparse_point_of(index, row)] != POINT_NONE && row_lives(index, row));
+}
+
 void
-vector_sparse_encode(const shard_vector *self, buffer *out, oct_status *status, oct_error *error)
+vector_sparse_encode(const shard_vector *self, const uint32_t *numbers, buffer *out, oct_status *status, oct_error *error)
 {
     const sparse_index *index = vector_sparse(self);
     const uint32_t      row_count = sparse_row_count(index);
     sparse_vector       vector;
+    uint32_t            kept = 0;
 
-    buffer_add(out, &row_count, sizeof row_count);
+    for (uint32_t row = 0; row < row_count; row++)
+        kept += is_encoded(index, numbers, row);
+    buffer_add(out, &kept, sizeof kept);
     for (uint32_t row = 0; row < row_count; row++) {
         const uint32_t point = sparse_point_of(index, row);
 
-        buffer_add(out, &point, sizeof point);
+        if (is_encoded(index, numbers, row))
+            buffer_add(out, numbers == NULL ? &point : &numbers[point], sizeof point);
     }
     for (uint32_t row = 0; row < row_count; row++) {
-        const uint32_t live = sparse_row_of(index, sparse_point_of(index, row)) == row;
+        const uint32_t live = row_lives(index, row);
 
-        buffer_add(out, &live, sizeof live);
+        if (is_encoded(index, numbers, row))
+            buffer_add(out, &live, sizeof live);
     }
     /* Counts of all, then indices of all, then values of all. */
     for (int part = 0; part < 3; part++) {
         for (uint32_t row = 0; row < row_count && *status == OCT_OK; row++) {
+            if (!is_encoded(index, numbers, row))
+                continue;
             *status = sparse_get_row(index, row, &vector, error);
             if (part == 0)
                 buffer_add(out, &vector.count, sizeof vector.count);

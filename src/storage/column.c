@@ -930,3 +930,17 @@ column_bytes(const column_state *state)
         return 0;
     return COLUMN_HEADER_BYTES + bytes + SUMS_HEADER_BYTES + block_count_of(bytes) * sizeof(uint32_t);
 }
+
+void
+column_cut(os *system, const char *folder, const column_state *state)
+{
+    const uint64_t end = COLUMN_HEADER_BYTES + state->row_count * state->stride;
+    char           path[OS_PATH_MAX];
+    os_file       *file = NULL;
+    uint64_t       size;
+
+    if (state->generation != 0 && column_path(path, folder, state->name, state->generation, "data", NULL) == OCT_OK &&
+        os_open(system, path, OS_WRITE, &file, NULL) == OCT_OK && os_size(file, &size, NULL) == OCT_OK && size > end)
+        (void)os_truncate(file, end, NULL); /* else it stays, until the next save writes over it */
+    os_close(file);
+}

@@ -90,6 +90,8 @@ bool column_is_file_name(oct_slice name);
 
 /* Remove the files of this column that `keep` does not name (keep->generation 0: all). */
 oct_status column_remove_others(os *system, const char *folder, const column_state *keep, oct_error *error);
+/* Give the room back of rows behind those that the state counts, which a write left that came to nothing. */
+void       column_cut(os *system, const char *folder, const column_state *state);
 uint64_t   column_bytes(const column_state *state); /* on disk */
 
 #endif

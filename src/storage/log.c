@@ -45,6 +45,11 @@
 
 #define SPARE_APPENDS    "spare.deletions" /* in the log's folder */
 #define SPARE_CHECKPOINT "spare.checkpoint"
+#define LOOK_BYTES_MIN   65536u      /* added between two looks at the room of the disk */
+#define LOOK_BYTES_MAX   (16u << 20)
+#define LOOK_SHARE       64u /* within these, such a share of what is stored */
+#define STEP_SHARE       4u  /* the room kept back grows when it is short by such a share: each time costs a call of the system, ... */
+#define TIGHT_STEP_SHARE 16u /* ... which is worth more on a tight disk */
 
 /* A chunk takes no more records when it has reached this: larger ones cost copying as they grow, and the
  * room in the queue is given back later. Chosen freely, well above what a sync costs in writing time. */
@@ -76,9 +81,13 @@ struct write_log {
     pthread_cond_t  work; /* for the log thread: there is something to do */
     pthread_cond_t  done; /* for waiters: more is written or durable, a file was begun, or all stopped */
     pthread_cond_t  room; /* for appenders: the queue is shorter */
+    pthread_cond_t  returned; /* for those who were refused: `returns` grew */
     spare           for_appends, for_checkpoint; /* not used in memory and by readers */
     bool            is_lent; /* a checkpoint writes into the room of for_checkpoint */
+    uint64_t        returns; /* how often such a checkpoint ended */
     uint64_t        stored_bytes; /* beside the log, says the owner */
+    bool            is_tight;     /* there was little room on the disk at the last look ... */
+    uint64_t        look_in;      /* ... and the next is due when so many bytes were added */
     uint64_t        last_sequence;
     uint64_t        written_sequence;
     uint64_t        durable_sequence;
@@ -328,17 +337,41 @@ file_bytes(const write_log *self)
 static uint64_t
 checkpoint_share(const write_log *self)
 {
-    return clamp((self->stored_bytes + file_bytes(self)) / LOG_SPARE_SHARE, LOG_SPARE_BYTES, LOG_SPARE_BYTES_MAX);
+    const uint64_t stored = self->stored_bytes + file_bytes(self);
+
+    return clamp(self->is_tight ? stored / LOG_TIGHT_PARTS * LOG_TIGHT_PART : stored / LOG_SPARE_SHARE, LOG_SPARE_BYTES,
+                 LOG_SPARE_BYTES_MAX);
+}
+
+/* Is the disk one that may get full? With the lock held, by who adds `bytes`. */
+static void
+look_for_room(write_log *self, uint64_t bytes)
+{
+    uint64_t stored, room;
+
+    if (bytes < self->look_in) {
+        self->look_in -= bytes;
+        return;
+    }
+    stored = self->stored_bytes + file_bytes(self) + bytes;
+    room = os_room(self->system, self->path);
+    room += room == UINT64_MAX ? 0 : self->for_appends.held + self->for_checkpoint.held;
+    self->is_tight = room / LOG_TIGHT_FACTOR < stored;
+    self->look_in = clamp(stored / LOOK_SHARE, LOOK_BYTES_MIN, LOOK_BYTES_MAX);
+    if (self->is_tight)
+        self->for_appends.wanted = clamp(stored / LOG_TIGHT_APPENDS, self->for_appends.wanted, LOG_APPENDS_MAX);
 }
 
 static oct_status
-hold_spares(write_log *self, oct_error *error)
+hold_spares(write_log *self, uint64_t bytes, oct_error *error)
 {
-    const uint64_t share = checkpoint_share(self);
-    oct_status     status;
+    uint64_t   share;
+    oct_status status;
 
-    /* In steps of a third, as it costs a call of the system each time; checkpoints may find that it can shrink. */
-    if (share - share / 4 >= self->for_checkpoint.wanted)
+    look_for_room(self, bytes);
+    share = checkpoint_share(self);
+    /* Only checkpoints find that it can shrink. */
+    if (share - share / (self->is_tight ? TIGHT_STEP_SHARE : STEP_SHARE) >= self->for_checkpoint.wanted)
         self->for_checkpoint.wanted = share;
     /* What a checkpoint is writing into stays its own: a writer who tries again and again must not take it back. */
     status = self->is_lent ? OCT_FULL : spare_hold(&self->for_appends, error);
@@ -383,7 +416,7 @@ append(write_log *self, uint64_t shard, const oct_slice *parts, size_t part_coun
     if (self->stopped)
         status = fail_stopped(self, error);
     if (status == OCT_OK && !frees)
-        status = hold_spares(self, error);
+        status = hold_spares(self, bytes, error);
     if (status == OCT_OK)
         status = take_room(self, bytes, frees ? &self->for_appends : NULL, error);
     if (status == OCT_OK)
@@ -429,8 +462,38 @@ void
 log_take_back(write_log *self)
 {
     lock(self);
+    self->returns += self->is_lent;
     self->is_lent = false;
+    OCT_MUST(pthread_cond_broadcast(&self->returned) == 0);
     unlock(self);
+}
+
+uint64_t
+log_returns(write_log *self)
+{
+    uint64_t returns;
+
+    lock(self);
+    returns = self->returns;
+    unlock(self);
+    return returns;
+}
+
+bool
+log_wait_return(write_log *self, uint64_t returns)
+{
+    const uint64_t until = os_clock_ns(self->system) + LOG_RETURN_WAIT_MS * 1000000ull;
+    bool           returned;
+
+    lock(self);
+    while (self->is_lent && self->returns == returns && !self->stopped && os_clock_ns(self->system) < until) {
+        const struct timespec at = {(time_t)(until / 1000000000u), (long)(until % 1000000000u)};
+
+        (void)pthread_cond_timedwait(&self->returned, &self->lock, &at);
+    }
+    returned = self->returns != returns;
+    unlock(self);
+    return returned;
 }
 
 void
@@ -438,6 +501,7 @@ log_keep_spare(write_log *self, uint64_t stored_bytes)
 {
     lock(self);
     self->stored_bytes = stored_bytes;
+    self->look_in = 0;
     if (self->has_thread && checkpoint_share(self) <= self->for_checkpoint.wanted / 2)
         spare_shrink(&self->for_checkpoint, checkpoint_share(self));
     unlock(self);
@@ -841,6 +905,7 @@ init_locks(write_log *self)
     OCT_MUST(pthread_cond_init(&self->work, &clock) == 0);
     OCT_MUST(pthread_cond_init(&self->done, NULL) == 0);
     OCT_MUST(pthread_cond_init(&self->room, NULL) == 0);
+    OCT_MUST(pthread_cond_init(&self->returned, &clock) == 0);
     OCT_MUST(pthread_condattr_destroy(&clock) == 0);
 }
 
@@ -856,6 +921,7 @@ free_log(write_log *self)
     OCT_MUST(pthread_cond_destroy(&self->work) == 0);
     OCT_MUST(pthread_cond_destroy(&self->done) == 0);
     OCT_MUST(pthread_cond_destroy(&self->room) == 0);
+    OCT_MUST(pthread_cond_destroy(&self->returned) == 0);
     oct_free(self->path);
     oct_free(self);
 }

@@ -12,9 +12,17 @@
 #define LOG_SEGMENT_BYTES   (64u << 20) /* a record that would make a file larger begins a new one */
 #define LOG_QUEUE_BYTES_MAX (64u << 20) /* waiting to be written; more makes appenders wait */
 #define LOG_INTERVAL_MS     100u        /* for sync_interval_ms 0 */
+#define LOG_RETURN_WAIT_MS  10000u      /* a refused record waits so long for a checkpoint to give room back */
 #define LOG_SPARE_BYTES     (256u << 10) /* kept back for deletions, and as much for checkpoints: small, so that a tiny database ... */
 #define LOG_SPARE_BYTES_MAX (1024u << 20) /* ... stays tiny; for checkpoints growing with it up to here, */
 #define LOG_SPARE_SHARE     8u           /* as such a share of what is stored: a compaction writes what is left alive again */
+/* On a disk with less room than LOG_TIGHT_FACTOR times what is stored, LOG_TIGHT_PART of LOG_TIGHT_PARTS of it: so that half of all
+ * points can be written again before the file that has them may go. Deletions get one part of LOG_TIGHT_APPENDS there. */
+#define LOG_TIGHT_FACTOR  4u
+#define LOG_TIGHT_PART    3u
+#define LOG_TIGHT_PARTS   4u
+#define LOG_TIGHT_APPENDS 16u
+#define LOG_APPENDS_MAX   (8u << 20) /* of room for deletions */
 
 typedef struct write_log write_log;
 
@@ -61,6 +69,10 @@ oct_status log_append_freeing(write_log *self, uint64_t shard, const oct_slice *
 bool log_lend(write_log *self);
 /* The checkpoint has ended, and what adds may make that room whole again. Until then it is refused. */
 void log_take_back(write_log *self);
+/* A record is refused while a checkpoint has that room. Who was may wait for its end, holding no lock that a checkpoint takes:
+ * true if one has ended since log_returns was `returns`, so that another try is worth it. Waits LOG_RETURN_WAIT_MS at most. */
+uint64_t log_returns(write_log *self);
+bool log_wait_return(write_log *self, uint64_t returns);
 /* So much is stored beside the log: the room for checkpoints is a share of both. */
 void log_keep_spare(write_log *self, uint64_t stored_bytes);
 /* Wait until `sequence` is as durable as the sync policy says: synced, or for the policies interval and

@@ -738,7 +738,7 @@ TEST(full_disk_refuses_the_append_and_nothing_else)
         }
         CHECK_STATUS(status, OCT_FULL);
         last = log_last_sequence(log);
-        CHECK_MSG(limit < 800000 || limit - log_bytes(log) < 60000 + 2 * LOG_SPARE_BYTES, "limit %llu, only %llu bytes used",
+        CHECK_MSG(limit < 800000 || limit - log_bytes(log) < limit / 2 + LOG_SPARE_BYTES, "limit %llu, only %llu bytes used",
                   (unsigned long long)limit, (unsigned long long)log_bytes(log));
         CHECK_OK(log_sync(log, &error));
         CHECK(!log_stopped(log));
@@ -796,6 +796,54 @@ TEST(full_disk_takes_what_makes_room)
     CHECK_OK(log_append(log, 1, &adds, 1, &sequence, &error));
     CHECK(log_lend(log));
     CHECK_OK(log_close(log, &error));
+    os_free(disk);
+}
+
+typedef struct refused {
+    write_log *log;
+    uint64_t   returns;
+    bool       returned;
+} refused;
+
+static void *
+wait_return(void *context)
+{
+    refused *self = context;
+
+    self->returned = log_wait_return(self->log, self->returns);
+    return NULL;
+}
+
+/* Goal:   who was refused while a checkpoint had the room kept back waits for its end, and who need not wait does not.
+ * Method: waits with nothing lent; with the room lent, until another thread takes it back; after that. */
+TEST(a_refused_writer_waits_for_the_room_to_return)
+{
+    static char       small[40];
+    const oct_slice   part = {small, sizeof small};
+    os               *disk = disk_new();
+    const log_options options = {.system = disk, .path = FOLDER, .segment_bytes = 300000};
+    oct_error         error = {0};
+    refused           writer = {0};
+    pthread_t         thread;
+    uint64_t          sequence;
+
+    CHECK_OK(log_open(&options, 0, visit_nothing, NULL, &writer.log, &error));
+    log_keep_spare(writer.log, 1000000);
+    CHECK_OK(log_append(writer.log, 1, &part, 1, &sequence, &error));
+    CHECK_OK(log_sync(writer.log, &error));
+    writer.returns = log_returns(writer.log);
+    CHECK(!log_wait_return(writer.log, writer.returns)); /* nothing is lent: no use in waiting */
+    log_take_back(writer.log);
+    CHECK_INT(log_returns(writer.log), writer.returns); /* nothing came back */
+    CHECK(log_lend(writer.log));
+    OCT_MUST(pthread_create(&thread, NULL, wait_return, &writer) == 0);
+    (void)usleep(20000);
+    log_take_back(writer.log);
+    OCT_MUST(pthread_join(thread, NULL) == 0);
+    CHECK(writer.returned);
+    CHECK_INT(log_returns(writer.log), writer.returns + 1);
+    CHECK(log_wait_return(writer.log, writer.returns)); /* it ended before the wait began */
+    CHECK_OK(log_close(writer.log, &error));
     os_free(disk);
 }
 

@@ -625,6 +625,19 @@ fault_destroy(os *base)
     free(self);
 }
 
+static uint64_t
+fault_room(os *base, const char *path)
+{
+    fault_os *self = enter(base);
+    uint64_t  room = UINT64_MAX;
+
+    (void)path;
+    if (self->limit != UINT64_MAX)
+        room = self->limit > live_bytes(self) ? self->limit - live_bytes(self) : 0;
+    (void)leave(self, OCT_OK);
+    return room;
+}
+
 os *
 os_fault_new(void)
 {
@@ -632,7 +645,8 @@ os_fault_new(void)
         fault_open,     fault_close,    fault_read,     fault_write,      fault_sync,
         fault_size,     fault_truncate, fault_reserve,  fault_map,        fault_unmap,
         fault_rename,   fault_remove,   fault_make_dir, fault_remove_dir, fault_list,
-        fault_sync_dir, fault_lock,     fault_clock_ns, fault_random,     fault_destroy,
+        fault_sync_dir, fault_lock,     fault_clock_ns, fault_random,     fault_room,
+        fault_destroy,
     };
     fault_os *self = calloc(1, sizeof *self);
 
