@@ -689,6 +689,7 @@ database_let_go(oct_database *self)
                 shard_remove_old(view.collections[i]->shard);
             remove_left_overs(self, &view);
             (void)log_truncate(self->log, self->manifest_log_sequence, NULL);
+            log_take_back(self->log);
             atomic_store(&self->checkpoint_at_bytes, log_bytes(self->log) + CHECKPOINT_LOG_BYTES);
             self->has_old = false;
         }

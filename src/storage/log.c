@@ -180,7 +180,7 @@ make_file(write_log *self, uint64_t bytes, spare *from, oct_error *error)
     file->first_sequence = self->last_sequence + 1;
     file->last_sequence = self->last_sequence;
     file->end = LOG_HEADER_BYTES;
-    file->reserved = least > LOG_RESERVE_BYTES ? least : LOG_RESERVE_BYTES;
+    file->reserved = least > LOG_RESERVE_BYTES || self->is_lent ? least : LOG_RESERVE_BYTES; /* lent room is for checkpoints */
     os_random(self->system, &file->salt, sizeof file->salt);
     status = log_file_path(path, self->path, file->number, error);
     if (status == OCT_OK) /* a left-over of a failed attempt may be there */
@@ -791,7 +791,12 @@ retire_current(write_log *self, uint64_t sequence, oct_error *error)
     file = self->current;
     if (self->stopped || file == NULL || file->last_sequence > sequence || file->end <= LOG_IDLE_BYTES)
         goto out;
-    status = make_file(self, 0, &self->for_checkpoint, error);
+    status = make_file(self, 0, NULL, error);
+    /* Only what a file needs to begin: the rest of the room is for the checkpoint that asked for it. */
+    if (status == OCT_FULL && spare_release(&self->for_checkpoint)) {
+        self->is_lent = true;
+        status = make_file(self, 0, NULL, error);
+    }
     if (status == OCT_OK) {
         /* An empty chunk makes the log thread close the old file and begin the new one. Without memory for
          * it the next record's does the same. */

@@ -799,6 +799,41 @@ TEST(full_disk_takes_what_makes_room)
     os_free(disk);
 }
 
+/* Goal:   a checkpoint that begins a new file on a disk without a single byte left has nearly all of the room kept back for itself.
+ * Method: 6 MB are filled, then the disk ends where it is; what is free after the rotation, and that the room is not another's
+ *         until the checkpoint has ended. */
+TEST(rotation_on_a_full_disk_leaves_the_room_to_the_checkpoint)
+{
+    static char       large[20000];
+    const oct_slice   part = {large, sizeof large};
+    os               *disk = disk_new();
+    const log_options options = {.system = disk, .path = FOLDER};
+    oct_error         error = {0};
+    uint64_t          sequence, all;
+    oct_status        status = OCT_OK;
+    write_log        *log;
+
+    os_fault_limit(disk, 6000000);
+    CHECK_OK(log_open(&options, 0, visit_nothing, NULL, &log, &error));
+    while (status == OCT_OK)
+        status = log_append(log, 1, &part, 1, &sequence, &error);
+    CHECK_STATUS(status, OCT_FULL);
+    CHECK_OK(log_sync(log, &error));
+    all = os_fault_bytes(disk);
+    os_fault_limit(disk, all);
+    CHECK_INT(os_room(disk, FOLDER), 0);
+    CHECK_OK(log_rotate(log, &error));
+    CHECK_MSG(os_room(disk, FOLDER) >= (all - log_bytes(log)) / 2, "%llu bytes of %llu are left, %llu are logged",
+              (unsigned long long)os_room(disk, FOLDER), (unsigned long long)all, (unsigned long long)log_bytes(log));
+    CHECK_STATUS(log_append(log, 1, &part, 1, &sequence, &error), OCT_FULL);
+    CHECK_OK(log_append_freeing(log, 1, &part, 1, &sequence, &error));
+    CHECK_OK(log_truncate(log, sequence - 1, &error));
+    log_take_back(log);
+    CHECK_OK(log_append(log, 1, &part, 1, &sequence, &error));
+    CHECK_OK(log_close(log, &error));
+    os_free(disk);
+}
+
 typedef struct refused {
     write_log *log;
     uint64_t   returns;
